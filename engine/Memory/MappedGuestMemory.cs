@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Memory;
+
+/// <summary>
+/// Guest memory in one memory file, mapped once. The whole 4 GiB of guest physical address space are reserved, and only the
+/// guest's own ranges are backed: an address is its own offset in the mapping and in the file, so that an engine may map any
+/// page again elsewhere. The file is sparse; a page that nobody touches costs nothing.
+/// </summary>
+public sealed unsafe class MappedGuestMemory : GuestMemory
+{
+    /// <summary>A page beyond the 4 GiB is reserved too: an access of a few bytes that starts inside ends inside.</summary>
+    private const ulong ReservedBytes = (1UL << 32) + Page.Size;
+
+    private readonly int _fd;
+    private bool _disposed;
+
+    private MappedGuestMemory(byte* mapping, int fd, IReadOnlyList<MemoryRange> ranges)
+        : base(mapping, ranges) => _fd = fd;
+
+    /// <inheritdoc/>
+    public override int FileDescriptor => _fd;
+
+    /// <summary>Makes a guest's memory, all zero.</summary>
+    /// <param name="ranges">RAM banks and device pages, sorted, page aligned, not overlapping, within 4 GiB.</param>
+    /// <exception cref="System.ComponentModel.Win32Exception">The host has not the address space or memory for it.</exception>
+    public static MappedGuestMemory Create(IReadOnlyList<MemoryRange> ranges)
+    {
+        ulong last = 0;
+        foreach (MemoryRange range in ranges)
+        {
+            if (((range.Start | range.Length) & Page.OffsetMask) != 0 || range.Length == 0 || range.Start < last || range.End > 1UL << 32)
+                throw new ArgumentException($"memory range {range} is not aligned, not sorted or too large", nameof(ranges));
+            last = range.End;
+        }
+
+        int fd = MemoryMap.CreateMemoryFile("lguest-ram", last);
+        byte* mapping = null;
+        try
+        {
+            mapping = MemoryMap.Map(
+                null, (nuint)ReservedBytes, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+            foreach (MemoryRange range in ranges)
+            {
+                MemoryMap.Map(
+                    mapping + range.Start, (nuint)range.Length, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fd, range.Start);
+            }
+
+            return new MappedGuestMemory(mapping, fd, ranges);
+        }
+        catch
+        {
+            if (mapping != null)
+                MemoryMap.Unmap(mapping, (nuint)ReservedBytes);
+            MemoryMap.Close(fd);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        MemoryMap.Unmap(Base, (nuint)ReservedBytes);
+        MemoryMap.Close(_fd);
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace Lguest.Engine.Native;
+
+/// <summary>mmap and its relatives, with the sizes and flags that Mono.Posix cannot express.</summary>
+internal static unsafe partial class MemoryMap
+{
+    public const int ProtNone = 0;
+    public const int ProtRead = 1;
+    public const int ProtWrite = 2;
+    public const int ProtExec = 4;
+
+    public const int Shared = 0x01;
+    public const int Private = 0x02;
+    public const int Fixed = 0x10;
+    public const int Anonymous = 0x20;
+    public const int NoReserve = 0x4000;
+
+    private const uint MfdCloexec = 1;
+
+    /// <summary>A nameless file in memory, closed on exec.</summary>
+    /// <exception cref="Win32Exception">The system has no memory or file descriptors left.</exception>
+    public static int CreateMemoryFile(string name, ulong size)
+    {
+        int fd = memfd_create(name, MfdCloexec);
+        if (fd < 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"memfd_create: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (ftruncate(fd, (long)size) != 0)
+        {
+            int error = Marshal.GetLastPInvokeError();
+            _ = close(fd);
+            throw new Win32Exception(error, $"cannot make a memory file of {size} bytes: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+
+        return fd;
+    }
+
+    /// <summary>mmap that throws.</summary>
+    /// <exception cref="Win32Exception">The kernel refused.</exception>
+    public static byte* Map(void* address, nuint length, int protection, int flags, int fd, ulong offset)
+    {
+        void* mapped = mmap(address, length, protection, flags, fd, (long)offset);
+        if (mapped == (void*)-1)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot map {length} bytes: {Marshal.GetLastPInvokeErrorMessage()}");
+        return (byte*)mapped;
+    }
+
+    /// <summary>munmap.</summary>
+    public static void Unmap(void* address, nuint length) => _ = munmap(address, length);
+
+    /// <summary>close.</summary>
+    public static void Close(int fd) => _ = close(fd);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ftruncate(int fd, long length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int fd);
+}

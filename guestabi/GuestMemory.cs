@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace Lguest.GuestAbi;
+
+/// <summary>A run of guest physical memory: RAM, or the pages of the devices above it.</summary>
+/// <param name="Start">First guest physical address, page aligned.</param>
+/// <param name="Length">Bytes, a multiple of the page; 64 bits wide since a bank may reach the 4 GiB mark.</param>
+public readonly record struct MemoryRange(uint Start, ulong Length)
+{
+    /// <summary>First address behind the range.</summary>
+    public ulong End => Start + Length;
+
+    /// <summary>Whether the range holds all of [<paramref name="address"/>, + <paramref name="length"/>).</summary>
+    public bool Contains(uint address, uint length) => address >= Start && address + (ulong)length <= End;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"0x{Start:x8}-0x{End - 1:x8}";
+}
+
+/// <summary>A guest physical address that is not the guest's. Always the guest's fault, never fatal for anyone else.</summary>
+public sealed class GuestAddressException(uint address, uint length)
+    : Exception($"guest physical address 0x{address:x8} + {length} bytes is outside of the guest's memory")
+{
+    /// <summary>The first address of the access.</summary>
+    public uint Address { get; } = address;
+
+    /// <summary>Bytes of the access.</summary>
+    public uint Length { get; } = length;
+}
+
+/// <summary>Told before the host (a device, the launcher) writes guest memory, so that an engine can drop what it derived from it.</summary>
+public interface IHostWriteObserver
+{
+    /// <summary>The host is about to write this range.</summary>
+    void HostWrites(uint address, uint length);
+}
+
+/// <summary>
+/// The guest's physical memory as everybody on this side sees it: one mapping in which guest physical address 0 is at
+/// <see cref="Base"/>, of which only the guest's own <see cref="Ranges"/> may be touched. Every access goes through a check
+/// that cannot overflow; data is handed out as spans, so that a disk's bytes go to the guest without a copy between.
+/// </summary>
+public abstract unsafe class GuestMemory : IDisposable
+{
+    private readonly MemoryRange[] _ranges;
+
+    /// <summary>Describes a mapping made by a derived class.</summary>
+    /// <param name="mapping">Host address of guest physical address 0.</param>
+    /// <param name="ranges">What is the guest's, sorted, not overlapping.</param>
+    protected GuestMemory(byte* mapping, IEnumerable<MemoryRange> ranges)
+    {
+        Base = mapping;
+        _ranges = [.. ranges];
+        Top = _ranges.Length == 0 ? 0 : _ranges[^1].End;
+    }
+
+    /// <summary>Host address of guest physical address 0. For engines only: whoever uses it does its own checks.</summary>
+    public byte* Base { get; }
+
+    /// <summary>The guest's memory: RAM banks, then the device pages.</summary>
+    public IReadOnlyList<MemoryRange> Ranges => _ranges;
+
+    /// <summary>First address above everything.</summary>
+    public ulong Top { get; }
+
+    /// <summary>The file that backs the memory, for mapping it again; an address is its own offset in the file.</summary>
+    public abstract int FileDescriptor { get; }
+
+    /// <summary>Who wants to know of host writes.</summary>
+    public IHostWriteObserver? Observer { get; set; }
+
+    /// <summary>Whether all of [<paramref name="address"/>, + <paramref name="length"/>) is the guest's, in one range.</summary>
+    public bool Contains(uint address, uint length)
+    {
+        foreach (ref readonly MemoryRange range in _ranges.AsSpan())
+        {
+            if (range.Contains(address, length))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Guest memory to be read.</summary>
+    /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
+    public ReadOnlySpan<byte> Read(uint address, uint length)
+    {
+        if (!Contains(address, length) || length > int.MaxValue)
+            throw new GuestAddressException(address, length);
+        return new ReadOnlySpan<byte>(Base + address, (int)length);
+    }
+
+    /// <summary>Guest memory to be written.</summary>
+    /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
+    public Span<byte> Write(uint address, uint length)
+    {
+        if (!Contains(address, length) || length > int.MaxValue)
+            throw new GuestAddressException(address, length);
+        Observer?.HostWrites(address, length);
+        return new Span<byte>(Base + address, (int)length);
+    }
+
+    /// <summary>A structure read from guest memory.</summary>
+    /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
+    public T ReadValue<T>(uint address)
+        where T : unmanaged =>
+        MemoryMarshal.Read<T>(Read(address, (uint)sizeof(T)));
+
+    /// <summary>A structure written to guest memory.</summary>
+    /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
+    public void WriteValue<T>(uint address, in T value)
+        where T : unmanaged =>
+        MemoryMarshal.Write(Write(address, (uint)sizeof(T)), value);
+
+    /// <summary>A little-endian word of guest memory.</summary>
+    /// <exception cref="GuestAddressException">It is not the guest's.</exception>
+    public uint ReadUInt32(uint address) => BinaryPrimitives.ReadUInt32LittleEndian(Read(address, sizeof(uint)));
+
+    /// <summary>Writes a little-endian word.</summary>
+    /// <exception cref="GuestAddressException">It is not the guest's.</exception>
+    public void WriteUInt32(uint address, uint value) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(Write(address, sizeof(uint)), value);
+
+    /// <summary>Unmaps the memory. Spans handed out before must not be used any more.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Unmaps the memory.</summary>
+    protected abstract void Dispose(bool disposing);
+}

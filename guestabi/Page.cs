@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.GuestAbi;
+
+/// <summary>The i386 page: the unit in which everything between guest and host is mapped.</summary>
+public static class Page
+{
+    /// <summary>Bytes in a page.</summary>
+    public const uint Size = 4096;
+
+    /// <summary>log2 of <see cref="Size"/>: a physical address shifted right by this is a page frame number.</summary>
+    public const int Shift = 12;
+
+    /// <summary>The bits of an address that say where in its page it lies.</summary>
+    public const uint OffsetMask = Size - 1;
+
+    /// <summary>Entries in one page table or page directory (4 bytes each).</summary>
+    public const uint EntriesPerTable = Size / sizeof(uint);
+
+    /// <summary>Rounds a byte count up to whole pages. 64 bits wide, so that a size near 4 GiB does not wrap.</summary>
+    public static ulong AlignUp(ulong bytes) => (bytes + OffsetMask) & ~(ulong)OffsetMask;
+}
+
+/// <summary>
+/// Bits of an i386 page directory or page table entry (Intel SDM vol. 3, 4.3). Guests of lguest use 4 KiB pages only:
+/// an entry with <see cref="WriteThrough"/> or <see cref="PageSizeOrPat"/> set kills the guest (abi.md §4).
+/// </summary>
+[Flags]
+public enum PageFlags : uint
+{
+    /// <summary>No bits: the page is not present.</summary>
+    None = 0,
+
+    /// <summary>P: the entry maps something.</summary>
+    Present = 0x001,
+
+    /// <summary>R/W: writes are allowed.</summary>
+    Writable = 0x002,
+
+    /// <summary>U/S: ring 3 may use it.</summary>
+    User = 0x004,
+
+    /// <summary>PWT: a cache attribute that lguest does not let the guest choose.</summary>
+    WriteThrough = 0x008,
+
+    /// <summary>PCD: caching disabled.</summary>
+    CacheDisable = 0x010,
+
+    /// <summary>A: set by the host when the page is used.</summary>
+    Accessed = 0x020,
+
+    /// <summary>D: set by the host when the page is written.</summary>
+    Dirty = 0x040,
+
+    /// <summary>PS in a page directory entry (4 MiB page), PAT in a page table entry.</summary>
+    PageSizeOrPat = 0x080,
+
+    /// <summary>G: kept by the guest to tell kernel from user mappings; the host ignores it.</summary>
+    Global = 0x100,
+
+    /// <summary>What a page directory entry may consist of; any other bit kills the guest.</summary>
+    DirectoryAllowed = Present | Writable | User | Accessed | Dirty,
+
+    /// <summary>The flags of the entries that the launcher makes at start (abi.md §1): present, writable, user.</summary>
+    Linear = Present | Writable | User,
+}
