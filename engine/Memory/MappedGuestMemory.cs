@@ -12,7 +12,7 @@ namespace Lguest.Engine.Memory;
 public sealed unsafe class MappedGuestMemory : GuestMemory
 {
     /// <summary>A page beyond the 4 GiB is reserved too: an access of a few bytes that starts inside ends inside.</summary>
-    private const ulong ReservedBytes = (1UL << 32) + Page.Size;
+    private static readonly nuint ReservedBytes = unchecked((nuint)((1UL << 32) + Page.Size));
 
     private readonly int _fd;
     private bool _disposed;
@@ -41,7 +41,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         try
         {
             mapping = MemoryMap.Map(
-                null, (nuint)ReservedBytes, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+                null, ReservedBytes, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
             foreach (MemoryRange range in ranges)
             {
                 MemoryMap.Map(
@@ -53,7 +53,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         catch
         {
             if (mapping != null)
-                MemoryMap.Unmap(mapping, (nuint)ReservedBytes);
+                MemoryMap.Unmap(mapping, ReservedBytes);
             MemoryMap.Close(fd);
             throw;
         }
@@ -65,7 +65,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         if (_disposed)
             return;
         _disposed = true;
-        MemoryMap.Unmap(Base, (nuint)ReservedBytes);
+        MemoryMap.Unmap(Base, ReservedBytes);
         MemoryMap.Close(_fd);
     }
 }

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Lguest.Engine.Cpu;
+
+/// <summary>The general registers, in the processor's own numbering.</summary>
+public enum GeneralRegister
+{
+    /// <summary>%eax.</summary>
+    Eax,
+
+    /// <summary>%ecx.</summary>
+    Ecx,
+
+    /// <summary>%edx.</summary>
+    Edx,
+
+    /// <summary>%ebx.</summary>
+    Ebx,
+
+    /// <summary>%esp.</summary>
+    Esp,
+
+    /// <summary>%ebp.</summary>
+    Ebp,
+
+    /// <summary>%esi.</summary>
+    Esi,
+
+    /// <summary>%edi.</summary>
+    Edi,
+}
+
+/// <summary>The segment registers, in the processor's own numbering.</summary>
+public enum SegmentName
+{
+    /// <summary>%es.</summary>
+    Es,
+
+    /// <summary>%cs.</summary>
+    Cs,
+
+    /// <summary>%ss.</summary>
+    Ss,
+
+    /// <summary>%ds.</summary>
+    Ds,
+
+    /// <summary>%fs.</summary>
+    Fs,
+
+    /// <summary>%gs.</summary>
+    Gs,
+}
+
+/// <summary>Bits of EFLAGS (Intel SDM vol. 1, 3.4.3).</summary>
+public static class EFlags
+{
+    /// <summary>CF.</summary>
+    public const uint Carry = 0x001;
+
+    /// <summary>Bit 1, always set.</summary>
+    public const uint Fixed = 0x002;
+
+    /// <summary>PF.</summary>
+    public const uint Parity = 0x004;
+
+    /// <summary>AF.</summary>
+    public const uint Adjust = 0x010;
+
+    /// <summary>ZF.</summary>
+    public const uint Zero = 0x040;
+
+    /// <summary>SF.</summary>
+    public const uint Sign = 0x080;
+
+    /// <summary>TF: trap after one instruction.</summary>
+    public const uint Trap = 0x100;
+
+    /// <summary>IF: always set while a guest runs; lguest_data.irq_enabled is what the guest turns instead.</summary>
+    public const uint Interrupt = 0x200;
+
+    /// <summary>DF: strings go down.</summary>
+    public const uint Direction = 0x400;
+
+    /// <summary>OF.</summary>
+    public const uint Overflow = 0x800;
+
+    /// <summary>IOPL: always 0.</summary>
+    public const uint IoPrivilege = 0x3000;
+
+    /// <summary>NT.</summary>
+    public const uint NestedTask = 0x4000;
+
+    /// <summary>RF.</summary>
+    public const uint Resume = 0x10000;
+
+    /// <summary>VM: never set, lguest has no virtual 8086 mode.</summary>
+    public const uint Virtual8086 = 0x20000;
+
+    /// <summary>AC.</summary>
+    public const uint AlignmentCheck = 0x40000;
+
+    /// <summary>ID: can be toggled, so CPUID exists.</summary>
+    public const uint Identification = 0x200000;
+
+    /// <summary>The six flags that arithmetic sets.</summary>
+    public const uint Arithmetic = Carry | Parity | Adjust | Zero | Sign | Overflow;
+}
+
+/// <summary>A segment register with its hidden part. 16 bytes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct SegmentRegister
+{
+    /// <summary>Attribute bits as in the high word of a descriptor, bits 8–23 shifted down: type, S, DPL, P, AVL, D/B, G.</summary>
+    public const uint PresentBit = 0x80;
+
+    /// <summary>The visible part.</summary>
+    public uint Selector;
+
+    /// <summary>Added to every offset.</summary>
+    public uint Base;
+
+    /// <summary>Highest offset (lowest minus one for an expand-down segment), in bytes.</summary>
+    public uint Limit;
+
+    /// <summary>Descriptor bits 40–55 (type and S in 0–4, DPL 5–6, P 7, AVL 12, D/B 14, G 15); 0 = unusable (null selector).</summary>
+    public uint Attributes;
+}
+
+/// <summary>
+/// Everything that a guest's processor remembers, at fixed places in native memory, so that emitted code can reach it as
+/// easily as C#. The arithmetic flags are kept the lazy way: see <see cref="LazyFlags"/>.
+/// </summary>
+[StructLayout(LayoutKind.Explicit, Size = ByteSize)]
+public unsafe struct CpuState
+{
+    /// <summary>Bytes of native memory that hold the state.</summary>
+    public const int ByteSize = 1024;
+
+    /// <summary>Offset of <see cref="Zero"/>.</summary>
+    public const int ZeroOffset = 0x24;
+
+    /// <summary>Offset of <see cref="EffectiveAddress"/>.</summary>
+    public const int EffectiveAddressOffset = 0x28;
+
+    /// <summary>Offset of <see cref="FxState"/>.</summary>
+    public const int FxStateOffset = 0x100;
+
+    /// <summary>Bytes of the FXSAVE image.</summary>
+    public const int FxStateSize = 512;
+
+    /// <summary>The general registers, indexed by <see cref="GeneralRegister"/>.</summary>
+    [FieldOffset(0x00)]
+    public fixed uint Registers[8];
+
+    /// <summary>The next instruction to execute; after a fault, the instruction that faulted.</summary>
+    [FieldOffset(0x20)]
+    public uint Eip;
+
+    /// <summary>Always 0: the register that an address without a base or an index adds.</summary>
+    [FieldOffset(ZeroOffset)]
+    public uint Zero;
+
+    /// <summary>A linear address worked out ahead of its instruction.</summary>
+    [FieldOffset(EffectiveAddressOffset)]
+    public uint EffectiveAddress;
+
+    /// <summary>Lazy flags: the last result, sign-extended to 32 bits.</summary>
+    [FieldOffset(0x2C)]
+    public int FlagResult;
+
+    /// <summary>Lazy flags: carries and corrections.</summary>
+    [FieldOffset(0x30)]
+    public uint FlagAux;
+
+    /// <summary>EFLAGS without the arithmetic flags.</summary>
+    [FieldOffset(0x34)]
+    public uint SystemFlags;
+
+    /// <summary>Set to non-zero by any thread: leave the guest's code soon.</summary>
+    [FieldOffset(0x38)]
+    public int Attention;
+
+    /// <summary>Instructions left before the hypervisor looks at its clock; counted down block by block.</summary>
+    [FieldOffset(0x3C)]
+    public int Budget;
+
+    /// <summary>Guest instructions executed.</summary>
+    [FieldOffset(0x40)]
+    public ulong Instructions;
+
+    /// <summary>Current privilege level: 1 for the guest's kernel, 3 for its programs.</summary>
+    [FieldOffset(0x48)]
+    public uint Cpl;
+
+    /// <summary>Non-zero: using the FPU traps with vector 7.</summary>
+    [FieldOffset(0x4C)]
+    public uint TaskSwitched;
+
+    /// <summary>%es.</summary>
+    [FieldOffset(0x50)]
+    public SegmentRegister Es;
+
+    /// <summary>%cs.</summary>
+    [FieldOffset(0x60)]
+    public SegmentRegister Cs;
+
+    /// <summary>%ss.</summary>
+    [FieldOffset(0x70)]
+    public SegmentRegister Ss;
+
+    /// <summary>%ds.</summary>
+    [FieldOffset(0x80)]
+    public SegmentRegister Ds;
+
+    /// <summary>%fs.</summary>
+    [FieldOffset(0x90)]
+    public SegmentRegister Fs;
+
+    /// <summary>%gs.</summary>
+    [FieldOffset(0xA0)]
+    public SegmentRegister Gs;
+
+    /// <summary>x87, MMX and SSE state in the legacy (32-bit) FXSAVE format, 512 bytes, 16-byte aligned.</summary>
+    [FieldOffset(FxStateOffset)]
+    public fixed byte FxState[FxStateSize];
+
+    /// <summary>A scratch copy of a memory operand that a native stub works on, 16-byte aligned.</summary>
+    [FieldOffset(0x300)]
+    public fixed byte Scratch[256];
+
+    /// <summary>A general register.</summary>
+    public uint this[GeneralRegister register]
+    {
+        readonly get => Registers[(int)register];
+        set => Registers[(int)register] = value;
+    }
+
+    /// <summary>A segment register of a state in native memory.</summary>
+    public static ref SegmentRegister Segment(CpuState* cpu, SegmentName name) =>
+        ref Unsafe.Add(ref Unsafe.AsRef<SegmentRegister>(&cpu->Es), (int)name);
+
+    /// <summary>EFLAGS as the guest sees them: the lazy ones worked out.</summary>
+    public uint Flags
+    {
+        readonly get => SystemFlags | EFlags.Fixed | LazyFlags.Materialize(FlagResult, FlagAux);
+        set
+        {
+            SystemFlags = (value & ~EFlags.Arithmetic) | EFlags.Fixed;
+            LazyFlags.Load(value, out FlagResult, out FlagAux);
+        }
+    }
+}

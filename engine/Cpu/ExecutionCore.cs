@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Cpu;
+
+/// <summary>Why a core stopped running guest code.</summary>
+public enum ExitKind
+{
+    /// <summary>Somebody set <see cref="CpuState.Attention"/>, or the budget ran out. EIP is the next instruction.</summary>
+    Attention,
+
+    /// <summary>The guest faulted: vector, error code and for vector 14 the address. EIP is the instruction that did it (the next one after a trap).</summary>
+    Exception,
+
+    /// <summary><c>int n</c>. EIP is behind it; <see cref="CpuExit.InstructionEip"/> at it.</summary>
+    SoftwareInterrupt,
+
+    /// <summary>The guest wrote 0xFE to port 0x64: the PC's reset line.</summary>
+    Reset,
+
+    /// <summary>The guest did what no guest may: <see cref="CpuExit.Reason"/> says what.</summary>
+    Killed,
+}
+
+/// <summary>Why and where a core stopped.</summary>
+public struct CpuExit
+{
+    /// <summary>The kind of exit.</summary>
+    public ExitKind Kind;
+
+    /// <summary>Exception or interrupt vector.</summary>
+    public byte Vector;
+
+    /// <summary>The error code for vectors 8, 10–14 and 17; else 0.</summary>
+    public uint ErrorCode;
+
+    /// <summary>Linear address of a page fault.</summary>
+    public uint FaultAddress;
+
+    /// <summary>Where the instruction began that caused the exit.</summary>
+    public uint InstructionEip;
+
+    /// <summary>For <see cref="ExitKind.Killed"/>: the reason, as the genuine hypervisor words it.</summary>
+    public string? Reason;
+}
+
+/// <summary>
+/// What runs guest instructions: the processor without its hypervisor. It knows registers, segments and page tables; what a
+/// trap or a hypercall means is decided by who calls <see cref="Run"/>.
+/// </summary>
+public abstract unsafe class ExecutionCore : IDisposable
+{
+    private CpuState* _cpu;
+
+    /// <summary>Makes a processor at rest, all registers 0.</summary>
+    protected ExecutionCore(GuestMemory memory, DescriptorTable gdt)
+    {
+        Memory = memory;
+        Gdt = gdt;
+        _cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
+        new Span<byte>(_cpu, CpuState.ByteSize).Clear();
+        _cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
+
+        // The FPU as FNINIT leaves it: control word 0x37F; MXCSR 0x1F80 with its mask.
+        *(ushort*)_cpu->FxState = 0x037F;
+        *(uint*)(_cpu->FxState + 24) = 0x1F80;
+        *(uint*)(_cpu->FxState + 28) = 0xFFFF;
+    }
+
+    /// <summary>The registers. Valid until the core is disposed of.</summary>
+    public CpuState* Cpu => _cpu;
+
+    /// <summary>The guest's memory.</summary>
+    public GuestMemory Memory { get; }
+
+    /// <summary>The guest's GDT.</summary>
+    public DescriptorTable Gdt { get; }
+
+    /// <summary>Runs guest code until something happens that is not the processor's own business.</summary>
+    public abstract CpuExit Run();
+
+    /// <summary>Switches to another page directory and forgets the user mappings of the last.</summary>
+    /// <param name="physical">Its guest physical address.</param>
+    public abstract void LoadPageDirectory(uint physical);
+
+    /// <summary>Forgets cached translations: those of the whole address space.</summary>
+    public abstract void FlushTlb();
+
+    /// <summary>Forgets the cached translation of one page.</summary>
+    public abstract void InvalidatePage(uint linear);
+
+    /// <summary>Loads a segment register as MOV or a far transfer does, hidden part and all, without privilege checks.</summary>
+    public void SetSegment(SegmentName name, uint selector)
+    {
+        Gdt.TryGet(selector, out ulong descriptor);
+        SegmentLoad.SetHidden(ref CpuState.Segment(_cpu, name), selector, descriptor);
+        if (name == SegmentName.Cs)
+            _cpu->Cpl = selector & 3;
+        SegmentsChanged();
+    }
+
+    /// <summary>Told after segment registers were changed from outside.</summary>
+    protected abstract void SegmentsChanged();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_cpu == null)
+            return;
+        Dispose(disposing: true);
+        NativeMemory.AlignedFree(_cpu);
+        _cpu = null;
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees what the derived core holds.</summary>
+    protected abstract void Dispose(bool disposing);
+}
