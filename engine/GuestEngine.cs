@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Interpreter;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine;
@@ -20,6 +23,11 @@ public static class GuestEngine
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory, loaded.</param>
     /// <param name="generation">The ABI that the guest speaks.</param>
-    public static IGuestChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation) =>
-        throw new NotSupportedException($"{kind} {memory} {generation}");
+    /// <param name="clock">The host's time; null: the real one.</param>
+    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IHostClock? clock = null)
+    {
+        if (kind is not (EngineKind.Auto or EngineKind.Interpreter))
+            throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine");
+        return new EngineChannel(() => new InterpreterCore(memory, new DescriptorTable()), generation, clock ?? HostClock.Instance);
+    }
 }

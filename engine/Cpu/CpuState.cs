@@ -223,6 +223,18 @@ public unsafe struct CpuState
     [FieldOffset(0xA0)]
     public SegmentRegister Gs;
 
+    /// <summary>The interpreter's table of translated pages for the current privilege level.</summary>
+    [FieldOffset(0xB0)]
+    public byte* Tlb;
+
+    /// <summary>The interpreter's table from EIP to decoded code.</summary>
+    [FieldOffset(0xB8)]
+    public byte* JumpCache;
+
+    /// <summary>What an entry of <see cref="JumpCache"/> must carry to be valid now.</summary>
+    [FieldOffset(0xC0)]
+    public uint JumpKey;
+
     /// <summary>x87, MMX and SSE state in the legacy (32-bit) FXSAVE format, 512 bytes, 16-byte aligned.</summary>
     [FieldOffset(FxStateOffset)]
     public fixed byte FxState[FxStateSize];

@@ -90,6 +90,19 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>Forgets the cached translation of one page.</summary>
     public abstract void InvalidatePage(uint linear);
 
+    /// <summary>Writes words below a linear address, as the kernel (ring 1), whichever ring runs now: a trap's frame.</summary>
+    /// <param name="top">Linear address behind the first word pushed.</param>
+    /// <param name="words">What to push, in the order of pushing.</param>
+    /// <param name="bad">Address that could not be written.</param>
+    /// <param name="killReason">Not null: the page tables are such that the guest must die.</param>
+    /// <returns>Whether all were written; else some may be.</returns>
+    public abstract bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason);
+
+    /// <summary>Whether the kernel may write at a linear address; marks the page as used and written if so.</summary>
+    /// <param name="linear">The address.</param>
+    /// <param name="killReason">Not null: the page tables are such that the guest must die.</param>
+    public abstract bool TouchAsKernel(uint linear, out string? killReason);
+
     /// <summary>Loads a segment register as MOV or a far transfer does, hidden part and all, without privilege checks.</summary>
     public void SetSegment(SegmentName name, uint selector)
     {

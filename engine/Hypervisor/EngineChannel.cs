@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using System.Text;
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>
+/// <c>/dev/lguest</c> without the device: the reads and writes of abi.md §5 in front of a <see cref="Guest"/>, with the
+/// answers that the genuine one gives.
+/// </summary>
+public sealed class EngineChannel : IGuestChannel
+{
+    private const int WordSize = sizeof(uint);
+
+    /// <summary>A kernel that reaches this high leaves the switcher no room (its page directory entry is the last).</summary>
+    private const uint HighestPageOffset = 0xFFC0_0000;
+
+    private readonly Func<ExecutionCore> _makeCore;
+    private readonly AbiGeneration _abi;
+    private readonly IHostClock _clock;
+    private readonly Lock _breakLock = new();
+    private readonly ManualResetEventSlim _released = new(initialState: true);
+    private volatile Guest? _guest;
+    private Thread? _owner;
+
+    /// <summary>A channel that has no guest yet.</summary>
+    /// <param name="makeCore">Makes the processor, when INITIALIZE comes.</param>
+    /// <param name="abi">The generation the guest speaks.</param>
+    /// <param name="clock">The host's time.</param>
+    public EngineChannel(Func<ExecutionCore> makeCore, AbiGeneration abi, IHostClock clock)
+    {
+        _makeCore = makeCore;
+        _abi = abi;
+        _clock = clock;
+    }
+
+    /// <summary>The guest behind the channel, for debuggers and statistics; null before INITIALIZE.</summary>
+    public Guest? Guest => _guest;
+
+    /// <inheritdoc/>
+    public long Write(ReadOnlyMemory<byte> words)
+    {
+        ReadOnlySpan<byte> input = words.Span;
+        if (input.Length < WordSize)
+            return -Errno.EFAULT;
+        ChannelRequest request = (ChannelRequest)BinaryPrimitives.ReadUInt32LittleEndian(input);
+        ReadOnlySpan<byte> arguments = input[WordSize..];
+        Guest? guest = _guest;
+        if (guest is null)
+            return request == ChannelRequest.Initialize ? Initialize(arguments) : -Errno.EINVAL;
+        if (guest.DeathReason is not null || guest.ResetRequested)
+            return -Errno.ENOENT;
+        if (Thread.CurrentThread != _owner && request != ChannelRequest.Break)
+            return -Errno.EPERM;
+        switch (request)
+        {
+            case ChannelRequest.Initialize:
+                return -Errno.EBUSY;
+            case ChannelRequest.GetDma:
+            case ChannelRequest.Irq:
+            case ChannelRequest.Break:
+                break;
+            default:
+                return -Errno.EINVAL;
+        }
+
+        if (arguments.Length < WordSize)
+            return -Errno.EFAULT;
+        uint argument = BinaryPrimitives.ReadUInt32LittleEndian(arguments);
+        return request switch
+        {
+            ChannelRequest.GetDma => GetDma(guest, argument),
+            ChannelRequest.Irq => RaiseIrq(guest, argument),
+            _ => Break(guest, argument != 0),
+        };
+    }
+
+    /// <inheritdoc/>
+    public long Read(Memory<byte> buffer)
+    {
+        Guest? guest = _guest;
+        if (guest is null)
+            return -Errno.EINVAL;
+        if (Thread.CurrentThread != _owner)
+            return -Errno.EPERM;
+        if (guest.ResetRequested)
+            return -Errno.ERESTART;
+        if (guest.DeathReason is { } reason)
+        {
+            byte[] text = Encoding.Latin1.GetBytes(reason + '\0');
+            int length = Math.Min(text.Length, buffer.Length);
+            text.AsSpan(0, length).CopyTo(buffer.Span);
+            return length;
+        }
+
+        return buffer.Length < 2 * WordSize ? -Errno.EFAULT : guest.Run(buffer.Span);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // Whoever waits for a break to be released must not wait for ever.
+        _released.Set();
+        _guest?.Dispose();
+    }
+
+    private long Initialize(ReadOnlySpan<byte> arguments)
+    {
+        const int count = 4;
+        if (arguments.Length < count * WordSize)
+            return -Errno.EFAULT;
+        uint pfnLimit = BinaryPrimitives.ReadUInt32LittleEndian(arguments);
+        uint pageDirectory = BinaryPrimitives.ReadUInt32LittleEndian(arguments[WordSize..]);
+        uint entry = BinaryPrimitives.ReadUInt32LittleEndian(arguments[(2 * WordSize)..]);
+        uint pageOffset = BinaryPrimitives.ReadUInt32LittleEndian(arguments[(3 * WordSize)..]);
+        if (pageOffset >= HighestPageOffset)
+            return -Errno.EINVAL;
+        _owner = Thread.CurrentThread;
+        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset);
+        return count * WordSize;
+    }
+
+    private static long GetDma(Guest guest, uint key)
+    {
+        if (!guest.Dma.IsValidKey(key))
+        {
+            guest.Kill("bad registered DMA buffer");
+            return -Errno.ENOENT;
+        }
+
+        try
+        {
+            return guest.Dma.FindFree(key) is { } address ? address : -Errno.ENOENT;
+        }
+        catch (GuestAddressException e)
+        {
+            guest.Kill($"bad read address 0x{e.Address:x} len {e.Length}");
+            return -Errno.ENOENT;
+        }
+    }
+
+    private static long RaiseIrq(Guest guest, uint irq)
+    {
+        if (irq >= Vectors.IrqCount)
+            return -Errno.EINVAL;
+        guest.RaiseIrq(irq);
+        return 0;
+    }
+
+    private long Break(Guest guest, bool on)
+    {
+        lock (_breakLock)
+        {
+            if (!on)
+            {
+                guest.SetBreak(on: false);
+                _released.Set();
+                return 0;
+            }
+
+            _released.Reset();
+            guest.SetBreak(on: true);
+        }
+
+        _released.Wait();
+        return 0;
+    }
+}

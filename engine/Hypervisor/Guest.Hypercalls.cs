@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>What a guest can ask for (abi.md §3). A grossly bad call kills it, with a reason.</summary>
+public sealed unsafe partial class Guest
+{
+    private const int CrashTextBytes = 128;
+    private LguestData* _data;
+    private int _nextCall;
+    private uint _noIrqStart;
+    private uint _noIrqEnd;
+    private uint _stackSelector;
+    private uint _stackPointer;
+    private uint _stackPages;
+
+    /// <summary>
+    /// First the ring, in order; then the call that the guest made, if it made one. When the ring sent DMA to the launcher the
+    /// rest waits until the launcher has taken it.
+    /// </summary>
+    private void DoHypercalls()
+    {
+        if (_data == null)
+        {
+            if (_hypercallPending)
+            {
+                _hypercallPending = false;
+                Initialize();
+            }
+
+            return;
+        }
+
+        DoAsyncCalls();
+        if (_dmaPending || !_hypercallPending || _dead is not null)
+            return;
+        _hypercallPending = false;
+        Call(ref _cpu->Registers[(int)GeneralRegister.Eax], _cpu->Registers[(int)GeneralRegister.Edx], _cpu->Registers[(int)GeneralRegister.Ebx], _cpu->Registers[(int)GeneralRegister.Ecx]);
+    }
+
+    private void Initialize()
+    {
+        uint number = _cpu->Registers[(int)GeneralRegister.Eax];
+        uint address = _cpu->Registers[(int)GeneralRegister.Edx];
+        if (_abi.Decode(number) != HypercallKind.LguestInit)
+        {
+            Kill($"hypercall {(int)number} before LGUEST_INIT");
+            return;
+        }
+
+        if (!_memory.Contains(address, LguestData.Size))
+        {
+            Kill($"bad guest page {address:x8}");
+            return;
+        }
+
+        _memory.Observer?.HostWrites(address, LguestData.Size);
+        _data = (LguestData*)(_memory.Base + address);
+        _noIrqStart = _data->NoIrqStart;
+        _noIrqEnd = _data->NoIrqEnd;
+        _data->ReserveMem = LguestData.ReservedBytes;
+        _data->TscKhz = _clock.TscKhz;
+
+        // Unique among the guests of this host, since their Ethernet addresses are made of it.
+        _data->GuestId = (ushort)Environment.ProcessId;
+        WriteTimestamp();
+    }
+
+    private void DoAsyncCalls()
+    {
+        for (int i = 0; i < LguestData.RingSize; i++)
+        {
+            int n = _nextCall;
+            if (_data->HcallStatus[n] == LguestData.RingDone)
+                break;
+            _nextCall = (n + 1) % LguestData.RingSize;
+            HypercallRingEntry call = ((HypercallRingEntry*)_data->Hcalls)[n];
+            Call(ref call.Eax, call.Edx, call.Ebx, call.Ecx);
+            _data->HcallStatus[n] = LguestData.RingDone;
+            if (_dmaPending || _dead is not null)
+                break;
+        }
+    }
+
+    /// <summary>One call; only some have a result, in %eax: the others leave their number there.</summary>
+    private void Call(ref uint eax, uint edx, uint ebx, uint ecx)
+    {
+        switch (_abi.Decode(eax))
+        {
+            case HypercallKind.FlushAsync:
+                break;
+            case HypercallKind.LguestInit:
+                Kill("already have lguest_data");
+                break;
+            case HypercallKind.Crash:
+                Crash(edx);
+                break;
+            case HypercallKind.LoadGdt:
+                LoadGdt(edx, ebx);
+                break;
+            case HypercallKind.LoadTls:
+                LoadDescriptors(edx, Selectors.TlsFirst, Selectors.TlsCount);
+                break;
+            case HypercallKind.NewPageTable:
+                _core.LoadPageDirectory(edx);
+                break;
+            case HypercallKind.FlushTlb:
+                _core.FlushTlb();
+                if (edx != 0)
+                    PinStack();
+                break;
+            case HypercallKind.LoadIdtEntry:
+                if (_idt.Set(edx, ebx, ecx) is { } reason)
+                    Kill(reason);
+                break;
+            case HypercallKind.SetStack:
+                SetStack(edx, ebx, ecx);
+                break;
+            case HypercallKind.SetTaskSwitched:
+                _cpu->TaskSwitched = edx;
+                break;
+            case HypercallKind.SetClockEvent:
+                SetClockEvent(edx);
+                break;
+            case HypercallKind.Halt:
+                _halted = true;
+                break;
+            case HypercallKind.BindDma:
+                if (!Dma.IsValidKey(edx))
+                    Kill($"bad dma key {Hex(edx)}");
+                else
+                    eax = Dma.Bind(edx, ebx, ecx >> 8, ecx & 0xFF) ? 1u : 0;
+                break;
+            case HypercallKind.SendDma:
+                SendDma(edx, ebx);
+                break;
+            case HypercallKind.SetPte:
+                SetPte(ebx, ecx);
+                break;
+            case HypercallKind.SetPmd:
+                // The kernel tries to map over the switcher early on: that is ignored, as anything is that nobody uses.
+                _core.FlushTlb();
+                break;
+            case HypercallKind.TimerRead:
+                eax = (uint)(_clock.Monotonic - _periodStart);
+                break;
+            case HypercallKind.TimerStart:
+                StartPeriodicTimer(edx);
+                break;
+            case HypercallKind.GetWallclock:
+                eax = (uint)(_clock.Wall / 1_000_000_000);
+                break;
+            default:
+                Kill($"Bad hypercall {(int)eax}");
+                break;
+        }
+    }
+
+    private void Crash(uint address)
+    {
+        // The text may lie close to the end of memory: 128 bytes are the most it can be, not what it must be.
+        uint length = CrashTextBytes;
+        while (length > 0 && !_memory.Contains(address, length))
+            length--;
+        if (length == 0)
+        {
+            Kill($"bad read address {Hex(address)} len {CrashTextBytes}");
+            return;
+        }
+
+        ReadOnlySpan<byte> text = _memory.Read(address, Math.Min(length, CrashTextBytes - 1));
+        int end = text.IndexOf((byte)0);
+        Kill("CRASH: " + Encoding.Latin1.GetString(end < 0 ? text : text[..end]));
+    }
+
+    private void LoadGdt(uint address, uint count)
+    {
+        if (count > Selectors.GdtEntries)
+            Kill($"too many gdt entries {(int)count}");
+        else
+            LoadDescriptors(address, 0, (int)count);
+    }
+
+    private void LoadDescriptors(uint address, int first, int count)
+    {
+        const ulong dpl = 3UL << 45;
+        const ulong ring1 = 1UL << 45;
+        const ulong accessed = 1UL << 40;
+        uint bytes = (uint)count * sizeof(ulong);
+        if (!_memory.Contains(address, bytes))
+        {
+            Kill($"bad read address {Hex(address)} len {bytes}");
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            if (Selectors.IsIgnored(first + i))
+                continue;
+            ulong descriptor = *(ulong*)(_memory.Base + address + (i * sizeof(ulong)));
+
+            // The guest is sometimes careless and leaves a privilege level of 0; and the accessed bit must be set, since no
+            // processor can set it in a table of which the guest holds another copy.
+            if ((descriptor & dpl) == 0)
+                descriptor |= ring1;
+            _gdt.Entries[first + i] = descriptor | accessed;
+        }
+
+        ReloadSegments();
+    }
+
+    /// <summary>
+    /// Every way back into a guest loads its segment registers again, so that a new descriptor is in force at once; and a
+    /// register that has lost its descriptor kills the guest, for it could not be entered.
+    /// </summary>
+    private void ReloadSegments()
+    {
+        for (SegmentName name = SegmentName.Es; name <= SegmentName.Gs; name++)
+        {
+            uint selector = CpuState.Segment(_cpu, name).Selector;
+            if ((selector & 0xFFFC) == 0)
+                continue;
+            bool found = _gdt.TryGet(selector, out ulong descriptor);
+            const uint needed = SegmentLoad.PresentBit | SegmentLoad.NonSystemBit;
+            if (!found || (SegmentLoad.Attributes(descriptor) & needed) != needed)
+            {
+                Kill($"unhandled trap 256 at {Hex(_cpu->Eip)} (0)");
+                return;
+            }
+
+            uint ring = _cpu->Cpl;
+            _core.SetSegment(name, selector);
+            _cpu->Cpl = ring;
+        }
+    }
+
+    private void SetHostDescriptors()
+    {
+        const ulong ring = 3UL << 45;
+        _gdt.Entries[Selectors.HostCodeIndex] = DescriptorTable.FlatCode & ~ring;
+        _gdt.Entries[Selectors.HostDataIndex] = DescriptorTable.FlatData & ~ring;
+
+        // The switcher's TSS: busy, 0x68 bytes, in the host's part of the address space.
+        _gdt.Entries[Selectors.TssIndex] = 0xFF00_8BC0_2000_0067;
+    }
+
+    private void SetStack(uint selector, uint pointer, uint pages)
+    {
+        if ((selector & 3) != Selectors.GuestRing)
+        {
+            Kill($"bad stack segment {(int)selector}");
+            return;
+        }
+
+        if (pages > 2)
+        {
+            Kill($"bad stack pages {pages}");
+            return;
+        }
+
+        _stackSelector = selector;
+        _stackPointer = pointer;
+        _stackPages = pages;
+        PinStack();
+    }
+
+    /// <summary>The kernel's stack must be there whenever a trap comes.</summary>
+    private void PinStack()
+    {
+        for (uint i = 0; i < _stackPages; i++)
+        {
+            uint address = _stackPointer - 1 - (i * Page.Size);
+            if (!_core.TouchAsKernel(address, out string? reason))
+                Kill(reason ?? $"bad stack page {Hex(address)}");
+        }
+    }
+
+    private void SendDma(uint key, uint dma)
+    {
+        if (!Dma.IsValidKey(key))
+        {
+            Kill("bad sending DMA key");
+            return;
+        }
+
+        _dmaPending = true;
+        _pendingDma = dma;
+        _pendingKey = key;
+    }
+
+    private void SetPte(uint address, uint entry)
+    {
+        const uint used = (uint)(PageFlags.Accessed | PageFlags.Dirty);
+        const uint bad = (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat);
+        if (address >= uint.MaxValue - LguestData.ReservedBytes + 1)
+        {
+            Kill("attempt to access switcher pages");
+            return;
+        }
+
+        // An entry marked as used is taken over at once, and so looked at at once.
+        if ((entry & (uint)PageFlags.Present) != 0 && (entry & used) != 0
+            && ((entry & bad) != 0 || !_memory.Contains(entry & ~Page.OffsetMask, Page.Size)))
+        {
+            Kill("bad page table entry");
+            return;
+        }
+
+        _core.InvalidatePage(address);
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>How a guest is interrupted: virtual irqs, and traps of its own making (abi.md §4).</summary>
+public sealed unsafe partial class Guest
+{
+    private const byte GeneralProtection = 13;
+    private const byte PageFault = 14;
+
+    private long _clockDeadline;
+    private long _clockPeriod;
+    private long _periodStart;
+
+    private static bool HasErrorCode(uint vector) => vector is 8 or (>= 10 and <= 14) or 17;
+
+    /// <summary>Faults push EFLAGS with RF set, so that going back to the instruction does not break again; traps do not.</summary>
+    private static bool IsFault(uint vector) => vector is not (1 or 3 or 4) && vector < Vectors.FirstIrq;
+
+    /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
+    private void MaybeInterrupt()
+    {
+        if (_data == null || _irqsPending == 0)
+            return;
+        uint deliverable = _irqsPending & ~_data->BlockedInterrupts;
+        if (deliverable == 0)
+            return;
+        if (_cpu->Eip >= _noIrqStart && _cpu->Eip < _noIrqEnd)
+            return;
+        if (_halted)
+        {
+            // An interrupt is what a halted guest waits for: it is told so whatever irq_enabled said.
+            _data->IrqEnabled = LguestData.InterruptFlag;
+            _halted = false;
+        }
+        else if (_data->IrqEnabled == 0)
+        {
+            return;
+        }
+
+        int irq = System.Numerics.BitOperations.TrailingZeroCount(deliverable);
+        Gate gate = _idt[(uint)(Vectors.FirstIrq + irq)];
+        if (gate.Present)
+        {
+            _irqsPending &= ~(1u << irq);
+            Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Flags);
+        }
+
+        WriteTimestamp();
+    }
+
+    private void WriteTimestamp()
+    {
+        long wall = _clock.Wall;
+        _data->TimeSeconds = (int)(wall / 1_000_000_000);
+        _data->TimeNanoseconds = (int)(wall % 1_000_000_000);
+    }
+
+    private void HandleSoftwareInterrupt(in CpuExit exit)
+    {
+        if (exit.Vector == Vectors.Hypercall && _cpu->Cpl == Selectors.GuestRing)
+        {
+            _hypercallPending = true;
+            return;
+        }
+
+        Gate gate = _idt[exit.Vector];
+        if (gate.Present && gate.Dpl >= _cpu->Cpl && exit.Vector != Vectors.Hypercall)
+        {
+            Deliver(exit.Vector, gate, errorCode: null, _cpu->Flags);
+            return;
+        }
+
+        // No gate, or not for this ring: a protection fault at the instruction, whose error code names the gate.
+        _cpu->Eip = exit.InstructionEip;
+        DeliverTrap(new CpuExit { Kind = ExitKind.Exception, Vector = GeneralProtection, ErrorCode = (exit.Vector * 8u) + 2 });
+    }
+
+    private void DeliverTrap(in CpuExit exit)
+    {
+        if (exit.Vector == PageFault && _data != null)
+            _data->Cr2 = exit.FaultAddress;
+        Gate gate = _idt[exit.Vector];
+        if (!gate.Present)
+        {
+            Kill($"unhandled trap {exit.Vector} at {Hex(_cpu->Eip)} ({Hex(exit.Vector == PageFault ? exit.FaultAddress : exit.ErrorCode)})");
+            return;
+        }
+
+        uint flags = _cpu->Flags | (IsFault(exit.Vector) ? EFlags.Resume : 0);
+        Deliver(exit.Vector, gate, HasErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
+    }
+
+    /// <summary>Pushes the frame that the processor would push, and goes to the handler.</summary>
+    private void Deliver(uint vector, in Gate gate, uint? errorCode, uint flags)
+    {
+        Span<uint> frame = stackalloc uint[6];
+        int words = 0;
+        bool fromUser = _cpu->Cpl != Selectors.GuestRing;
+        uint selector = _cpu->Ss.Selector;
+        uint stack = _cpu->Registers[(int)GeneralRegister.Esp];
+        uint stackBase = _cpu->Ss.Base;
+        uint interrupted = _cpu->Eip;
+        if (fromUser)
+        {
+            frame[words++] = selector;
+            frame[words++] = stack;
+            selector = _stackSelector;
+            stack = _stackPointer;
+            stackBase = _gdt.TryGet(selector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
+        }
+
+        // The guest never really turns interrupts off: what it believes is in irq_enabled.
+        bool enabled = _data != null && (_data->IrqEnabled & LguestData.InterruptFlag) != 0;
+        frame[words++] = enabled || _data == null ? flags | EFlags.Interrupt : flags & ~EFlags.Interrupt;
+        frame[words++] = _cpu->Cs.Selector;
+        frame[words++] = interrupted;
+        if (errorCode is { } code)
+            frame[words++] = code;
+        if (!_core.PushAsKernel(stackBase + stack, frame[..words], out uint bad, out string? reason))
+        {
+            // A stack that is not there: through the host that is a bad address, straight from the processor a double fault.
+            bool direct = !gate.IsInterruptGate && vector is not (7 or GeneralProtection or PageFault);
+            Kill(reason ?? (direct ? $"unhandled trap 8 at {Hex(interrupted)} (0)" : $"bad write address {Hex(bad - _pageOffset)}"));
+            return;
+        }
+
+        _cpu->Registers[(int)GeneralRegister.Esp] = stack - (uint)(words * sizeof(uint));
+        _cpu->SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
+        if (fromUser)
+            _core.SetSegment(SegmentName.Ss, selector);
+        _core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
+        _cpu->Eip = gate.Handler;
+        if (gate.IsInterruptGate && _data != null)
+            _data->IrqEnabled = 0;
+    }
+
+    private void SetClockEvent(uint nanoseconds)
+    {
+        _clockPeriod = 0;
+        _clockDeadline = nanoseconds == 0 ? 0 : _clock.Monotonic + nanoseconds;
+    }
+
+    private void StartPeriodicTimer(uint hz)
+    {
+        _periodStart = _clock.Monotonic;
+        _clockPeriod = hz == 0 ? 0 : 1_000_000_000 / hz;
+        _clockDeadline = hz == 0 ? 0 : _periodStart + _clockPeriod;
+    }
+
+    private void CheckClock()
+    {
+        if (_clockDeadline == 0)
+            return;
+        long now = _clock.Monotonic;
+        if (now < _clockDeadline)
+            return;
+        _irqsPending |= 1;
+
+        // Ticks that were missed are not made up for: the guest reads how much time has passed.
+        _clockDeadline = _clockPeriod == 0 ? 0 : _clockDeadline + (((now - _clockDeadline) / _clockPeriod) + 1) * _clockPeriod;
+    }
+
+    private long TimeToClockEvent() => _clockDeadline == 0 ? -1 : Math.Max(0, _clockDeadline - _clock.Monotonic);
+}

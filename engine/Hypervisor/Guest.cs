@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>
+/// A guest and its hypervisor: what lg.ko was. Any <see cref="ExecutionCore"/> runs the instructions; what they mean to the
+/// world outside is decided here. The tour: <see cref="Run"/> is the loop everything hangs on,
+/// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted.
+/// </summary>
+public sealed unsafe partial class Guest : IDisposable
+{
+    private readonly ExecutionCore _core;
+    private readonly CpuState* _cpu;
+    private readonly GuestMemory _memory;
+    private readonly AbiGeneration _abi;
+    private readonly IHostClock _clock;
+    private readonly DescriptorTable _gdt;
+    private readonly InterruptTable _idt = new();
+    private readonly EventFd _wakeUp = new();
+    private readonly uint _pageOffset;
+    private readonly uint _pfnLimit;
+
+    private string? _dead;
+    private bool _reset;
+    private bool _halted;
+    private volatile bool _breakAsked;
+    private uint _irqsPending;
+
+    // A hypercall that waits for the ring before it, or for the launcher to take what the ring sent.
+    private bool _hypercallPending;
+    private bool _dmaPending;
+    private uint _pendingDma;
+    private uint _pendingKey;
+
+    /// <summary>Takes over a loaded guest, as INITIALIZE does.</summary>
+    /// <param name="core">A fresh processor.</param>
+    /// <param name="abi">The generation the guest speaks.</param>
+    /// <param name="clock">The host's time.</param>
+    /// <param name="pfnLimit">First page frame that is not the guest's.</param>
+    /// <param name="pageDirectory">Guest physical address of the page directory.</param>
+    /// <param name="entry">Virtual address of the first instruction.</param>
+    /// <param name="pageOffset">Virtual minus physical address of the kernel's linear mapping.</param>
+    public Guest(ExecutionCore core, AbiGeneration abi, IHostClock clock, uint pfnLimit, uint pageDirectory, uint entry, uint pageOffset)
+    {
+        _core = core;
+        _cpu = core.Cpu;
+        _memory = core.Memory;
+        _abi = abi;
+        _clock = clock;
+        _gdt = core.Gdt;
+        _pageOffset = pageOffset;
+        _pfnLimit = pfnLimit;
+        Dma = new DmaRegistry(_memory);
+
+        // Entry state (abi.md §2): everything 0 but these.
+        _gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
+        _gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
+        SetHostDescriptors();
+        core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
+        core.SetSegment(SegmentName.Ds, Selectors.KernelData);
+        core.SetSegment(SegmentName.Es, Selectors.KernelData);
+        core.SetSegment(SegmentName.Ss, Selectors.KernelData);
+        _cpu->Eip = entry;
+        core.LoadPageDirectory(pageDirectory);
+    }
+
+    /// <summary>What the guest has bound.</summary>
+    public DmaRegistry Dma { get; }
+
+    /// <summary>Why the guest is dead, in the genuine hypervisor's words; null while it lives.</summary>
+    public string? DeathReason => _dead;
+
+    /// <summary>The guest pulled the reset line: it is over, and wants to be started again.</summary>
+    public bool ResetRequested => _reset;
+
+    /// <summary>Raises an irq. The caller has checked its number.</summary>
+    public void RaiseIrq(uint irq) => _irqsPending |= 1u << (int)irq;
+
+    /// <summary>Makes <see cref="Run"/> return soon (any thread), or lets it run again.</summary>
+    public void SetBreak(bool on)
+    {
+        _breakAsked = on;
+        if (!on)
+            return;
+        Volatile.Write(ref _cpu->Attention, 1);
+        _wakeUp.Set();
+    }
+
+    /// <summary>Runs the guest until its launcher has something to do.</summary>
+    /// <param name="answer">8 bytes: address and key of the DMA that the guest sent.</param>
+    /// <returns>8, −EAGAIN, −ENOENT or −ERESTART: see <see cref="IGuestChannel.Read"/>.</returns>
+    public long Run(Span<byte> answer)
+    {
+        // The launcher has taken the DMA of the last time.
+        _dmaPending = false;
+        while (_dead is null && !_reset)
+        {
+            DoHypercalls();
+            if (_dead is not null)
+                break;
+            if (_dmaPending)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(answer, _pendingDma);
+                BinaryPrimitives.WriteUInt32LittleEndian(answer[sizeof(uint)..], _pendingKey);
+                return 2 * sizeof(uint);
+            }
+
+            // In this order, or a break asked for in between would be lost.
+            Volatile.Write(ref _cpu->Attention, 0);
+            Interlocked.MemoryBarrier();
+            if (_breakAsked)
+                return -Errno.EAGAIN;
+
+            CheckClock();
+            MaybeInterrupt();
+            if (_dead is not null)
+                break;
+            if (_halted)
+            {
+                _wakeUp.Wait(TimeToClockEvent());
+                continue;
+            }
+
+            _cpu->Budget = ChooseBudget();
+            Handle(_core.Run());
+        }
+
+        return _reset ? -Errno.ERESTART : -Errno.ENOENT;
+    }
+
+    /// <summary>Ends the guest, for the first reason given.</summary>
+    public void Kill(string reason) => _dead ??= reason;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _core.Dispose();
+        _wakeUp.Dispose();
+    }
+
+    /// <summary>A number as C's <c>%#x</c> prints it.</summary>
+    private static string Hex(uint value) => value == 0 ? "0" : $"0x{value:x}";
+
+    /// <summary>
+    /// Instructions until the next look around. Short when an irq waits for the guest to turn interrupts on (it does that
+    /// without telling anyone), longer when only the clock has to be looked at.
+    /// </summary>
+    private int ChooseBudget() => _irqsPending != 0 ? 200 : _clockDeadline != 0 ? 2000 : 20000;
+
+    private void Handle(in CpuExit exit)
+    {
+        switch (exit.Kind)
+        {
+            case ExitKind.Attention:
+                break;
+            case ExitKind.SoftwareInterrupt:
+                HandleSoftwareInterrupt(exit);
+                break;
+            case ExitKind.Exception:
+                DeliverTrap(exit);
+                break;
+            case ExitKind.Reset:
+                _reset = true;
+                break;
+            case ExitKind.Killed:
+                Kill(exit.Reason ?? "unknown reason");
+                break;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>A gate of the guest's interrupt table. 0 everywhere: not set.</summary>
+/// <param name="Handler">Address of the handler.</param>
+/// <param name="IsInterruptGate">0xE: interrupts are off in the handler (0xF: left alone).</param>
+/// <param name="Dpl">The least privileged ring that may raise it with <c>int n</c>.</param>
+/// <param name="Present">Whether there is a gate.</param>
+public readonly record struct Gate(uint Handler, bool IsInterruptGate, uint Dpl, bool Present);
+
+/// <summary>
+/// The guest's IDT, as it set it entry by entry (abi.md §3): 32 traps, 32 irqs and the system call. What it sets for other
+/// vectors is ignored, and so is what no guest may handle: NMI, double fault, spurious interrupt and the hypercall.
+/// </summary>
+public sealed class InterruptTable
+{
+    private const uint PresentBit = 0x8000;
+    private readonly Gate[] _gates = new Gate[Vectors.FirstIrq + Vectors.IrqCount];
+    private Gate _systemCall;
+
+    /// <summary>The gate of a vector.</summary>
+    public Gate this[uint vector] => vector < (uint)_gates.Length ? _gates[vector]
+        : vector == Vectors.SystemCall ? _systemCall : default;
+
+    /// <summary>Sets a gate from the two words of a descriptor.</summary>
+    /// <returns>Null, or why the guest must die.</returns>
+    public string? Set(uint vector, uint low, uint high)
+    {
+        if (vector is 2 or 8 or 15 or Vectors.Hypercall)
+            return null;
+        bool isSystemCall = vector == Vectors.SystemCall;
+        if (!isSystemCall && vector >= (uint)_gates.Length)
+            return null;
+        Gate gate = default;
+        if ((high & PresentBit) != 0)
+        {
+            uint type = (high >> 8) & 0xF;
+            if (type is not (0xE or 0xF))
+                return $"bad IDT type {type}";
+            gate = new Gate((low & 0xFFFF) | (high & 0xFFFF_0000), type == 0xE, (high >> 13) & 3, Present: true);
+        }
+
+        if (isSystemCall)
+            _systemCall = gate;
+        else
+            _gates[vector] = gate;
+        return null;
+    }
+}

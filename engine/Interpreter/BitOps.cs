@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>What a bit test does to the bit it tested.</summary>
+internal interface IBitChange
+{
+    static abstract bool Writes { get; }
+
+    static abstract uint Change(uint value, uint bit);
+}
+
+internal readonly struct KeepBit : IBitChange
+{
+    public static bool Writes => false;
+
+    public static uint Change(uint value, uint bit) => value;
+}
+
+internal readonly struct SetBit : IBitChange
+{
+    public static bool Writes => true;
+
+    public static uint Change(uint value, uint bit) => value | bit;
+}
+
+internal readonly struct ResetBit : IBitChange
+{
+    public static bool Writes => true;
+
+    public static uint Change(uint value, uint bit) => value & ~bit;
+}
+
+internal readonly struct ComplementBit : IBitChange
+{
+    public static bool Writes => true;
+
+    public static uint Change(uint value, uint bit) => value ^ bit;
+}
+
+/// <summary>BT, BTS, BTR, BTC, BSF, BSR, XADD, CMPXCHG, CMPXCHG8B.</summary>
+internal static unsafe class BitOps
+{
+    /// <summary>A bit of a register; its number from a register or an immediate.</summary>
+    public static MicroOp* TestReg<TChange, TIndex, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TChange : struct, IBitChange
+        where TIndex : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        int index = (int)(TIndex.Get<TWidth>(core, cpu, op) & (31u >> (TWidth.Shift / 16)));
+        uint value = Operand.Get<TWidth>(cpu, op->Destination);
+        AluFlags.SetCarry(cpu, (value >> index) & 1);
+        if (TChange.Writes)
+            Operand.Set<TWidth>(cpu, op->Destination, TChange.Change(value, 1u << index));
+        return op + 1;
+    }
+
+    /// <summary>A bit of memory, its number an immediate.</summary>
+    public static MicroOp* TestMem<TChange, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TChange : struct, IBitChange
+        where TWidth : struct, IWidth =>
+        TestAt<TChange, TWidth>(core, cpu, op, Operand.Address(cpu, op), (int)(op->Immediate & (31u >> (TWidth.Shift / 16))));
+
+    /// <summary>
+    /// A bit of memory, its number in a register: the memory operand is the start of a string of bits that reaches to both
+    /// sides. <see cref="BitAddress"/> has worked out the address.
+    /// </summary>
+    public static MicroOp* TestString<TChange, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TChange : struct, IBitChange
+        where TWidth : struct, IWidth =>
+        TestAt<TChange, TWidth>(core, cpu, op, cpu->EffectiveAddress, (int)(Operand.Get<TWidth>(cpu, op->Source) & (31u >> (TWidth.Shift / 16))));
+
+    public static MicroOp* ScanForward<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        uint value = TSource.Get<TWidth>(core, cpu, op);
+        AluFlags.SetZero(cpu, value == 0);
+        if (value != 0)
+            Operand.Set<TWidth>(cpu, op->Destination, (uint)BitOperations.TrailingZeroCount(value));
+        return op + 1;
+    }
+
+    public static MicroOp* ScanReverse<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        uint value = TSource.Get<TWidth>(core, cpu, op);
+        AluFlags.SetZero(cpu, value == 0);
+        if (value != 0)
+            Operand.Set<TWidth>(cpu, op->Destination, (uint)BitOperations.Log2(value));
+        return op + 1;
+    }
+
+    public static MicroOp* ExchangeAddReg<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint a = Operand.Get<TWidth>(cpu, op->Destination);
+        uint sum = Add.Run<TWidth>(cpu, a, Operand.Get<TWidth>(cpu, op->Source));
+        Operand.Set<TWidth>(cpu, op->Source, a);
+        Operand.Set<TWidth>(cpu, op->Destination, sum);
+        return op + 1;
+    }
+
+    public static MicroOp* ExchangeAddMem<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        byte* place = core.BeginModify(Operand.Address(cpu, op), TWidth.Size);
+        uint a = TWidth.Load(place);
+        TWidth.Store(place, Add.Run<TWidth>(cpu, a, Operand.Get<TWidth>(cpu, op->Source)));
+        core.EndModify();
+        Operand.Set<TWidth>(cpu, op->Source, a);
+        return op + 1;
+    }
+
+    public static MicroOp* CompareExchangeReg<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint accumulator = Operand.Get<TWidth>(cpu, 0);
+        uint value = Operand.Get<TWidth>(cpu, op->Destination);
+        uint source = Operand.Get<TWidth>(cpu, op->Source);
+        Cmp.Run<TWidth>(cpu, accumulator, value);
+        if (accumulator == value)
+            Operand.Set<TWidth>(cpu, op->Destination, source);
+        else
+            Operand.Set<TWidth>(cpu, 0, value);
+        return op + 1;
+    }
+
+    /// <summary>CMPXCHG with memory: written in any case, with the old value when it did not match.</summary>
+    public static MicroOp* CompareExchangeMem<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        byte* place = core.BeginModify(Operand.Address(cpu, op), TWidth.Size);
+        uint accumulator = Operand.Get<TWidth>(cpu, 0);
+        uint value = TWidth.Load(place);
+        if (accumulator == value)
+            TWidth.Store(place, Operand.Get<TWidth>(cpu, op->Source));
+        core.EndModify();
+        Cmp.Run<TWidth>(cpu, accumulator, value);
+        if (accumulator != value)
+            Operand.Set<TWidth>(cpu, 0, value);
+        return op + 1;
+    }
+
+    public static MicroOp* CompareExchange8(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        ulong* place = (ulong*)core.BeginModify(Operand.Address(cpu, op), 8);
+        ulong old = *place;
+        bool equal = old == (cpu->Registers[(int)GeneralRegister.Eax] | ((ulong)cpu->Registers[(int)GeneralRegister.Edx] << 32));
+        if (equal)
+            *place = cpu->Registers[(int)GeneralRegister.Ebx] | ((ulong)cpu->Registers[(int)GeneralRegister.Ecx] << 32);
+        core.EndModify();
+        if (!equal)
+        {
+            cpu->Registers[(int)GeneralRegister.Eax] = (uint)old;
+            cpu->Registers[(int)GeneralRegister.Edx] = (uint)(old >> 32);
+        }
+
+        AluFlags.SetZero(cpu, equal);
+        return op + 1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static MicroOp* TestAt<TChange, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op, uint address, int index)
+        where TChange : struct, IBitChange
+        where TWidth : struct, IWidth
+    {
+        if (!TChange.Writes)
+        {
+            AluFlags.SetCarry(cpu, (core.ReadLinear<TWidth>(cpu, address) >> index) & 1);
+            return op + 1;
+        }
+
+        byte* place = core.BeginModify(address, TWidth.Size);
+        uint value = TWidth.Load(place);
+        TWidth.Store(place, TChange.Change(value, 1u << index));
+        core.EndModify();
+        AluFlags.SetCarry(cpu, (value >> index) & 1);
+        return op + 1;
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>
+/// Makes blocks: Iced decodes, and <see cref="InstructionSelector"/> finds the handler for what it decoded. A block ends with
+/// an instruction that goes elsewhere for sure, at the end of its page, or when it is long enough; a conditional branch does
+/// not end it, since going on is what happens half of the time.
+/// </summary>
+internal sealed unsafe class BlockBuilder
+{
+    /// <summary>Ops that one block may take at most.</summary>
+    public const int MaxOps = (MaxInstructions * 2) + 4;
+
+    private const int MaxInstructions = 64;
+    private const int MaxInstructionBytes = 15;
+
+    private readonly InterpreterCore _core;
+    private readonly InstructionSelector _selector;
+    private readonly PointerCodeReader _reader = new();
+    private readonly Decoder _decoder32;
+    private readonly Decoder _decoder16;
+    private readonly MicroOp* _single;
+    private readonly byte* _crossing;
+
+    public BlockBuilder(InterpreterCore core)
+    {
+        _core = core;
+        _selector = new InstructionSelector(core);
+        _decoder32 = Decoder.Create(32, _reader);
+        _decoder16 = Decoder.Create(16, _reader);
+
+        // Lives as long as its core, whose tables they are part of: freed with the process or never missed.
+        _single = (MicroOp*)NativeMemory.AllocZeroed(8, (nuint)sizeof(MicroOp));
+        _crossing = (byte*)NativeMemory.AllocZeroed(16);
+    }
+
+    ~BlockBuilder()
+    {
+        NativeMemory.Free(_single);
+        NativeMemory.Free(_crossing);
+    }
+
+    /// <summary>Decodes a block into the core's arena.</summary>
+    public InterpreterCore.Block Build(uint eip, uint physical)
+    {
+        MicroOp* first = _core.ArenaNext;
+        MicroOp* op = first;
+        int room = (int)(Page.Size - (physical & Page.OffsetMask));
+        Decoder decoder = Start(eip, _core.Memory.Base + physical, room);
+        int count = 0;
+        uint next = eip;
+        bool ended = false;
+        InterpreterCore.Block block = new() { First = first, Eip = eip, Physical = physical, Mode = _core.Mode };
+        while (count < MaxInstructions && !ended)
+        {
+            decoder.Decode(out Instruction instruction);
+            if (_reader.RanOut)
+            {
+                // It crosses into the next page. Alone it is a block; behind others it is the next one.
+                if (count > 0)
+                    break;
+                instruction = DecodeCrossing(eip, physical, room, ref block);
+            }
+
+            op = _selector.Emit(op, in instruction, count, out ended);
+            next = instruction.NextIP32;
+            if ((_core.Mode & CodeMode.Code16) != 0)
+                next = instruction.NextIP16;
+            count++;
+            if (block.Bytes2 != 0 || (next & Page.OffsetMask) == 0)
+                break;
+        }
+
+        if (!ended)
+        {
+            *op = default;
+            op->Handler = &BranchOps.FallThrough;
+            op->Eip = next;
+            op->Position = (ushort)count;
+            op++;
+        }
+
+        block.Ops = (int)(op - first);
+        if (block.Bytes2 == 0)
+            block.Bytes = (int)(next - eip);
+        if (block.Bytes <= 0 || block.Bytes > room)
+            block.Bytes = room;
+        return block;
+    }
+
+    /// <summary>
+    /// One instruction in a scratch place, good until the next call. Its fetch is checked against the limit of %cs, which need
+    /// not be flat here.
+    /// </summary>
+    public MicroOp* BuildSingle(uint eip)
+    {
+        ref SegmentRegister cs = ref _core.Cpu->Cs;
+        if (eip > cs.Limit)
+            throw _core.RaiseProtection();
+        uint linear = cs.Base + eip;
+        int room = (int)(Page.Size - (linear & Page.OffsetMask));
+        uint physical = _core.TranslateFetch(linear);
+        Decoder decoder = Start(eip, _core.Memory.Base + physical, room);
+        decoder.Decode(out Instruction instruction);
+        if (_reader.RanOut)
+        {
+            InterpreterCore.Block unused = default;
+            instruction = DecodeCrossing(eip, physical, room, ref unused, linear);
+        }
+
+        if (eip + (uint)instruction.Length - 1 > cs.Limit)
+            throw _core.RaiseProtection();
+        MicroOp* op = _selector.Emit(_single, in instruction, 0, out bool ended);
+        if (!ended)
+        {
+            *op = default;
+            op->Handler = &EndSingle;
+            op->Eip = (_core.Mode & CodeMode.Code16) != 0 ? instruction.NextIP16 : instruction.NextIP32;
+        }
+
+        return _single;
+    }
+
+    private static MicroOp* EndSingle(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        cpu->Eip = op->Eip;
+        cpu->Budget--;
+        return null;
+    }
+
+    private Decoder Start(uint eip, byte* code, int length)
+    {
+        _reader.Reset(code, length);
+        Decoder decoder = (_core.Mode & CodeMode.Code16) != 0 ? _decoder16 : _decoder32;
+        decoder.IP = eip;
+        return decoder;
+    }
+
+    private Instruction DecodeCrossing(uint eip, uint physical, int room, ref InterpreterCore.Block block, uint? linear = null)
+    {
+        int first = Math.Min(room, MaxInstructionBytes);
+        new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
+        if (first < MaxInstructionBytes)
+        {
+            uint physical2 = _core.TranslateFetch(((linear ?? eip) & ~Page.OffsetMask) + Page.Size);
+            new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
+            block.Physical2 = physical2;
+        }
+
+        Decoder decoder = Start(eip, _crossing, MaxInstructionBytes);
+        decoder.Decode(out Instruction instruction);
+
+        // Longer than 15 bytes, or nothing that can be decoded: the selector makes a fault of it.
+        int length = Math.Max(instruction.Length, 1);
+        block.Bytes = Math.Min(length, room);
+        block.Bytes2 = Math.Max(length - room, first < MaxInstructionBytes ? 1 : 0);
+        return instruction;
+    }
+}

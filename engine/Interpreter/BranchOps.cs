@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>Instructions that go elsewhere.</summary>
+internal static unsafe class BranchOps
+{
+    /// <summary>The end of a block whose last instruction was no branch: on with what is behind it.</summary>
+    public static MicroOp* FallThrough(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        core.Branch(cpu, op, op->Eip, op->Position);
+
+    public static MicroOp* Jump(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        core.Branch(cpu, op, op->Immediate, op->Position + 1);
+
+    public static MicroOp* Conditional<TCondition>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TCondition : struct, ICondition =>
+        TCondition.Holds(cpu) ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
+
+    /// <summary>JCXZ, JECXZ.</summary>
+    public static MicroOp* IfCountZero<TCount>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TCount : struct, IWidth =>
+        Operand.Get<TCount>(cpu, (int)GeneralRegister.Ecx * 4) == 0 ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
+
+    /// <summary>LOOP, LOOPE, LOOPNE (<see cref="MicroOp.Extra"/> 0, 1, 2).</summary>
+    public static MicroOp* Loop<TCount>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TCount : struct, IWidth
+    {
+        const int ecx = (int)GeneralRegister.Ecx * 4;
+        uint count = Operand.Get<TCount>(cpu, ecx) - 1;
+        Operand.Set<TCount>(cpu, ecx, count);
+        bool again = Operand.Get<TCount>(cpu, ecx) != 0
+            && op->Extra switch
+            {
+                0 => true,
+                1 => cpu->FlagResult == 0,
+                _ => cpu->FlagResult != 0,
+            };
+        return again ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
+    }
+
+    public static MicroOp* JumpIndirect<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth =>
+        InterpreterCore.JumpTo(cpu, TSource.Get<TWidth>(core, cpu, op), op->Position + 1);
+
+    public static MicroOp* Call<TStack, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TWidth : struct, IWidth
+    {
+        TStack.Push<TWidth>(core, cpu, op->NextEip);
+        return core.Branch(cpu, op, op->Immediate, op->Position + 1);
+    }
+
+    public static MicroOp* CallIndirect<TStack, TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        uint target = TSource.Get<TWidth>(core, cpu, op);
+        TStack.Push<TWidth>(core, cpu, op->NextEip);
+        return InterpreterCore.JumpTo(cpu, target, op->Position + 1);
+    }
+
+    /// <summary>RET, RET imm16.</summary>
+    public static MicroOp* Return<TStack, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TWidth : struct, IWidth
+    {
+        uint target = TStack.Peek<TWidth>(core, cpu);
+        TStack.Move(core, cpu, TWidth.Size + (int)op->Immediate);
+        return InterpreterCore.JumpTo(cpu, target, op->Position + 1);
+    }
+
+    /// <summary>JMP ptr16:32, selector in <see cref="MicroOp.Second"/>.</summary>
+    public static MicroOp* JumpFar(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        TransferFar(core, cpu, op, op->Second, op->Immediate, returnBytes: 0);
+
+    /// <summary>JMP m16:32.</summary>
+    public static MicroOp* JumpFarIndirect<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint address = Operand.Address(cpu, op);
+        uint offset = core.ReadLinear<TWidth>(cpu, address);
+        return TransferFar(core, cpu, op, core.ReadLinear<Width16>(cpu, address + (uint)TWidth.Size), offset, returnBytes: 0);
+    }
+
+    /// <summary>CALL ptr16:32.</summary>
+    public static MicroOp* CallFar<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth =>
+        TransferFar(core, cpu, op, op->Second, op->Immediate, TWidth.Size);
+
+    /// <summary>CALL m16:32.</summary>
+    public static MicroOp* CallFarIndirect<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint address = Operand.Address(cpu, op);
+        uint offset = core.ReadLinear<TWidth>(cpu, address);
+        return TransferFar(core, cpu, op, core.ReadLinear<Width16>(cpu, address + (uint)TWidth.Size), offset, TWidth.Size);
+    }
+
+    /// <summary>RETF, RETF imm16.</summary>
+    public static MicroOp* ReturnFar<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        int size = TWidth.Size;
+        uint target = core.StackRead(0, size);
+        uint selector = core.StackRead(size, size) & 0xFFFF;
+        return ReturnTo(core, cpu, op, target, selector, size * 2, (int)op->Immediate, size);
+    }
+
+    /// <summary>
+    /// IRET. From ring 1 to ring 1 or 3: IF and IOPL are not changed (abi.md §4). With NT set it would return to another
+    /// task: there is none.
+    /// </summary>
+    public static MicroOp* InterruptReturn<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        const uint changes = EFlags.Arithmetic | EFlags.Trap | EFlags.Direction | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
+        if ((cpu->SystemFlags & EFlags.NestedTask) != 0)
+            throw core.Raise(10);
+        int size = TWidth.Size;
+        uint target = core.StackRead(0, size);
+        uint selector = core.StackRead(size, size) & 0xFFFF;
+        uint flags = core.StackRead(size * 2, size);
+        uint mask = size == 2 ? changes & 0xFFFF : changes;
+        MicroOp* next = ReturnTo(core, cpu, op, target, selector, size * 3, 0, size);
+        cpu->Flags = (cpu->Flags & ~mask) | (flags & mask);
+        return core.UpdateMode() ? null : next;
+    }
+
+    private static MicroOp* TransferFar(InterpreterCore core, CpuState* cpu, MicroOp* op, uint selector, uint offset, int returnBytes)
+    {
+        ulong descriptor = core.CheckCodeSegment(selector, offset, isReturn: false);
+        if (returnBytes != 0)
+        {
+            uint low = core.StackAddress(-returnBytes * 2, (uint)returnBytes, write: true);
+            uint high = core.StackAddress(-returnBytes, (uint)returnBytes, write: true);
+            core.ProbeWrite(low, returnBytes);
+            core.WriteSlow(high, returnBytes, cpu->Cs.Selector);
+            core.WriteSlow(low, returnBytes, op->NextEip);
+            core.StackMove(-returnBytes * 2);
+        }
+
+        SegmentLoad.SetHidden(ref cpu->Cs, (selector & 0xFFFC) | cpu->Cpl, descriptor);
+        core.UpdateMode();
+        return InterpreterCore.JumpTo(cpu, offset, op->Position + 1);
+    }
+
+    /// <summary>The common part of RETF and IRET.</summary>
+    /// <param name="core">The core.</param>
+    /// <param name="cpu">Its state.</param>
+    /// <param name="op">The instruction.</param>
+    /// <param name="target">The new EIP.</param>
+    /// <param name="selector">The new %cs.</param>
+    /// <param name="popped">Bytes of the frame's first part.</param>
+    /// <param name="release">Bytes of arguments to drop behind it.</param>
+    /// <param name="size">Bytes of a stack slot.</param>
+    private static MicroOp* ReturnTo(InterpreterCore core, CpuState* cpu, MicroOp* op, uint target, uint selector, int popped, int release, int size)
+    {
+        ulong code = core.CheckCodeSegment(selector, target, isReturn: true);
+        uint ring = selector & 3;
+        if (ring == cpu->Cpl)
+        {
+            core.StackMove(popped + release);
+            SegmentLoad.SetHidden(ref cpu->Cs, selector, code);
+        }
+        else
+        {
+            uint esp = core.StackRead(popped + release, size);
+            uint stackSelector = core.StackRead(popped + release + size, size) & 0xFFFF;
+            core.CheckStackSegment(stackSelector, ring, nullVector: 13, out ulong stack);
+            if (target > SegmentLoad.Limit(code))
+                throw core.RaiseProtection();
+            SegmentLoad.SetHidden(ref cpu->Cs, selector, code);
+            SegmentLoad.SetHidden(ref cpu->Ss, stackSelector, stack);
+            cpu->Cpl = ring;
+            uint mask = core.StackMask;
+            cpu->Registers[4] = (cpu->Registers[4] & ~mask) | ((esp + (uint)release) & mask);
+            core.DropInnerSegments();
+        }
+
+        core.UpdateMode();
+        return InterpreterCore.JumpTo(cpu, target, op->Position + 1);
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>The decimal adjustments (Intel SDM vol. 2: AAA, AAD, AAM, AAS, DAA, DAS).</summary>
+internal static unsafe class DecimalOps
+{
+    public static MicroOp* Daa(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint flags = cpu->Flags;
+        uint al = *(byte*)cpu;
+        uint result = al;
+        uint carry = flags & EFlags.Carry;
+        uint adjust = 0;
+        if ((al & 0xF) > 9 || (flags & EFlags.Adjust) != 0)
+        {
+            result += 6;
+            adjust = 1;
+        }
+
+        bool high = al > 0x99 || carry != 0;
+        if (high)
+            result += 0x60;
+        Finish(cpu, result, high ? 1u : 0, adjust);
+        return op + 1;
+    }
+
+    public static MicroOp* Das(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint flags = cpu->Flags;
+        uint al = *(byte*)cpu;
+        uint result = al;
+        uint carry = flags & EFlags.Carry;
+        uint newCarry = 0;
+        uint adjust = 0;
+        if ((al & 0xF) > 9 || (flags & EFlags.Adjust) != 0)
+        {
+            result -= 6;
+            newCarry = carry | (al < 6 ? 1u : 0);
+            adjust = 1;
+        }
+
+        if (al > 0x99 || carry != 0)
+        {
+            result -= 0x60;
+            newCarry = 1;
+        }
+
+        Finish(cpu, result, newCarry, adjust);
+        return op + 1;
+    }
+
+    public static MicroOp* Aaa(InterpreterCore core, CpuState* cpu, MicroOp* op) => AdjustAscii(cpu, op, 0x106);
+
+    public static MicroOp* Aas(InterpreterCore core, CpuState* cpu, MicroOp* op) => AdjustAscii(cpu, op, unchecked((ushort)-0x106));
+
+    public static MicroOp* Aam(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint divisor = op->Immediate & 0xFF;
+        if (divisor == 0)
+            throw core.Raise(0);
+        uint al = *(byte*)cpu;
+        *(ushort*)cpu = (ushort)((al / divisor << 8) | (al % divisor));
+        Finish(cpu, al % divisor, 0, 0);
+        return op + 1;
+    }
+
+    public static MicroOp* Aad(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint ax = *(ushort*)cpu;
+        uint al = ((ax & 0xFF) + ((ax >> 8) * (op->Immediate & 0xFF))) & 0xFF;
+        *(ushort*)cpu = (ushort)al;
+        Finish(cpu, al, 0, 0);
+        return op + 1;
+    }
+
+    private static MicroOp* AdjustAscii(CpuState* cpu, MicroOp* op, uint step)
+    {
+        uint flags = cpu->Flags;
+        uint ax = *(ushort*)cpu;
+        bool adjust = (ax & 0xF) > 9 || (flags & EFlags.Adjust) != 0;
+        if (adjust)
+            ax += step;
+        *(ushort*)cpu = (ushort)(ax & 0xFF0F);
+        Finish(cpu, ax & 0xF, adjust ? 1u : 0, adjust ? 1u : 0);
+        return op + 1;
+    }
+
+    private static void Finish(CpuState* cpu, uint al, uint carry, uint adjust)
+    {
+        *(byte*)cpu = (byte)al;
+        cpu->FlagResult = (sbyte)al;
+        cpu->FlagAux = LazyFlags.Make(carry, 0, adjust);
+    }
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>
+/// How instructions reach memory. A table of translated pages (a software TLB, one per privilege level) answers nearly always:
+/// one load, one compare. It holds what the walk of the guest's tables found until the guest says that it changed them; a page
+/// is writable in it only when its Dirty bit is set already and no decoded code lies in its frame, so that the slow path sees
+/// every first write and every write that may change code.
+/// </summary>
+public sealed unsafe partial class InterpreterCore
+{
+    private const int TlbEntries = 1024;
+    private const int TlbBytes = TlbEntries * 16;
+    private const uint InvalidTag = 1;
+
+    private byte* _tables;
+    private byte* _kernelTlb;
+    private byte* _userTlb;
+    private uint _pageDirectory;
+
+    // A read-modify-write that cannot be done in place: a copy, and where it goes.
+    private byte* _rmwBuffer;
+    private uint _rmwAddress;
+    private int _rmwSize;
+
+    /// <inheritdoc/>
+    public override void LoadPageDirectory(uint physical)
+    {
+        _pageDirectory = physical;
+        FlushTlb();
+    }
+
+    /// <inheritdoc/>
+    public override void FlushTlb()
+    {
+        // All ones is a tag that no page has, since its low bits are set.
+        NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
+        ForgetJumps();
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidatePage(uint linear)
+    {
+        foreach (nint tlb in (ReadOnlySpan<nint>)[(nint)_kernelTlb, (nint)_userTlb])
+        {
+            TlbEntry* entry = Entry((byte*)tlb, linear);
+            entry->ReadTag = InvalidTag;
+            entry->WriteTag = InvalidTag;
+        }
+
+        ForgetJumps();
+    }
+
+    /// <summary>Reads a value of 1, 2 or 4 bytes at a linear address, zero-extended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal uint ReadLinear<TWidth>(CpuState* cpu, uint address)
+        where TWidth : struct, IWidth
+    {
+        TlbEntry* entry = Entry(cpu->Tlb, address);
+        if (entry->ReadTag == ((address + (uint)(TWidth.Size - 1)) & ~Page.OffsetMask))
+            return TWidth.Load((byte*)(entry->Addend + (nint)address));
+        return (uint)ReadSlow(address, TWidth.Size);
+    }
+
+    /// <summary>Writes a value of 1, 2 or 4 bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void WriteLinear<TWidth>(CpuState* cpu, uint address, uint value)
+        where TWidth : struct, IWidth
+    {
+        TlbEntry* entry = Entry(cpu->Tlb, address);
+        if (entry->WriteTag == ((address + (uint)(TWidth.Size - 1)) & ~Page.OffsetMask))
+            TWidth.Store((byte*)(entry->Addend + (nint)address), value);
+        else
+            WriteSlow(address, TWidth.Size, value);
+    }
+
+    /// <summary>Where a writable value can be changed in place, or null: then <see cref="BeginModify"/> is the way.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static byte* InPlace(CpuState* cpu, uint address, int size)
+    {
+        TlbEntry* entry = Entry(cpu->Tlb, address);
+        return entry->WriteTag == ((address + (uint)(size - 1)) & ~Page.OffsetMask) ? (byte*)(entry->Addend + (nint)address) : null;
+    }
+
+    /// <summary>Checks that a value may be written, and gives a copy of it to change; <see cref="EndModify"/> writes it back.</summary>
+    internal byte* BeginModify(uint address, int size)
+    {
+        ProbeWrite(address, size);
+        *(ulong*)_rmwBuffer = ReadSlow(address, size);
+        _rmwAddress = address;
+        _rmwSize = size;
+        return _rmwBuffer;
+    }
+
+    /// <summary>Writes back what <see cref="BeginModify"/> handed out.</summary>
+    internal void EndModify() => WriteSlow(_rmwAddress, _rmwSize, *(ulong*)_rmwBuffer);
+
+    /// <summary>Reads up to 8 bytes anywhere, across pages too.</summary>
+    internal ulong ReadSlow(uint address, int size)
+    {
+        uint inPage = Page.Size - (address & Page.OffsetMask);
+        if ((uint)size <= inPage)
+            return LoadBytes(Translate(address, write: false), size);
+
+        // Both pages first: the second may fault, and then nothing must have happened.
+        byte* low = Translate(address, write: false);
+        byte* high = Translate(address + inPage, write: false);
+        return LoadBytes(low, (int)inPage) | (LoadBytes(high, size - (int)inPage) << (int)(inPage * 8));
+    }
+
+    /// <summary>Writes up to 8 bytes anywhere.</summary>
+    internal void WriteSlow(uint address, int size, ulong value)
+    {
+        uint inPage = Page.Size - (address & Page.OffsetMask);
+        if ((uint)size <= inPage)
+        {
+            StoreBytes(Translate(address, write: true), size, value);
+            return;
+        }
+
+        byte* low = Translate(address, write: true);
+        byte* high = Translate(address + inPage, write: true);
+        StoreBytes(low, (int)inPage, value);
+        StoreBytes(high, size - (int)inPage, value >> (int)(inPage * 8));
+    }
+
+    /// <summary>Faults if any byte of a range may not be written. At most a page long.</summary>
+    internal void ProbeWrite(uint address, int size)
+    {
+        Translate(address, write: true);
+        if (((address + (uint)(size - 1)) ^ address) > Page.OffsetMask)
+            Translate((address + (uint)(size - 1)) & ~Page.OffsetMask, write: true);
+    }
+
+    /// <summary>Faults if any byte of a range may not be read. At most a page long.</summary>
+    internal void ProbeRead(uint address, int size)
+    {
+        Translate(address, write: false);
+        if (((address + (uint)(size - 1)) ^ address) > Page.OffsetMask)
+            Translate((address + (uint)(size - 1)) & ~Page.OffsetMask, write: false);
+    }
+
+    /// <summary>Copies guest memory out, up to a page; faults before anything is copied.</summary>
+    internal void CopyFrom(uint address, byte* to, int size)
+    {
+        int first = (int)Math.Min((uint)size, Page.Size - (address & Page.OffsetMask));
+        byte* low = Translate(address, write: false);
+        byte* high = first < size ? Translate(address + (uint)first, write: false) : null;
+        Buffer.MemoryCopy(low, to, size, first);
+        if (first < size)
+            Buffer.MemoryCopy(high, to + first, size - first, size - first);
+    }
+
+    /// <summary>Copies into guest memory, up to a page; faults before anything is copied.</summary>
+    internal void CopyTo(uint address, byte* from, int size)
+    {
+        int first = (int)Math.Min((uint)size, Page.Size - (address & Page.OffsetMask));
+        byte* low = Translate(address, write: true);
+        byte* high = first < size ? Translate(address + (uint)first, write: true) : null;
+        CodeWillChange(low, first);
+        Buffer.MemoryCopy(from, low, first, first);
+        if (first < size)
+        {
+            CodeWillChange(high, size - first);
+            Buffer.MemoryCopy(from + first, high, size - first, size - first);
+        }
+    }
+
+    /// <summary>
+    /// Host address of a guest's linear address at the current privilege level, filling the table; faults or kills if there is
+    /// none. For a write the caller still owes <see cref="CodeWillChange"/> unless the table calls the page writable.
+    /// </summary>
+    internal byte* Translate(uint linear, bool write)
+    {
+        TlbEntry* entry = Entry(Cpu->Tlb, linear);
+        uint page = linear & ~Page.OffsetMask;
+        if (write ? entry->WriteTag == page : entry->ReadTag == page)
+            return (byte*)(entry->Addend + (nint)linear);
+        return TranslateMiss(linear, write, Cpu->Cpl == 3, entry);
+    }
+
+    /// <summary>The counter that RDTSC reads, in nanoseconds.</summary>
+    internal ulong ReadClock() => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000 / Stopwatch.Frequency));
+
+    /// <summary>Guest physical address of a linear one, for fetching code.</summary>
+    internal uint TranslateFetch(uint linear) => (uint)(Translate(linear, write: false) - Memory.Base);
+
+    /// <inheritdoc/>
+    public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason)
+    {
+        bad = 0;
+        killReason = null;
+        foreach (uint word in words)
+        {
+            top -= sizeof(uint);
+            TlbEntry* entry = Entry(_kernelTlb, top);
+            if (entry->WriteTag == ((top + 3) & ~Page.OffsetMask))
+            {
+                *(uint*)(entry->Addend + (nint)top) = word;
+                continue;
+            }
+
+            // Byte by byte, since a stack that is not aligned may cross a page here.
+            for (int i = 0; i < sizeof(uint); i++)
+            {
+                WalkResult result = PageWalk.Walk(Memory, _pageDirectory, top + (uint)i, write: true, user: false, out Translation found);
+                if (result != WalkResult.Ok)
+                {
+                    bad = top;
+                    killReason = found.KillReason;
+                    return false;
+                }
+
+                StoreBytes(Memory.Base + found.Frame + ((top + (uint)i) & Page.OffsetMask), 1, word >> (8 * i));
+            }
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool TouchAsKernel(uint linear, out string? killReason)
+    {
+        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write: true, user: false, out Translation found);
+        killReason = found.KillReason;
+        return result == WalkResult.Ok;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TlbEntry* Entry(byte* tlb, uint linear) => (TlbEntry*)(tlb + ((linear >> 8) & ((TlbEntries - 1) << 4)));
+
+    private static ulong LoadBytes(byte* from, int size)
+    {
+        switch (size)
+        {
+            case 1:
+                return *from;
+            case 2:
+                return *(ushort*)from;
+            case 4:
+                return *(uint*)from;
+            case 8:
+                return *(ulong*)from;
+        }
+
+        ulong value = 0;
+        for (int i = 0; i < size; i++)
+            value |= (ulong)from[i] << (8 * i);
+        return value;
+    }
+
+    private void StoreBytes(byte* to, int size, ulong value)
+    {
+        CodeWillChange(to, size);
+        switch (size)
+        {
+            case 1:
+                *to = (byte)value;
+                return;
+            case 2:
+                *(ushort*)to = (ushort)value;
+                return;
+            case 4:
+                *(uint*)to = (uint)value;
+                return;
+            case 8:
+                *(ulong*)to = value;
+                return;
+        }
+
+        for (int i = 0; i < size; i++)
+            to[i] = (byte)(value >> (8 * i));
+    }
+
+    private byte* TranslateMiss(uint linear, bool write, bool user, TlbEntry* entry)
+    {
+        switch (PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found))
+        {
+            case WalkResult.Fault:
+                throw Raise(14, found.ErrorCode, linear);
+            case WalkResult.Kill:
+                throw Kill(found.KillReason!);
+        }
+
+        uint page = linear & ~Page.OffsetMask;
+        entry->ReadTag = page;
+        entry->WriteTag = (found.Rights & PageFlags.Writable) != 0 && (found.Entry & PageFlags.Dirty) != 0 && !HasCode(found.Frame)
+            ? page
+            : InvalidTag;
+        entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
+        return (byte*)(entry->Addend + (nint)linear);
+    }
+
+    private void AllocateTables()
+    {
+        _tables = (byte*)NativeMemory.AlignedAlloc((nuint)((TlbBytes * 2) + JumpCacheBytes + 64), 4096);
+        _kernelTlb = _tables;
+        _userTlb = _tables + TlbBytes;
+        Cpu->JumpCache = _userTlb + TlbBytes;
+        _rmwBuffer = Cpu->JumpCache + JumpCacheBytes;
+        NativeMemory.Clear(Cpu->JumpCache, JumpCacheBytes);
+        Cpu->Tlb = _kernelTlb;
+        AllocateBlocks();
+        FlushTlb();
+    }
+
+    private void FreeTables()
+    {
+        FreeBlocks();
+        NativeMemory.AlignedFree(_tables);
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct TlbEntry
+    {
+        /// <summary>Linear address of the page when it may be read, else <see cref="InvalidTag"/>.</summary>
+        public uint ReadTag;
+
+        /// <summary>The same when it may be written without asking anyone.</summary>
+        public uint WriteTag;
+
+        /// <summary>Host address minus linear address.</summary>
+        public nint Addend;
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>MUL, IMUL, DIV, IDIV.</summary>
+internal static unsafe class MultiplyOps
+{
+    private const int Edx = (int)GeneralRegister.Edx * 4;
+
+    public static MicroOp* Mul<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        ulong product = (ulong)Operand.Get<TWidth>(cpu, 0) * TSource.Get<TWidth>(core, cpu, op);
+        StoreProduct<TWidth>(cpu, product);
+        SetFlags<TWidth>(cpu, (uint)product, product >> (32 - TWidth.Shift) != 0);
+        return op + 1;
+    }
+
+    public static MicroOp* ImulWide<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        long product = (long)TWidth.Extend(Operand.Get<TWidth>(cpu, 0)) * TWidth.Extend(TSource.Get<TWidth>(core, cpu, op));
+        StoreProduct<TWidth>(cpu, (ulong)product);
+        SetFlags<TWidth>(cpu, (uint)product, TWidth.Extend((uint)product) != product);
+        return op + 1;
+    }
+
+    /// <summary>IMUL reg, r/m.</summary>
+    public static MicroOp* Imul2<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth =>
+        Narrow<TWidth>(cpu, op, Operand.Get<TWidth>(cpu, op->Destination), TSource.Get<TWidth>(core, cpu, op));
+
+    /// <summary>IMUL reg, r/m, imm.</summary>
+    public static MicroOp* Imul3<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth =>
+        Narrow<TWidth>(cpu, op, op->Immediate, TSource.Get<TWidth>(core, cpu, op));
+
+    public static MicroOp* Div<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        uint divisor = TSource.Get<TWidth>(core, cpu, op);
+        if (divisor == 0)
+            throw core.Raise(0);
+        ulong dividend = Dividend<TWidth>(cpu);
+        ulong quotient = dividend / divisor;
+        if (quotient > uint.MaxValue >> TWidth.Shift)
+            throw core.Raise(0);
+        StoreQuotient<TWidth>(cpu, (uint)quotient, (uint)(dividend % divisor));
+        return op + 1;
+    }
+
+    public static MicroOp* Idiv<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        int divisor = TWidth.Extend(TSource.Get<TWidth>(core, cpu, op));
+        long dividend = (long)Dividend<TWidth>(cpu);
+        if (TWidth.Size == 1)
+            dividend = (short)dividend;
+        else if (TWidth.Size == 2)
+            dividend = (int)dividend;
+
+        // The most negative dividend by -1 has no quotient, nor can C# work it out.
+        if (divisor == 0 || (divisor == -1 && dividend == long.MinValue))
+            throw core.Raise(0);
+        long quotient = dividend / divisor;
+        if (quotient != TWidth.Extend((uint)quotient))
+            throw core.Raise(0);
+        StoreQuotient<TWidth>(cpu, (uint)quotient, (uint)(dividend % divisor));
+        return op + 1;
+    }
+
+    private static MicroOp* Narrow<TWidth>(CpuState* cpu, MicroOp* op, uint a, uint b)
+        where TWidth : struct, IWidth
+    {
+        long product = (long)TWidth.Extend(a) * TWidth.Extend(b);
+        Operand.Set<TWidth>(cpu, op->Destination, (uint)product);
+        SetFlags<TWidth>(cpu, (uint)product, TWidth.Extend((uint)product) != product);
+        return op + 1;
+    }
+
+    private static void SetFlags<TWidth>(CpuState* cpu, uint low, bool overflow)
+        where TWidth : struct, IWidth
+    {
+        cpu->FlagResult = TWidth.Extend(low);
+        cpu->FlagAux = LazyFlags.Make(overflow ? 1u : 0, overflow ? 1u : 0, 0);
+    }
+
+    private static void StoreProduct<TWidth>(CpuState* cpu, ulong product)
+        where TWidth : struct, IWidth
+    {
+        if (TWidth.Size == 1)
+        {
+            *(ushort*)cpu = (ushort)product;
+            return;
+        }
+
+        Operand.Set<TWidth>(cpu, 0, (uint)product);
+        Operand.Set<TWidth>(cpu, Edx, (uint)(product >> (32 - TWidth.Shift)));
+    }
+
+    private static ulong Dividend<TWidth>(CpuState* cpu)
+        where TWidth : struct, IWidth =>
+        TWidth.Size == 1 ? *(ushort*)cpu : ((ulong)Operand.Get<TWidth>(cpu, Edx) << (32 - TWidth.Shift)) | Operand.Get<TWidth>(cpu, 0);
+
+    private static void StoreQuotient<TWidth>(CpuState* cpu, uint quotient, uint remainder)
+        where TWidth : struct, IWidth
+    {
+        Operand.Set<TWidth>(cpu, 0, quotient);
+        Operand.Set<TWidth>(cpu, TWidth.Size == 1 ? 1 : Edx, remainder);
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>Feeds the decoder from guest memory: the rest of a page, or of an instruction that crosses into the next.</summary>
+internal sealed unsafe class PointerCodeReader : CodeReader
+{
+    private byte* _next;
+    private byte* _end;
+
+    /// <summary>Whether the decoder asked for more than there was.</summary>
+    public bool RanOut { get; private set; }
+
+    /// <summary>Starts anew.</summary>
+    public void Reset(byte* from, int length)
+    {
+        _next = from;
+        _end = from + length;
+        RanOut = false;
+    }
+
+    /// <inheritdoc/>
+    public override int ReadByte()
+    {
+        if (_next < _end)
+            return *_next++;
+        RanOut = true;
+        return -1;
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>How PUSH, POP, CALL and RET reach the stack.</summary>
+internal unsafe interface IStack
+{
+    static abstract void Push<TWidth>(InterpreterCore core, CpuState* cpu, uint value)
+        where TWidth : struct, IWidth;
+
+    static abstract uint Peek<TWidth>(InterpreterCore core, CpuState* cpu)
+        where TWidth : struct, IWidth;
+
+    static abstract void Move(InterpreterCore core, CpuState* cpu, int bytes);
+}
+
+/// <summary>A flat 32-bit stack: nearly always.</summary>
+internal readonly unsafe struct FlatStack : IStack
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Push<TWidth>(InterpreterCore core, CpuState* cpu, uint value)
+        where TWidth : struct, IWidth
+    {
+        uint top = cpu->Registers[4] - (uint)TWidth.Size;
+        core.WriteLinear<TWidth>(cpu, top, value);
+        cpu->Registers[4] = top;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Peek<TWidth>(InterpreterCore core, CpuState* cpu)
+        where TWidth : struct, IWidth => core.ReadLinear<TWidth>(cpu, cpu->Registers[4]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => cpu->Registers[4] += (uint)bytes;
+}
+
+/// <summary>Any other.</summary>
+internal readonly unsafe struct AnyStack : IStack
+{
+    public static void Push<TWidth>(InterpreterCore core, CpuState* cpu, uint value)
+        where TWidth : struct, IWidth => core.Push(value, TWidth.Size);
+
+    public static uint Peek<TWidth>(InterpreterCore core, CpuState* cpu)
+        where TWidth : struct, IWidth => core.StackRead(0, TWidth.Size);
+
+    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => core.StackMove(bytes);
+}
+
+/// <summary>PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE.</summary>
+internal static unsafe class StackOps
+{
+    private const int Esp = (int)GeneralRegister.Esp;
+    private const int Ebp = (int)GeneralRegister.Ebp;
+
+    public static MicroOp* Push<TStack, TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TSource : struct, ISource
+        where TWidth : struct, IWidth
+    {
+        TStack.Push<TWidth>(core, cpu, TSource.Get<TWidth>(core, cpu, op));
+        return op + 1;
+    }
+
+    public static MicroOp* PopReg<TStack, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TWidth : struct, IWidth
+    {
+        uint value = TStack.Peek<TWidth>(core, cpu);
+        TStack.Move(core, cpu, TWidth.Size);
+        Operand.Set<TWidth>(cpu, op->Destination, value);
+        return op + 1;
+    }
+
+    /// <summary>POP to memory: an address with %esp uses it after the pop.</summary>
+    public static MicroOp* PopMem<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint value = core.StackRead(0, TWidth.Size);
+        uint before = cpu->Registers[Esp];
+        core.StackMove(TWidth.Size);
+        uint after = cpu->Registers[Esp];
+        uint address = Operand.Address(cpu, op);
+        cpu->Registers[Esp] = before;
+        core.WriteLinear<TWidth>(cpu, address, value);
+        cpu->Registers[Esp] = after;
+        return op + 1;
+    }
+
+    /// <summary>POP to memory through a segment that is not flat, or with a 16-bit address.</summary>
+    public static MicroOp* PopMemSegment<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint value = core.StackRead(0, TWidth.Size);
+        uint before = cpu->Registers[Esp];
+        core.StackMove(TWidth.Size);
+        uint after = cpu->Registers[Esp];
+        uint offset = Operand.Address(cpu, op);
+        cpu->Registers[Esp] = before;
+        if ((op->Second & SegmentOps.Address16) != 0)
+            offset &= 0xFFFF;
+        core.WriteLinear<TWidth>(cpu, core.SegmentAddress((SegmentName)op->Extra, offset, (uint)TWidth.Size, write: true), value);
+        cpu->Registers[Esp] = after;
+        return op + 1;
+    }
+
+    public static MicroOp* PushAll<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        // All eight must be writable before the first is written.
+        for (int i = 1; i <= 8; i++)
+            core.ProbeWrite(core.StackAddress(-TWidth.Size * i, (uint)TWidth.Size, write: true), TWidth.Size);
+        for (int i = 0; i < 8; i++)
+            core.WriteSlow(core.StackAddress(-TWidth.Size * (i + 1), (uint)TWidth.Size, write: true), TWidth.Size, cpu->Registers[i]);
+        core.StackMove(-TWidth.Size * 8);
+        return op + 1;
+    }
+
+    public static MicroOp* PopAll<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint* values = stackalloc uint[8];
+        for (int i = 0; i < 8; i++)
+            values[7 - i] = core.StackRead(TWidth.Size * i, TWidth.Size);
+        for (int i = 0; i < 8; i++)
+        {
+            if (i != Esp)
+                Operand.Set<TWidth>(cpu, i * 4, values[i]);
+        }
+
+        core.StackMove(TWidth.Size * 8);
+        return op + 1;
+    }
+
+    public static MicroOp* PushFlags<TStack, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStack : struct, IStack
+        where TWidth : struct, IWidth
+    {
+        TStack.Push<TWidth>(core, cpu, cpu->Flags & ~(EFlags.Resume | EFlags.Virtual8086));
+        return op + 1;
+    }
+
+    /// <summary>POPF in rings 1 and 3 with IOPL 0: IF and IOPL stay as they are, without a fault.</summary>
+    public static MicroOp* PopFlags<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        const uint changes = EFlags.Arithmetic | EFlags.Trap | EFlags.Direction | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
+        uint mask = TWidth.Size == 2 ? changes & 0xFFFF : changes;
+        uint value = core.StackRead(0, TWidth.Size);
+        core.StackMove(TWidth.Size);
+        cpu->Flags = (cpu->Flags & ~mask) | (value & mask);
+        return core.UpdateMode() ? InterpreterCore.JumpTo(cpu, op->NextEip, op->Position + 1) : op + 1;
+    }
+
+    public static MicroOp* Enter<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        int size = TWidth.Size;
+        int level = (int)(op->Second & 31);
+        uint mask = core.StackMask;
+        uint esp = cpu->Registers[Esp];
+        uint ebp = cpu->Registers[Ebp];
+        uint frame = (esp - (uint)size) & mask;
+
+        // Everything that can fault first: the reads of outer frame pointers, the writes, and the stack's new end.
+        for (int i = 1; i < level; i++)
+            core.ProbeRead(core.SegmentAddress(SegmentName.Ss, (ebp - (uint)(size * i)) & mask, (uint)size, write: false), size);
+        for (int i = 0; i <= level; i++)
+            core.ProbeWrite(core.StackAddress(-size * (i + 1), (uint)size, write: true), size);
+        int total = size * (level + 1);
+        core.ProbeWrite(core.StackAddress(-total - (int)op->Immediate, 1, write: true), 1);
+
+        core.Push(ebp, size);
+        if (level > 0)
+        {
+            for (int i = 1; i < level; i++)
+                core.Push((uint)core.ReadSlow(core.SegmentAddress(SegmentName.Ss, (ebp - (uint)(size * i)) & mask, (uint)size, write: false), size), size);
+            core.Push(frame, size);
+        }
+
+        Operand.Set<TWidth>(cpu, Ebp * 4, frame);
+        core.StackMove(-(int)op->Immediate);
+        return op + 1;
+    }
+
+    public static MicroOp* Leave<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint mask = core.StackMask;
+        uint frame = cpu->Registers[Ebp] & mask;
+        uint value = (uint)core.ReadSlow(core.SegmentAddress(SegmentName.Ss, frame, (uint)TWidth.Size, write: false), TWidth.Size);
+        cpu->Registers[Esp] = (cpu->Registers[Esp] & ~mask) | ((frame + (uint)TWidth.Size) & mask);
+        Operand.Set<TWidth>(cpu, Ebp * 4, value);
+        return op + 1;
+    }
+
+    /// <summary>LEAVE on a flat stack.</summary>
+    public static MicroOp* LeaveFlat(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint frame = cpu->Registers[Ebp];
+        uint value = core.ReadLinear<Width32>(cpu, frame);
+        cpu->Registers[Esp] = frame + 4;
+        cpu->Registers[Ebp] = value;
+        return op + 1;
+    }
+}

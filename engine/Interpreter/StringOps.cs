@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>One step of a string instruction. Registers are moved by the loop, once the step went well.</summary>
+internal unsafe interface IStringStep
+{
+    /// <summary>Uses [esi].</summary>
+    static abstract bool Source { get; }
+
+    /// <summary>Uses [edi].</summary>
+    static abstract bool Target { get; }
+
+    /// <summary>[edi] is written.</summary>
+    static abstract bool Writes { get; }
+
+    /// <summary>Compares: REPE and REPNE look at ZF.</summary>
+    static abstract bool Compares { get; }
+
+    static abstract void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth;
+}
+
+internal readonly unsafe struct Movs : IStringStep
+{
+    public static bool Source => true;
+
+    public static bool Target => true;
+
+    public static bool Writes => true;
+
+    public static bool Compares => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth => core.WriteLinear<TWidth>(cpu, target, core.ReadLinear<TWidth>(cpu, source));
+}
+
+internal readonly unsafe struct Stos : IStringStep
+{
+    public static bool Source => false;
+
+    public static bool Target => true;
+
+    public static bool Writes => true;
+
+    public static bool Compares => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth => core.WriteLinear<TWidth>(cpu, target, Operand.Get<TWidth>(cpu, 0));
+}
+
+internal readonly unsafe struct Lods : IStringStep
+{
+    public static bool Source => true;
+
+    public static bool Target => false;
+
+    public static bool Writes => false;
+
+    public static bool Compares => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth => Operand.Set<TWidth>(cpu, 0, core.ReadLinear<TWidth>(cpu, source));
+}
+
+internal readonly unsafe struct Scas : IStringStep
+{
+    public static bool Source => false;
+
+    public static bool Target => true;
+
+    public static bool Writes => false;
+
+    public static bool Compares => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth => Cmp.Run<TWidth>(cpu, Operand.Get<TWidth>(cpu, 0), core.ReadLinear<TWidth>(cpu, target));
+}
+
+internal readonly unsafe struct Cmps : IStringStep
+{
+    public static bool Source => true;
+
+    public static bool Target => true;
+
+    public static bool Writes => false;
+
+    public static bool Compares => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
+        where TWidth : struct, IWidth
+    {
+        uint a = core.ReadLinear<TWidth>(cpu, source);
+        Cmp.Run<TWidth>(cpu, a, core.ReadLinear<TWidth>(cpu, target));
+    }
+}
+
+/// <summary>
+/// MOVS, STOS, LODS, SCAS, CMPS, with and without a repeat prefix. A repeated one works in rounds, so that an interrupt need
+/// not wait for a megabyte to be moved: between rounds it is a branch to itself.
+/// </summary>
+internal static unsafe class StringOps
+{
+    /// <summary><see cref="MicroOp.Second"/>: %si, %di, %cx are used.</summary>
+    public const uint Address16 = 1;
+
+    /// <summary><see cref="MicroOp.Second"/>: a segment is not flat, or alignment is checked.</summary>
+    public const uint Segments = 2;
+
+    private const int Ecx = (int)GeneralRegister.Ecx;
+    private const int Esi = (int)GeneralRegister.Esi;
+    private const int Edi = (int)GeneralRegister.Edi;
+    private const int RoundBytes = 4096;
+
+    public static MicroOp* Once<TStep, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStep : struct, IStringStep
+        where TWidth : struct, IWidth
+    {
+        Step<TStep, TWidth>(core, cpu, op);
+        return op + 1;
+    }
+
+    /// <summary>REP, REPE (<see cref="MicroOp.Immediate"/> 1), REPNE (0).</summary>
+    public static MicroOp* Repeat<TStep, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStep : struct, IStringStep
+        where TWidth : struct, IWidth
+    {
+        uint mask = (op->Second & Address16) != 0 ? 0xFFFFu : uint.MaxValue;
+        uint count = cpu->Registers[Ecx] & mask;
+        if (count == 0)
+            return op + 1;
+        int round = (core.Mode & CodeMode.Single) != 0 ? 1 : RoundBytes / TWidth.Size;
+        uint done = 0;
+        if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->SystemFlags & EFlags.Direction) == 0)
+            done = Bulk<TStep, TWidth>(core, cpu, count);
+        for (; done == 0 || (done < (uint)round && done < count); done++)
+        {
+            Step<TStep, TWidth>(core, cpu, op);
+            cpu->Registers[Ecx] = (cpu->Registers[Ecx] & ~mask) | ((cpu->Registers[Ecx] - 1) & mask);
+            if (TStep.Compares && (cpu->FlagResult == 0) != (op->Immediate != 0))
+                return op + 1;
+        }
+
+        if ((cpu->Registers[Ecx] & mask) == 0)
+            return op + 1;
+
+        // Not an instruction less of the budget than it took, or a long copy would keep interrupts out.
+        return InterpreterCore.JumpTo(cpu, op->Eip, op->Position + (int)done);
+    }
+
+    /// <summary>As many whole elements as lie in one page on each side, at once. 0: do it one by one.</summary>
+    private static uint Bulk<TStep, TWidth>(InterpreterCore core, CpuState* cpu, uint count)
+        where TStep : struct, IStringStep
+        where TWidth : struct, IWidth
+    {
+        if (!TStep.Writes)
+            return 0;
+        uint source = cpu->Registers[Esi];
+        uint target = cpu->Registers[Edi];
+        uint bytes = Page.Size - (target & Page.OffsetMask);
+        if (TStep.Source)
+            bytes = Math.Min(bytes, Page.Size - (source & Page.OffsetMask));
+        uint elements = Math.Min(bytes / (uint)TWidth.Size, count);
+        if (elements < 4)
+            return 0;
+        int length = (int)elements * TWidth.Size;
+        byte* to = InterpreterCore.InPlace(cpu, target, 1);
+        if (to == null)
+            return 0;
+        if (TStep.Source)
+        {
+            byte* from = core.Translate(source, write: false);
+
+            // What overlaps so that it reads what it wrote must go one by one; that includes other mappings of the same page.
+            if (from < to && from + length > to)
+                return 0;
+            Buffer.MemoryCopy(from, to, length, length);
+            cpu->Registers[Esi] = source + (uint)length;
+        }
+        else if (TWidth.Size == 4)
+        {
+            new Span<uint>(to, (int)elements).Fill(cpu->Registers[0]);
+        }
+        else if (TWidth.Size == 2)
+        {
+            new Span<ushort>(to, (int)elements).Fill((ushort)cpu->Registers[0]);
+        }
+        else
+        {
+            new Span<byte>(to, (int)elements).Fill((byte)cpu->Registers[0]);
+        }
+
+        cpu->Registers[Edi] = target + (uint)length;
+        cpu->Registers[Ecx] -= elements;
+        return elements;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<TStep, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TStep : struct, IStringStep
+        where TWidth : struct, IWidth
+    {
+        uint delta = (cpu->SystemFlags & EFlags.Direction) != 0 ? (uint)-TWidth.Size : (uint)TWidth.Size;
+        if (op->Second == 0)
+        {
+            TStep.Step<TWidth>(core, cpu, cpu->Registers[Esi], cpu->Registers[Edi]);
+            if (TStep.Source)
+                cpu->Registers[Esi] += delta;
+            if (TStep.Target)
+                cpu->Registers[Edi] += delta;
+            return;
+        }
+
+        uint mask = (op->Second & Address16) != 0 ? 0xFFFFu : uint.MaxValue;
+        uint source = cpu->Registers[Esi] & mask;
+        uint target = cpu->Registers[Edi] & mask;
+        if (TStep.Source)
+            source = Check(core, (SegmentName)op->Extra, source, TWidth.Size, write: false);
+        if (TStep.Target)
+            target = Check(core, SegmentName.Es, target, TWidth.Size, TStep.Writes);
+        TStep.Step<TWidth>(core, cpu, source, target);
+        if (TStep.Source)
+            cpu->Registers[Esi] = (cpu->Registers[Esi] & ~mask) | ((cpu->Registers[Esi] + delta) & mask);
+        if (TStep.Target)
+            cpu->Registers[Edi] = (cpu->Registers[Edi] & ~mask) | ((cpu->Registers[Edi] + delta) & mask);
+    }
+
+    private static uint Check(InterpreterCore core, SegmentName segment, uint offset, int size, bool write)
+    {
+        uint linear = core.SegmentAddress(segment, offset, (uint)size, write);
+        if ((core.Mode & CodeMode.AlignmentCheck) != 0)
+            core.CheckAlignment(linear, (uint)size);
+        return linear;
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>Interrupts, ports, CPUID, and what is privileged.</summary>
+internal static unsafe class SystemOps
+{
+    private const uint KeyboardController = 0x64;
+    private const byte PulseReset = 0xFE;
+
+    /// <summary>INT n: what it means is the hypervisor's business.</summary>
+    public static MicroOp* Interrupt(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, (byte)op->Immediate);
+
+    /// <summary>INTO.</summary>
+    public static MicroOp* InterruptOnOverflow(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        LazyFlags.Overflow(cpu->FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, 4) : op + 1;
+
+    /// <summary>BOUND.</summary>
+    public static MicroOp* Bound<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        uint address = Operand.Address(cpu, op);
+        int index = TWidth.Extend(Operand.Get<TWidth>(cpu, op->Destination));
+        int lower = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address));
+        int upper = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address + (uint)TWidth.Size));
+        return index < lower || index > upper ? throw core.Raise(5) : op + 1;
+    }
+
+    /// <summary>An exception with error code 0: UD2 and what is no instruction (6), privileged instructions (13).</summary>
+    public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => throw core.Raise((byte)op->Immediate);
+
+    /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4). Ones in the operand's own width.</summary>
+    public static MicroOp* In<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
+    {
+        Operand.Set<TWidth>(cpu, 0, uint.MaxValue);
+        return op + 1;
+    }
+
+    /// <summary>OUT at ring 1: vanishes, but for the pulse on the PC's reset line that ends Linux's reboot.</summary>
+    public static MicroOp* Out(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint port = op->Extra != 0 ? op->Immediate & 0xFF : cpu->Registers[(int)GeneralRegister.Edx] & 0xFFFF;
+        return port == KeyboardController && *(byte*)cpu == PulseReset
+            ? core.Exit(ExitKind.Reset, op->NextEip, op)
+            : op + 1;
+    }
+
+    /// <summary>
+    /// RDTSC: a counter of nanoseconds, which is what lguest_data.tsc_khz says it is. It cannot drift against the host's clock,
+    /// since it is the host's clock.
+    /// </summary>
+    public static MicroOp* ReadTimeStamp(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        ulong now = core.ReadClock();
+        cpu->Registers[(int)GeneralRegister.Eax] = (uint)now;
+        cpu->Registers[(int)GeneralRegister.Edx] = (uint)(now >> 32);
+        return op + 1;
+    }
+
+    public static MicroOp* CpuId(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        CpuIdentity.Query(ref cpu->Registers[0], out cpu->Registers[3], out cpu->Registers[1], out cpu->Registers[2]);
+        return op + 1;
+    }
+
+    /// <summary>SGDT, SIDT (<see cref="MicroOp.Extra"/> = 1): not privileged; the tables are in the host's part of the address space.</summary>
+    public static MicroOp* StoreTable(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        uint address = Operand.Address(cpu, op);
+        core.ProbeWrite(address, 6);
+        core.WriteLinear<Width16>(cpu, address, op->Extra != 0 ? 0x7FFu : 0xFF);
+        core.WriteLinear<Width32>(cpu, address + 2, op->Extra != 0 ? 0xFFC0_1000u : 0xFFC0_0000);
+        return op + 1;
+    }
+
+    /// <summary>CLTS and the like are the hypervisor's; SMSW only tells: PE, MP, ET, NE, and TS as it is.</summary>
+    public static MicroOp* PrepareMachineStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        cpu->EffectiveAddress = 0x8005_0033 | (cpu->TaskSwitched != 0 ? 8u : 0);
+        return op + 1;
+    }
+}
