@@ -107,6 +107,12 @@ noirq_start:
 	.globl trap_iret
 trap_iret:
 	iret
+	/* For a check: a place to linger where no interrupt may arrive. */
+	.globl noirq_spin
+noirq_spin:
+	decl	%eax
+	jnz	noirq_spin
+	ret
 noirq_end:
 
 	.bss

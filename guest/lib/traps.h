@@ -20,7 +20,7 @@ struct trap_frame {
 
 /* 64 entries; no stub where the host never delivers. */
 extern const void *const trap_stubs[];
-extern const u8 syscall_stub[], noirq_start[], noirq_end[];
+extern const u8 syscall_stub[], noirq_start[], noirq_end[], noirq_spin[];
 extern u8 kernel_stack_top[];
 /* A stack of its own for ring 3's traps: probes return past their frames. */
 extern u8 kernel_trap_stack_top[];
