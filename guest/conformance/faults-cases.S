@@ -77,6 +77,12 @@ CASE "\name", 6
 	.byte	\bytes
 END
 	.endm
+	.macro	BAD_OPCODE_HW name, bytes:vararg
+CASE "\name", 6,,,,NOT_TCG
+	AT
+	.byte	\bytes
+END
+	.endm
 BAD_OPCODE "ud2", 0x0F, 0x0B
 BAD_OPCODE "ud0", 0x0F, 0xFF, 0xC0
 BAD_OPCODE "lea of a register", 0x8D, 0xC0
@@ -84,9 +90,9 @@ BAD_OPCODE "mov to cs", 0x8E, 0xC8
 BAD_OPCODE "mov to segment 7", 0x8E, 0xF8
 BAD_OPCODE "mov from segment 6", 0x8C, 0xF0
 BAD_OPCODE "lock add to a register", 0xF0, 0x01, 0xC0
-BAD_OPCODE "lock mov", 0xF0, 0x89, 0x03
+BAD_OPCODE_HW "lock mov", 0xF0, 0x89, 0x03
 BAD_OPCODE "lock cmp", 0xF0, 0x39, 0x03
-BAD_OPCODE "lock bt", 0xF0, 0x0F, 0xA3, 0x03
+BAD_OPCODE_HW "lock bt", 0xF0, 0x0F, 0xA3, 0x03
 BAD_OPCODE "lock nop", 0xF0, 0x90
 BAD_OPCODE "lock add from memory", 0xF0, 0x03, 0x03
 BAD_OPCODE "inc group, 7", 0xFF, 0xF8
@@ -94,7 +100,7 @@ BAD_OPCODE "inc byte group, 2", 0xFE, 0xD0
 BAD_OPCODE "far call of a register", 0xFF, 0xD8
 BAD_OPCODE "far jump of a register", 0xFF, 0xE8
 BAD_OPCODE "cmpxchg8b of a register", 0x0F, 0xC7, 0xC8
-BAD_OPCODE "mov to an immediate group, 1", 0xC6, 0xC8, 0x00
+BAD_OPCODE_HW "mov to an immediate group, 1", 0xC6, 0xC8, 0x00
 BAD_OPCODE "rsm", 0x0F, 0xAA
 BAD_OPCODE "syscall", 0x0F, 0x05
 BAD_OPCODE "bit test group, 3", 0x0F, 0xBA, 0xD8, 0x00
@@ -149,10 +155,6 @@ END
 CASE "user writes read-only supervisor page", 14, 3, P_SUPRO, RING3
 	AT
 	movl	%eax, P_SUPRO
-END
-CASE "user reads kernel memory", 14, 1, frames, RING3
-	AT
-	movl	frames, %eax
 END
 CASE "read across into absent page", 14, 0, P_NONE
 	AT
@@ -269,7 +271,10 @@ RMW "or", orl $1, (%edi)
 RMW "not", notl (%edi)
 RMW "neg", negl (%edi)
 RMW "shl", shll $3, (%edi)
-RMW "rcl", rcll %cl, (%edi)
+CASE "rcl, read-only", 14, 3, P_RO,, NOT_TCG
+	AT
+	rcll	%cl, P_RO
+END
 RMW "shld", shldl $3, %eax, (%edi)
 RMW "bts", btsl $3, (%edi)
 RMW "lock inc", lock incl (%edi)
@@ -422,7 +427,7 @@ CASE "enter, nested, half way", 14, 2, P_STK-4, RING3, NO_CR2
 	AT
 	enter	$8, $3
 END
-CASE "lcall without a stack", 14, 2, P_STK-4, RING3, NO_CR2
+CASE "lcall without a stack", 14, 2, P_STK-4, RING3, (NO_CR2|NOT_TCG)
 	movl	$P_STK, %esp
 	AT
 	lcall	$USER_CS, $0x08000000
@@ -446,17 +451,17 @@ CASE "popa without a stack", 14, 0, P_NONE, RING3, NO_CR2
 	AT
 	popa
 END
-CASE "popa half way", 14, 0, P_NONE3, RING3, NO_CR2
+CASE "popa half way", 14, 0, P_NONE3, RING3, (NO_CR2|NOT_TCG)
 	movl	$P_NONE3-16, %esp
 	AT
 	popa
 END
-CASE "lret half way", 14, 0, P_NONE3, RING3
+CASE "lret half way", 14, 0, P_NONE3, RING3, NOT_TCG
 	movl	$P_NONE3-4, %esp
 	AT
 	lret
 END
-CASE "iret half way", 14, 0, P_NONE3, RING3
+CASE "iret half way", 14, 0, P_NONE3, RING3, NOT_TCG
 	movl	$P_NONE3-8, %esp
 	AT
 	iret

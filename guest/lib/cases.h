@@ -14,6 +14,8 @@
 #define NO_CR2		0x200	/* which byte is hit first is not architecture */
 #define ANY_W		0x400	/* a read-modify-write may count as either */
 #define OURS		0x800	/* more than the genuine hypervisor promises */
+#define NOT_TCG		0x1000	/* QEMU's TCG, under which we run the genuine
+				   hypervisor, gets this one wrong */
 
 /* The pages at USER_PAGES on which the cases stumble; cases.inc sets the same
  * as symbols, for cpp would put spaces into a macro's arguments. */

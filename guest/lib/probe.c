@@ -25,7 +25,7 @@ void probe_defaults(struct probe_state *s, const void *code, u32 ring)
 		s->eip = user_alias(code);
 		s->cs = USER_CS;
 		s->ss = s->ds = s->es = USER_DS;
-		s->esp = USER_STACK_TOP;
+		s->esp = USER_STACK_TOP - 1024;
 	} else {
 		s->eip = (u32)code;
 		s->cs = KERNEL_CS;
