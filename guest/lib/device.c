@@ -63,6 +63,7 @@ int block_transfer(struct block *b, bool write, u32 sector, void *buf,
 		   u32 bytes)
 {
 	static struct lguest_dma send;
+	bool on;
 
 	/* As Linux's driver does it: bind the reply for this one request. */
 	memset(&b->reply, 0, sizeof(b->reply));
@@ -74,10 +75,17 @@ int block_transfer(struct block *b, bool write, u32 sector, void *buf,
 	b->page->result = 0;
 	if (!hcall(LHCALL_BIND_DMA, b->key, phys(&b->reply), 1 << 8 | b->irq))
 		return -1;
+	/* The host may serve it at leisure; sleep until it says it is done.
+	 * Interrupts are off while we look, lest its interrupt slip in before
+	 * HALT; one that is pending ends HALT all the same. */
+	on = irqs_off();
 	hcall(LHCALL_SEND_DMA, b->key, phys(&send), 0);
-	/* The host may serve it at leisure; sleep until it says it is done. */
-	while (!b->page->result)
+	while (!READ_ONCE(b->page->result)) {
 		hcall(LHCALL_HALT, 0, 0, 0);
+		irqs_off();
+	}
+	if (on)
+		irqs_on();
 	hcall(LHCALL_BIND_DMA, b->key, phys(&b->reply), 1 << 8);
 	return b->page->result;
 }
