@@ -64,6 +64,11 @@ public sealed class BlockImage : IDisposable
 
         try
         {
+            // Whoever starts us with standard output closed would have its console written into the disk.
+            const int LastStandardDescriptor = 2;
+            if (fd <= LastStandardDescriptor)
+                throw new DeviceException($"disk image '{path}' would take the place of a closed standard descriptor {fd}; start lguest with descriptors 0, 1 and 2 open");
+
             if (!FileLock.TryLock(fd, exclusive: !readOnly, out int lockError))
             {
                 throw new DeviceException(readOnly
