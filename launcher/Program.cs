@@ -1,2 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-return 0;
+using Lguest.Launcher.Options;
+using Lguest.Launcher.Run;
+
+namespace Lguest.Launcher;
+
+/// <summary>
+/// The launcher: sets up what a 2007 guest expects to find, runs it, and looks after its console and disks. Everything of
+/// interest is elsewhere; here the command line comes in and the exit status goes out, whatever happens between.
+/// </summary>
+public static class Program
+{
+    /// <summary>Starts here.</summary>
+    public static int Main(string[] arguments)
+    {
+        try
+        {
+            LaunchOptions options = CommandLineParser.Parse(arguments);
+            switch (options.Action)
+            {
+                case LaunchAction.Help:
+                    HostOutput.Write(1, HelpText.Whole());
+                    return ExitStatus.Success;
+                case LaunchAction.Version:
+                    HostOutput.Write(1, $"lguest {Version}\n");
+                    return ExitStatus.Success;
+                default:
+                    return Launch(options);
+            }
+        }
+        catch (LaunchException failure)
+        {
+            HostOutput.Say(failure.Message);
+            return ExitStatus.Failure;
+        }
+        catch (Exception bug)
+        {
+            // By now the terminal is the user's again. With LGUEST_TRACE set, whoever hunts the bug gets the whole story.
+            HostOutput.Say($"internal error, please report it: {bug.GetType().Name}: {bug.Message}");
+            if (Environment.GetEnvironmentVariable("LGUEST_TRACE") != null)
+                HostOutput.Say(bug.ToString());
+            return ExitStatus.Failure;
+        }
+    }
+
+    private static string Version => typeof(Program).Assembly.GetName().Version?.ToString(3) ?? "?";
+
+    private static int Launch(LaunchOptions options)
+    {
+        using GuestSession session = new(options, HostOutput.Say);
+
+        // An exception on any other thread ends the process without asking our callers: the terminal first.
+        AppDomain.CurrentDomain.UnhandledException += (_, _) => session.Dispose();
+        return session.Run();
+    }
+}

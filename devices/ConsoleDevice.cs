@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Devices;
+
+/// <summary>
+/// The guest's console. The guest sends its output to a fixed key, which is not the address of any page: the console works
+/// before the guest has looked at the bus. Input goes into the buffer that the guest has bound at the same key.
+/// </summary>
+/// <param name="port">The host's side.</param>
+/// <param name="key">The key: 0 in 2.6.23, 4 in 2007-02.</param>
+/// <param name="complaints">Who hears of buffers that are not the guest's.</param>
+public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? complaints = null) : IInputDevice
+{
+    private readonly Complaints _complaints = complaints ?? Complaints.Silent;
+    private readonly GuestVector _vector = new();
+    private GuestMemory? _memory;
+
+    /// <inheritdoc/>
+    public DeviceType Type => DeviceType.Console;
+
+    /// <inheritdoc/>
+    public DeviceFeatures Features => DeviceFeatures.None;
+
+    /// <inheritdoc/>
+    public int PageCount => 0;
+
+    /// <inheritdoc/>
+    public string Description => "console";
+
+    /// <inheritdoc/>
+    public int InputDescriptor => port.InputDescriptor;
+
+    /// <inheritdoc/>
+    public bool WantsInput => port.WantsInput;
+
+    /// <inheritdoc/>
+    public bool HoldsInput => !port.Held.IsEmpty;
+
+    /// <inheritdoc/>
+    public void Attach(GuestMemory memory, uint firstPage) => _memory = memory;
+
+    /// <inheritdoc/>
+    public bool Watches(uint sentTo) => sentTo == key;
+
+    /// <inheritdoc/>
+    public uint HandleOutput(IGuestChannel channel, uint dmaAddress)
+    {
+        try
+        {
+            _vector.Load(_memory!, dmaAddress, toGuest: false);
+            return (uint)port.Write(_vector);
+        }
+        catch (GuestAddressException wrong)
+        {
+            _complaints.Once("console output", $"console output: {wrong.Message}");
+            return 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ReadInput() => port.ReadInput();
+
+    /// <inheritdoc/>
+    public void Deliver(IGuestChannel channel)
+    {
+        if (!HoldsInput)
+            return;
+
+        // Not bound yet, or still full of what we gave it last time: it keeps.
+        long buffer = channel.GetDma(key);
+        if (buffer < 0)
+            return;
+        try
+        {
+            uint address = (uint)buffer;
+            uint irq = _memory!.ReadUInt32(address);
+            int given = 0;
+            try
+            {
+                _vector.Load(_memory, address, toGuest: true);
+                given = _vector.CopyFrom(port.Held);
+            }
+            finally
+            {
+                // 0 gives the buffer back, if it turned out to be unusable.
+                _memory.WriteUInt32(address, (uint)given);
+            }
+
+            port.Take(given);
+            if (given > 0)
+                _ = channel.RaiseIrq(irq);
+        }
+        catch (GuestAddressException wrong)
+        {
+            _complaints.Once("console input", $"console input: {wrong.Message}");
+        }
+    }
+}

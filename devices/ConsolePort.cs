@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Mono.Unix.Native;
+using HostErrno = Mono.Unix.Native.Errno;
+
+namespace Lguest.Devices;
+
+/// <summary>
+/// The host's side of the console: where bytes come from and go to. It outlives the guest's device, so that what was typed
+/// while a guest restarts is still there for the next kernel.
+/// </summary>
+/// <remarks>
+/// Input is read ahead into a small buffer even when the guest has none for it: else nobody would see the three ^C of a user
+/// whose guest has stopped listening. When the buffer is full we stop reading, and the terminal or the pipe holds the rest:
+/// nothing is lost.
+/// </remarks>
+public sealed unsafe class ConsolePort
+{
+    /// <summary>Bytes read ahead at most.</summary>
+    public const int Capacity = 4096;
+
+    private readonly byte[] _held = new byte[Capacity];
+    private readonly AbortKeys _abort;
+    private int _start;
+    private int _end;
+
+    /// <summary>A console on two descriptors, which stay the caller's.</summary>
+    /// <param name="inputDescriptor">Where the user types, or a pipe, or a file.</param>
+    /// <param name="outputDescriptor">Where the guest's words go.</param>
+    /// <param name="clock">For the ^C that must come quickly.</param>
+    public ConsolePort(int inputDescriptor, int outputDescriptor, TimeProvider clock)
+    {
+        InputDescriptor = inputDescriptor;
+        OutputDescriptor = outputDescriptor;
+        _abort = new AbortKeys(clock);
+    }
+
+    /// <summary>Where input comes from.</summary>
+    public int InputDescriptor { get; }
+
+    /// <summary>Where output goes.</summary>
+    public int OutputDescriptor { get; }
+
+    /// <summary>The input has ended. The guest goes on without.</summary>
+    public bool InputEnded { get; private set; }
+
+    /// <summary>The user wants out: three ^C.</summary>
+    public bool AbortRequested { get; private set; }
+
+    /// <summary>What went wrong with the output: EPIPE when nobody reads it any more; 0 when all is well.</summary>
+    public HostErrno OutputError { get; private set; }
+
+    /// <summary>Whether there is input, and room for it.</summary>
+    public bool WantsInput => !InputEnded && _end - _start < Capacity;
+
+    /// <summary>What was read and not taken yet.</summary>
+    public ReadOnlySpan<byte> Held => _held.AsSpan(_start, _end - _start);
+
+    /// <summary>Reads once; does not wait if the descriptor is readable.</summary>
+    public void ReadInput()
+    {
+        if (!WantsInput)
+            return;
+        if (_end == Capacity)
+        {
+            Held.CopyTo(_held);
+            _end -= _start;
+            _start = 0;
+        }
+
+        long count;
+        do
+        {
+            fixed (byte* target = &_held[_end])
+                count = Syscall.read(InputDescriptor, target, (ulong)(Capacity - _end));
+        }
+        while (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR);
+
+        if (count < 0 && Stdlib.GetLastError() == HostErrno.EAGAIN)
+            return;
+
+        // 0 is the end. An error is one too: a terminal that hung up says EIO, and asking again will not help.
+        if (count <= 0)
+        {
+            InputEnded = true;
+            return;
+        }
+
+        AbortRequested |= _abort.Observe(_held.AsSpan(_end, (int)count));
+        _end += (int)count;
+    }
+
+    /// <summary>The first <paramref name="count"/> bytes of <see cref="Held"/> have found their way.</summary>
+    public void Take(int count)
+    {
+        _start += count;
+        if (_start == _end)
+            _start = _end = 0;
+    }
+
+    /// <summary>Writes guest memory to the output.</summary>
+    /// <returns>Bytes written; fewer than asked for only with an error.</returns>
+    public int Write(GuestVector vector)
+    {
+        if (OutputError != 0)
+            return 0;
+        int written = VectoredTransfer.Write(OutputDescriptor, vector, out HostErrno error);
+        OutputError = error;
+        return written;
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Devices;
+
+/// <summary>
+/// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices behind it, and the way from a DMA key to
+/// the device that it belongs to (abi.md §6). Devices are found by the guest in the order in which they were added, so the
+/// first block device is lgba; device i interrupts with irq i + 1.
+/// </summary>
+public sealed class DeviceBus
+{
+    private readonly GuestMemory _memory;
+    private readonly uint _descriptorPage;
+    private readonly Complaints _complaints;
+    private readonly List<IGuestDevice> _devices = [];
+    private readonly List<IInputDevice> _inputs = [];
+    private uint _nextPage;
+
+    /// <summary>An empty bus.</summary>
+    /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
+    /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
+    /// <param name="complaints">Who hears of the guest's mistakes.</param>
+    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null)
+    {
+        _memory = memory;
+        _descriptorPage = descriptorPage;
+        _nextPage = descriptorPage + Page.Size;
+        _complaints = complaints ?? Complaints.Silent;
+        memory.Write(descriptorPage, Page.Size).Clear();
+    }
+
+    /// <summary>The devices, by index.</summary>
+    public IReadOnlyList<IGuestDevice> Devices => _devices;
+
+    /// <summary>Those that have input.</summary>
+    public IReadOnlyList<IInputDevice> Inputs => _inputs;
+
+    /// <summary>Puts a device on the bus: writes its descriptor and gives it its zeroed pages.</summary>
+    /// <exception cref="InvalidOperationException">The bus is full.</exception>
+    public void Add(IGuestDevice device)
+    {
+        int index = _devices.Count;
+        if (index == DeviceDescriptor.MaxDevices)
+            throw new InvalidOperationException($"the bus has room for {DeviceDescriptor.MaxDevices} devices and is full");
+
+        uint first = 0;
+        if (device.PageCount > 0)
+        {
+            first = _nextPage;
+            uint bytes = (uint)device.PageCount * Page.Size;
+            _memory.Write(first, bytes).Clear();
+            _nextPage += bytes;
+        }
+
+        device.Attach(_memory, first);
+        _memory.WriteValue(
+            _descriptorPage + (uint)(index * DeviceDescriptor.Size),
+            new DeviceDescriptor
+            {
+                Type = device.Type,
+                Features = device.Features,
+                NumPages = (ushort)device.PageCount,
+                Pfn = first >> Page.Shift,
+            });
+        _devices.Add(device);
+        if (device is IInputDevice input)
+            _inputs.Add(input);
+    }
+
+    /// <summary>The guest's progress with a device, as it wrote it itself.</summary>
+    public DeviceStatus StatusOf(int index) =>
+        _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size)).Status;
+
+    /// <summary>The guest sent DMA that no other guest took.</summary>
+    /// <param name="channel">Its channel.</param>
+    /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>.</param>
+    /// <param name="key">The key it was sent to.</param>
+    public void HandleOutput(IGuestChannel channel, uint dmaAddress, uint key)
+    {
+        foreach (IGuestDevice device in _devices)
+        {
+            if (!device.Watches(key))
+                continue;
+            uint used = device.HandleOutput(channel, dmaAddress);
+
+            // used_len is the structure's first word. Where there is no structure, nobody is waiting for it.
+            if (_memory.Contains(dmaAddress, LguestDma.Size))
+                _memory.WriteUInt32(dmaAddress, used);
+            else
+                _complaints.Once("dma", $"the guest sent DMA from 0x{dmaAddress:x8} to key 0x{key:x8}: that address is not its own");
+            return;
+        }
+
+        // This can happen: the peer on a network may have left a moment ago. It is unusual with the devices there are here.
+        _complaints.Once("key", $"the guest sent DMA 0x{dmaAddress:x8} to key 0x{key:x8}, where nobody listens");
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lguest.GuestAbi;
+using Mono.Unix.Native;
+
+namespace Lguest.Devices;
+
+/// <summary>
+/// A <c>lguest_dma</c> turned into what <c>preadv</c> and <c>pwritev</c> want: up to 16 runs of guest memory, each checked.
+/// The kernel moves the bytes between a disk and the guest directly; nothing is copied on the way. One vector is reused for
+/// every request, so that a request allocates nothing.
+/// </summary>
+public sealed unsafe class GuestVector
+{
+    private readonly Iovec[] _sections = new Iovec[LguestDma.MaxSections];
+    private int _first;
+
+    /// <summary>Bytes left to transfer: at most 16 × 65535.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>
+    /// The array for the system call, always 16 entries: those done and those not used have length 0, which the call skips.
+    /// </summary>
+    public Iovec[] Sections => _sections;
+
+    /// <summary>Takes the sections of a <c>lguest_dma</c>.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="dmaAddress">Guest physical address of the structure.</param>
+    /// <param name="toGuest">True when the guest's memory is going to be written: engines are told.</param>
+    /// <exception cref="GuestAddressException">The structure or one of its sections is not the guest's; nothing is taken.</exception>
+    public void Load(GuestMemory memory, uint dmaAddress, bool toGuest)
+    {
+        Clear();
+
+        // A copy: another processor of the guest, if it had one, could not change it between the check and the use.
+        LguestDma dma = memory.ReadValue<LguestDma>(dmaAddress);
+        int total = 0;
+        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
+        {
+            // Checked before the first observer is told, so that a bad section at the end leaves no trace.
+            if (!memory.Contains(dma.Addr[i], dma.Len[i]))
+                throw new GuestAddressException(dma.Addr[i], dma.Len[i]);
+        }
+
+        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
+        {
+            ReadOnlySpan<byte> span = toGuest ? memory.Write(dma.Addr[i], dma.Len[i]) : memory.Read(dma.Addr[i], dma.Len[i]);
+            _sections[i].iov_base = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(span));
+            _sections[i].iov_len = dma.Len[i];
+            total += dma.Len[i];
+        }
+
+        Length = total;
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void Clear()
+    {
+        Array.Clear(_sections);
+        _first = 0;
+        Length = 0;
+    }
+
+    /// <summary>The first <paramref name="bytes"/> have been transferred: what is left comes next.</summary>
+    public void Consume(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, Length);
+        Length -= (int)bytes;
+        while (bytes > 0)
+        {
+            ulong step = Math.Min(_sections[_first].iov_len, (ulong)bytes);
+            _sections[_first].iov_base += (nint)step;
+            _sections[_first].iov_len -= step;
+            bytes -= (long)step;
+            if (_sections[_first].iov_len == 0)
+                _first++;
+        }
+    }
+
+    /// <summary>Copies from host memory into the vector: for the few bytes that somebody typed.</summary>
+    /// <returns>Bytes copied: the smaller of both lengths.</returns>
+    public int CopyFrom(ReadOnlySpan<byte> source)
+    {
+        int copied = 0;
+        foreach (ref readonly Iovec section in _sections.AsSpan())
+        {
+            int step = Math.Min((int)section.iov_len, source.Length - copied);
+            source.Slice(copied, step).CopyTo(new Span<byte>((void*)section.iov_base, (int)section.iov_len));
+            copied += step;
+        }
+
+        return copied;
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Launcher.Kernel;
+
+/// <summary>From a file's name to a kernel that is understood.</summary>
+public static class KernelLoader
+{
+    /// <summary>How often an address byte must be seen before it is believed.</summary>
+    private const int Believed = 3;
+
+    /// <summary>Reads a kernel.</summary>
+    /// <param name="path">vmlinux, bzImage, or a vmlinux packed with gzip.</param>
+    /// <param name="ramBytes">Bytes of the lowest memory bank: no kernel may be larger.</param>
+    /// <exception cref="LaunchException">It cannot be used: what, why, and what helps.</exception>
+    public static KernelImage Load(string path, ulong ramBytes)
+    {
+        using KernelFile file = KernelFile.Open("kernel", path);
+        Span<byte> magic = stackalloc byte[ElfKernel.Magic.Length];
+        if (file.Length >= magic.Length)
+            file.Read(magic, 0);
+        return magic.SequenceEqual(ElfKernel.Magic)
+            ? LoadElf(file, "ELF", new ElfBytes(file.Length, file.Read))
+            : LoadPacked(file, (long)ramBytes);
+    }
+
+    private static KernelImage LoadElf(KernelFile file, string format, ElfBytes bytes)
+    {
+        List<KernelSegment> segments = ElfKernel.Read(file, bytes, out uint pageOffset, out uint elfEntry);
+        KernelIdentity identity = KernelIdentity.Of(file, segments);
+        uint physicalEntry = identity.MarkEnd ?? elfEntry;
+        bool inside = false;
+        foreach (KernelSegment segment in segments)
+            inside |= physicalEntry >= segment.Address && physicalEntry < segment.End;
+        if (!inside)
+            throw new LaunchException($"{file.Name} wants to be entered at physical address 0x{physicalEntry:x8}, which is outside of its segments; is it a kernel at all?");
+        return new KernelImage(file, format, segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
+    }
+
+    private static KernelImage LoadPacked(KernelFile file, long ramBytes)
+    {
+        uint pageOffset = 0;
+        long limit = Math.Max(1, ramBytes - BootParameters.KernelLoadAddress);
+        byte[] unpacked = PackedKernel.Unpack(file, limit, image =>
+            image.AsSpan().StartsWith(ElfKernel.Magic) || TryFindPageOffset(image, out pageOffset));
+
+        // Somebody packed a vmlinux to save space. (Kernels much later than 2.6.23 also have one in their bzImage.)
+        if (unpacked.AsSpan().StartsWith(ElfKernel.Magic))
+            return LoadElf(file, "ELF, packed with gzip", new ElfBytes(unpacked.Length, (target, offset) => unpacked.AsSpan((int)offset, target.Length).CopyTo(target)));
+
+        List<KernelSegment> segments = [new(BootParameters.KernelLoadAddress, unpacked, (ulong)unpacked.Length)];
+        KernelIdentity identity = KernelIdentity.Of(file, segments);
+        uint physicalEntry = identity.MarkEnd ?? BootParameters.KernelLoadAddress;
+        return new KernelImage(file, "bzImage", segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
+    }
+
+    /// <summary>
+    /// Nothing in a raw image says where the kernel believes to be. But its code does: <c>mov ADDRESS,%eax</c> is the byte 0xA1
+    /// and the address, of which the highest byte is nearly always that of CONFIG_PAGE_OFFSET. We do not disassemble, we count.
+    /// </summary>
+    internal static bool TryFindPageOffset(ReadOnlySpan<byte> image, out uint pageOffset)
+    {
+        const byte LoadEax = 0xA1;
+        const int HighByte = 4;
+        Span<int> seen = stackalloc int[256];
+        seen.Clear();
+        for (int i = 0; i + HighByte < image.Length; i++)
+        {
+            if (image[i] == LoadEax && ++seen[image[i + HighByte]] > Believed)
+            {
+                pageOffset = (uint)image[i + HighByte] << 24;
+                return true;
+            }
+        }
+
+        pageOffset = 0;
+        return false;
+    }
+}

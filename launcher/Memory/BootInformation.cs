@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+using System.Text;
+using Lguest.GuestAbi;
+
+namespace Lguest.Launcher.Memory;
+
+/// <summary>What the guest is told at physical address 0: its memory, its initrd, its command line (abi.md §1).</summary>
+public static class BootInformation
+{
+    /// <summary>COMMAND_LINE_SIZE of i386 Linux 2.6.23: 255 bytes and a NUL. The seed's limit is the same.</summary>
+    public const int CommandLineSize = 256;
+
+    /// <summary>A command line as the bytes that the guest will see, NUL included.</summary>
+    /// <exception cref="LaunchException">It is too long; a kernel would silently cut it.</exception>
+    public static byte[] EncodeCommandLine(string text)
+    {
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
+        Encoding.UTF8.GetBytes(text, bytes);
+        if (bytes.Length > CommandLineSize)
+            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel takes {CommandLineSize - 1}");
+        return bytes;
+    }
+
+    /// <summary>Writes it.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="layout">Who lives where.</param>
+    /// <param name="commandLine">From <see cref="EncodeCommandLine"/>.</param>
+    public static void Write(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
+    {
+        if (layout.Kernel.Generation.HasLinuxBootParameters)
+            WriteZeroPage(memory, layout, commandLine);
+        else
+            WriteSeed(memory, layout, commandLine);
+    }
+
+    private static void WriteZeroPage(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
+    {
+        memory.Write(0, layout.BootParametersEnd).Clear();
+        uint entry = BootParameters.E820Entries;
+        foreach (MemoryRange bank in layout.Banks.All)
+        {
+            memory.WriteValue(entry, new E820Entry { Address = bank.Start, Length = bank.Length, Type = E820Entry.Ram });
+            entry += E820Entry.Size;
+        }
+
+        memory.WriteValue(BootParameters.E820Count, (byte)layout.Banks.All.Count);
+        if (layout.InitrdLength > 0)
+        {
+            memory.WriteUInt32(BootParameters.InitrdAddress, (uint)layout.InitrdAddress);
+            memory.WriteUInt32(BootParameters.InitrdSize, layout.InitrdLength);
+            memory.WriteValue(BootParameters.LoaderType, BootParameters.LoaderTypeUnknown);
+        }
+
+        commandLine.CopyTo(memory.Write(BootParameters.CommandLine, (uint)commandLine.Length));
+        memory.WriteUInt32(BootParameters.CommandLineAddress, BootParameters.CommandLine);
+        memory.WriteUInt32(BootParameters.GuestType, BootParameters.GuestTypeLguest);
+    }
+
+    private static void WriteSeed(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
+    {
+        memory.Write(0, layout.BootParametersEnd).Clear();
+        memory.WriteUInt32(OffsetOf(nameof(BootInfo200702.MaxPfn)), (uint)(layout.Banks.Lowest.Length >> Page.Shift));
+        memory.WriteUInt32(OffsetOf(nameof(BootInfo200702.InitrdSize)), layout.InitrdLength);
+        commandLine.CopyTo(memory.Write(OffsetOf(nameof(BootInfo200702.CommandLine)), (uint)commandLine.Length));
+    }
+
+    private static uint OffsetOf(string field) => (uint)Marshal.OffsetOf<BootInfo200702>(field);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+using Lguest.Launcher.Kernel;
+
+namespace Lguest.Launcher.Memory;
+
+/// <summary>
+/// Who lives where in the guest's physical memory (abi.md §1). In the lowest bank: boot parameters, kernel, and from its top
+/// downwards the initrd, the page directory, the linear page tables. Above all RAM: the device descriptors and device pages.
+/// Everything is worked out, and refused if it does not fit, before a byte of memory exists.
+/// </summary>
+public sealed class GuestLayout
+{
+    private const uint TableSpan = Page.Size * Page.EntriesPerTable;
+
+    private GuestLayout(MemoryBanks banks, KernelImage kernel, uint initrdLength, int devicePages)
+    {
+        Banks = banks;
+        Kernel = kernel;
+        bool seed = !kernel.Generation.HasLinuxBootParameters;
+
+        // 2.6.23 is told the rounded length; the seed's guest works back from the top with the exact one.
+        InitrdLength = seed ? initrdLength : (uint)Page.AlignUp(initrdLength);
+        ulong top = banks.Lowest.End;
+        InitrdAddress = top - Math.Min(top, InitrdLength);
+        ulong tablesEnd = InitrdAddress & ~(ulong)Page.OffsetMask;
+        PageDirectory = tablesEnd - Math.Min(tablesEnd, Page.Size);
+        TableCount = CountTables(banks, kernel.PageOffset);
+        LinearTables = PageDirectory - Math.Min(PageDirectory, (ulong)TableCount * Page.Size);
+        DescriptorPage = banks.Top;
+        DevicePages = devicePages;
+        Top = DescriptorPage + ((ulong)(1 + devicePages) * Page.Size);
+        BootParametersEnd = seed ? Page.Size : BootParameters.CommandLine + Page.Size;
+    }
+
+    /// <summary>RAM.</summary>
+    public MemoryBanks Banks { get; }
+
+    /// <summary>The kernel.</summary>
+    public KernelImage Kernel { get; }
+
+    /// <summary>First address behind boot parameters and command line, which start at 0.</summary>
+    public uint BootParametersEnd { get; }
+
+    /// <summary>Where the initrd starts; the top of the lowest bank when there is none.</summary>
+    public ulong InitrdAddress { get; }
+
+    /// <summary>Bytes of the initrd, as the guest is told.</summary>
+    public uint InitrdLength { get; }
+
+    /// <summary>The page directory: the last whole page below the initrd.</summary>
+    public ulong PageDirectory { get; }
+
+    /// <summary>The first linear page table; they end where the page directory begins.</summary>
+    public ulong LinearTables { get; }
+
+    /// <summary>How many.</summary>
+    public int TableCount { get; }
+
+    /// <summary>The device descriptors: the first page above RAM.</summary>
+    public ulong DescriptorPage { get; }
+
+    /// <summary>Device pages behind it.</summary>
+    public int DevicePages { get; }
+
+    /// <summary>First address above everything.</summary>
+    public ulong Top { get; }
+
+    /// <summary>All that the guest may touch, for <see cref="GuestMemory"/>.</summary>
+    public IReadOnlyList<MemoryRange> Ranges =>
+        [.. Banks.All, new MemoryRange((uint)DescriptorPage, Top - DescriptorPage)];
+
+    /// <summary>Works out a layout.</summary>
+    /// <param name="banks">RAM.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="initrdLength">Bytes of the initrd; 0 for none.</param>
+    /// <param name="devicePages">Pages that the devices want.</param>
+    /// <exception cref="LaunchException">It does not fit; the message has the numbers.</exception>
+    public static GuestLayout Plan(MemoryBanks banks, KernelImage kernel, long initrdLength, int devicePages)
+    {
+        MemoryRange lowest = banks.Lowest;
+        if (!kernel.Generation.HasLinuxBootParameters && banks.All.Count > 1)
+            throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of 2007-02, which cannot tell a guest of memory with holes; give it one bank");
+        if (kernel.PageOffset % TableSpan != 0)
+            throw new LaunchException($"kernel '{kernel.Path}' wants its memory at 0x{kernel.PageOffset:x8}, which is not a multiple of 4 MiB; lguest cannot map that");
+        if (initrdLength > (long)lowest.Length)
+            throw new LaunchException($"the initrd has {initrdLength} bytes, more than the lowest memory bank with its {lowest.Length}; give the guest more memory");
+
+        GuestLayout layout = new(banks, kernel, (uint)initrdLength, devicePages);
+        if (kernel.Start < layout.BootParametersEnd)
+            throw new LaunchException($"kernel '{kernel.Path}' wants physical address 0x{kernel.Start:x8}, where the boot parameters live (up to 0x{layout.BootParametersEnd:x})");
+        if (kernel.End > lowest.End)
+            throw new LaunchException($"kernel '{kernel.Path}' takes memory from 0x{kernel.Start:x8} up to 0x{kernel.End:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}");
+        if (layout.BottomOfTop < Page.AlignUp(kernel.End))
+        {
+            throw new LaunchException(
+                $"the lowest memory bank ({lowest.Length >> 10} KiB) has no room for the kernel (up to 0x{kernel.End:x8}), its page tables ({(layout.TableCount + 1) * (Page.Size >> 10)} KiB)"
+                + $"{(layout.InitrdLength == 0 ? string.Empty : $" and the initrd ({layout.InitrdLength >> 10} KiB)")}; give it at least {Needed(layout)}");
+        }
+
+        if (layout.Top > MemoryBanks.AddressSpace)
+            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the {1 + devicePages} pages of the devices, which come right above it; it may end at 0x{MemoryBanks.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
+        return layout;
+    }
+
+    /// <summary>Bytes below the top of the lowest bank that are taken, subtracted without going below zero.</summary>
+    private ulong BottomOfTop
+    {
+        get
+        {
+            ulong taken = Page.AlignUp(InitrdLength) + ((ulong)(1 + TableCount) * Page.Size);
+            return Banks.Lowest.End - Math.Min(Banks.Lowest.End, taken);
+        }
+    }
+
+    private static string Needed(GuestLayout layout)
+    {
+        const ulong Mebibyte = 1 << 20;
+        ulong bytes = Page.AlignUp(layout.Kernel.End) + Page.AlignUp(layout.InitrdLength) + ((ulong)(1 + layout.TableCount) * Page.Size);
+
+        // A megabyte more needs at most one more table; a kernel that only just fits would not get far anyway.
+        return $"{(bytes + Page.Size + Mebibyte - 1) / Mebibyte}m";
+    }
+
+    private static int CountTables(MemoryBanks banks, uint pageOffset)
+    {
+        int count = 0;
+        foreach (uint _ in LinearMap.Tables(banks, pageOffset))
+            count++;
+        return count;
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Launcher.Memory;
+
+/// <summary>
+/// The page tables that a guest starts with: RAM at the kernel's page offset, in order, as far as the address space reaches.
+/// They take the kernel to where it makes its own. Only RAM is mapped: between banks, entries are not present, and a table
+/// that would have none is not made.
+/// </summary>
+public static class LinearMap
+{
+    /// <summary>Bytes that one page table maps.</summary>
+    public const uint TableSpan = Page.Size * Page.EntriesPerTable;
+
+    /// <summary>The physical addresses, multiples of 4 MiB, for which there is a page table.</summary>
+    /// <param name="banks">RAM.</param>
+    /// <param name="pageOffset">Where physical address 0 is mapped.</param>
+    public static IEnumerable<uint> Tables(MemoryBanks banks, uint pageOffset)
+    {
+        ulong end = Math.Min(banks.Top, MemoryBanks.AddressSpace - pageOffset);
+        for (ulong start = 0; start < end; start += TableSpan)
+        {
+            foreach (MemoryRange bank in banks.All)
+            {
+                if (bank.Start < start + TableSpan && bank.End > start)
+                {
+                    yield return (uint)start;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// <summary>Writes page directory and tables.</summary>
+    public static void Write(GuestMemory memory, GuestLayout layout)
+    {
+        uint pageOffset = layout.Kernel.PageOffset;
+        ulong mappedEnd = Math.Min(layout.Banks.Top, MemoryBanks.AddressSpace - pageOffset);
+        uint directory = (uint)layout.PageDirectory;
+        uint table = (uint)layout.LinearTables;
+        memory.Write(directory, Page.Size).Clear();
+        foreach (uint start in Tables(layout.Banks, pageOffset))
+        {
+            memory.Write(table, Page.Size).Clear();
+            for (uint index = 0; index < Page.EntriesPerTable; index++)
+            {
+                ulong address = start + ((ulong)index * Page.Size);
+                if (address < mappedEnd && IsRam(layout.Banks, address))
+                    memory.WriteUInt32(table + (index * sizeof(uint)), (uint)address | (uint)PageFlags.Linear);
+            }
+
+            memory.WriteUInt32(directory + ((pageOffset + start) / TableSpan * sizeof(uint)), table | (uint)PageFlags.Linear);
+            table += Page.Size;
+        }
+    }
+
+    private static bool IsRam(MemoryBanks banks, ulong address)
+    {
+        foreach (MemoryRange bank in banks.All)
+        {
+            if (address >= bank.Start && address < bank.End)
+                return true;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Memory;
+
+namespace Lguest.Launcher.Options;
+
+/// <summary>
+/// Reads the launcher's command line. Two orders are in the world: 2.6.23's launcher took its options before the memory, the
+/// one of February 2007 between the kernel and the kernel's own words. Both are understood at once: words that begin with a
+/// dash are options until the first plain word behind the kernel; from there on all is the guest's, unchanged. <c>--</c> ends
+/// the options early, for a guest whose own first word begins with a dash.
+/// </summary>
+public static class CommandLineParser
+{
+    /// <summary>Where to look when a command line was not understood.</summary>
+    private const string Hint = "(lguest --help tells more)";
+
+    /// <summary>Understands a command line.</summary>
+    /// <exception cref="LaunchException">It makes no sense; the message says where.</exception>
+    public static LaunchOptions Parse(IReadOnlyList<string> arguments)
+    {
+        LaunchOptions options = new();
+        string? memory = null;
+        string? kernel = null;
+        bool optionsEnded = false;
+        int next = 0;
+        while (next < arguments.Count)
+        {
+            string word = arguments[next];
+            if (!optionsEnded && word.Length > 1 && word[0] == '-')
+            {
+                next++;
+                if (word == "--")
+                    optionsEnded = true;
+                else
+                    next = TakeOption(options, arguments, word, next);
+                if (options.Action != LaunchAction.Run)
+                    return options;
+            }
+            else if (memory == null)
+            {
+                memory = word;
+                next++;
+            }
+            else if (kernel == null)
+            {
+                kernel = word;
+                next++;
+            }
+            else
+            {
+                break;
+            }
+        }
+
+        if (memory == null)
+            throw new LaunchException($"how much memory, and which kernel? Usage: {HelpText.Usage} {Hint}");
+        options.Banks = MemoryBanks.Parse(memory);
+        options.Kernel = kernel ?? throw new LaunchException($"which kernel? It is named behind the memory: {HelpText.Usage} {Hint}");
+        options.GuestCommandLine = string.Join(' ', arguments.Skip(next));
+        return options;
+    }
+
+    private static int TakeOption(LaunchOptions options, IReadOnlyList<string> arguments, string word, int next)
+    {
+        bool isLong = word.StartsWith("--", StringComparison.Ordinal);
+        int equals = isLong ? word.IndexOf('=', StringComparison.Ordinal) : -1;
+        string name = isLong ? word[2..(equals < 0 ? word.Length : equals)] : word[1..];
+        if (isLong && OptionTable.NotYet.TryGetValue(name, out string? notYet))
+            throw new LaunchException(notYet);
+
+        LaunchOption option = (isLong ? OptionTable.Find(name) : name.Length == 1 ? OptionTable.Find(name[0]) : null)
+            ?? throw new LaunchException($"there is no option {(equals < 0 ? word : "--" + name)}; words for the guest go behind its kernel, after -- when they begin with a dash {Hint}");
+
+        string value = string.Empty;
+        if (option.ValueName == null)
+        {
+            if (equals >= 0)
+                throw new LaunchException($"--{name} takes no value {Hint}");
+        }
+        else if (equals >= 0)
+        {
+            value = word[(equals + 1)..];
+        }
+        else
+        {
+            if (next == arguments.Count)
+                throw new LaunchException($"--{name} needs a value: --{name}={option.ValueName} {Hint}");
+            value = arguments[next++];
+        }
+
+        option.Apply(options, value);
+        return next;
+    }
+}

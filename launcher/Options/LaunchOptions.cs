@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine;
+using Lguest.Launcher.Memory;
+
+namespace Lguest.Launcher.Options;
+
+/// <summary>What the user wants done.</summary>
+public enum LaunchAction
+{
+    /// <summary>Start a guest.</summary>
+    Run,
+
+    /// <summary>Explain.</summary>
+    Help,
+
+    /// <summary>Tell the version.</summary>
+    Version,
+}
+
+/// <summary>A disk on the command line.</summary>
+/// <param name="Path">File or block device.</param>
+/// <param name="ReadOnly">With <c>,ro</c> behind it.</param>
+public sealed record BlockOption(string Path, bool ReadOnly);
+
+/// <summary>The command line, understood.</summary>
+public sealed class LaunchOptions
+{
+    /// <summary>What to do; all else counts for <see cref="LaunchAction.Run"/> only.</summary>
+    public LaunchAction Action { get; set; }
+
+    /// <summary>The guest's RAM.</summary>
+    public MemoryBanks Banks { get; set; } = null!;
+
+    /// <summary>The kernel image's file.</summary>
+    public string Kernel { get; set; } = string.Empty;
+
+    /// <summary>The guest's own command line: words joined by one space.</summary>
+    public string GuestCommandLine { get; set; } = string.Empty;
+
+    /// <summary>Disks: lgba, lgbb and so on.</summary>
+    public List<BlockOption> Blocks { get; } = [];
+
+    /// <summary>The initial RAM disk's file, or null.</summary>
+    public string? Initrd { get; set; }
+
+    /// <summary>Which engine.</summary>
+    public EngineKind Engine { get; set; } = EngineKind.Auto;
+
+    /// <summary>End when the guest restarts.</summary>
+    public bool NoReboot { get; set; }
+
+    /// <summary>Tell more on standard error.</summary>
+    public bool Verbose { get; set; }
+}

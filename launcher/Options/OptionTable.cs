@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine;
+
+namespace Lguest.Launcher.Options;
+
+/// <summary>One option: how it is written, what it is for, and what it does.</summary>
+/// <param name="Name">The long name, without dashes.</param>
+/// <param name="Letter">A one-letter form, or NUL.</param>
+/// <param name="ValueName">What stands behind the equals sign in the help; null when the option takes no value.</param>
+/// <param name="Help">One or two lines.</param>
+/// <param name="Apply">Takes note of it; throws a <see cref="LaunchException"/> for a value that makes no sense.</param>
+public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply);
+
+/// <summary>The options, in one table: the parser goes by it, and the help is printed from it, so they cannot disagree.</summary>
+public static class OptionTable
+{
+    /// <summary>Every option, by the alphabet.</summary>
+    public static IReadOnlyList<LaunchOption> All { get; } =
+    [
+        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
+        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default) or\ninterpreter", SetEngine),
+        new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
+        new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
+        new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
+        new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
+        new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
+    ];
+
+    /// <summary>Options of the 2007 launchers that this one does not have yet, and what to say of them.</summary>
+    public static IReadOnlyDictionary<string, string> NotYet { get; } = new Dictionary<string, string>
+    {
+        ["sharenet"] = "networks between guests are not there yet in this version; leave --sharenet out",
+        ["tunnet"] = "networks are not there yet in this version; leave --tunnet out",
+    };
+
+    /// <summary>The option of that name, or null.</summary>
+    public static LaunchOption? Find(string name)
+    {
+        foreach (LaunchOption option in All)
+        {
+            if (option.Name == name)
+                return option;
+        }
+
+        return null;
+    }
+
+    /// <summary>The option of that letter, or null.</summary>
+    public static LaunchOption? Find(char letter)
+    {
+        foreach (LaunchOption option in All)
+        {
+            if (letter != '\0' && option.Letter == letter)
+                return option;
+        }
+
+        return null;
+    }
+
+    private static void AddBlock(LaunchOptions options, string value)
+    {
+        const string ReadOnly = ",ro";
+        bool readOnly = value.EndsWith(ReadOnly, StringComparison.Ordinal);
+        string path = readOnly ? value[..^ReadOnly.Length] : value;
+        if (path.Length == 0)
+            throw new LaunchException("--block needs the name of a file: --block=FILE or --block=FILE,ro");
+        options.Blocks.Add(new BlockOption(path, readOnly));
+    }
+
+    private static void SetEngine(LaunchOptions options, string value) => options.Engine = value switch
+    {
+        "auto" => EngineKind.Auto,
+        "interpreter" => EngineKind.Interpreter,
+        _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto or interpreter"),
+    };
+
+    private static void SetInitrd(LaunchOptions options, string value)
+    {
+        if (value.Length == 0)
+            throw new LaunchException("--initrd needs the name of a file: --initrd=FILE");
+        if (options.Initrd != null)
+            throw new LaunchException($"--initrd is given twice ('{options.Initrd}' and '{value}'); a kernel takes one");
+        options.Initrd = value;
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using System.Text;
+using Lguest.Devices;
+using Lguest.GuestAbi;
+using Mono.Unix.Native;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// The heart of the launcher: read the channel, which runs the guest; look after what it wants; read again. Runs on the thread
+/// that owns the channel.
+/// </summary>
+public sealed class GuestLoop
+{
+    /// <summary>The words with which a guest's kernel powers off.</summary>
+    public const string PowerDown = "CRASH: Power down";
+
+    /// <summary>Bytes of a DMA in the answer to a read: address and key.</summary>
+    private const int DmaAnswer = 2 * sizeof(uint);
+
+    /// <summary>Room for a reason, as in the first launcher.</summary>
+    private const int ReasonRoom = 1024;
+
+    private readonly IGuestChannel _channel;
+    private readonly DeviceBus _bus;
+    private readonly ConsolePort _console;
+    private readonly Waker _waker;
+    private readonly Func<bool> _stopRequested;
+
+    /// <summary>A loop around one guest.</summary>
+    /// <param name="channel">Initialized.</param>
+    /// <param name="bus">Its devices.</param>
+    /// <param name="console">Asked, after each look at the devices, whether the user wants out.</param>
+    /// <param name="waker">Watches the input.</param>
+    /// <param name="stopRequested">Whether a signal wants the end.</param>
+    public GuestLoop(IGuestChannel channel, DeviceBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested)
+    {
+        _channel = channel;
+        _bus = bus;
+        _console = console;
+        _waker = waker;
+        _stopRequested = stopRequested;
+    }
+
+    /// <summary>Runs the guest to its end.</summary>
+    /// <exception cref="LaunchException">The channel answers something that no channel may.</exception>
+    public RunOutcome Run()
+    {
+        byte[] answer = new byte[ReasonRoom];
+        while (true)
+        {
+            long result = _channel.Read(answer);
+            switch (result)
+            {
+                case DmaAnswer when !IsEmptyCrash(answer):
+                    uint address = BinaryPrimitives.ReadUInt32LittleEndian(answer);
+                    uint key = BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(sizeof(uint)));
+                    _bus.HandleOutput(_channel, address, key);
+                    OfferHeldInput();
+                    break;
+
+                case -GuestAbi.Errno.EAGAIN:
+                    ServiceInput();
+                    _ = _channel.ReleaseBreak();
+                    break;
+
+                case -GuestAbi.Errno.ENOENT:
+                    long length = _channel.Read(answer);
+                    return Dead(answer.AsSpan(0, (int)Math.Max(0, length)));
+
+                case -GuestAbi.Errno.ERESTART:
+                    return new RunOutcome(RunEnd.Restarted);
+
+                // The guest was killed while we wrote (an irq, a GETDMA): then the first read gives the reason right away.
+                case > 0:
+                    return Dead(answer.AsSpan(0, (int)result));
+
+                default:
+                    throw new LaunchException($"running the guest failed: the engine answered {result}");
+            }
+
+            if (_waker.Failure is Exception failure)
+                throw new LaunchException($"watching the input failed: {failure.Message}");
+            if (_console.AbortRequested)
+                return new RunOutcome(RunEnd.ConsoleAbort);
+            if (_console.OutputError != 0)
+                return new RunOutcome(RunEnd.OutputFailed);
+            if (_stopRequested())
+                return new RunOutcome(RunEnd.Stopped);
+        }
+    }
+
+    /// <summary>
+    /// A DMA's answer has 8 bytes, and so has the shortest reason there is: that of a guest which crashed without a word, right
+    /// while we were writing. No DMA has such an address: it is not even aligned.
+    /// </summary>
+    private static bool IsEmptyCrash(byte[] answer) => answer.AsSpan(0, DmaAnswer).SequenceEqual("CRASH: \0"u8);
+
+    private static RunOutcome Dead(ReadOnlySpan<byte> bytes)
+    {
+        int end = bytes.IndexOf((byte)0);
+        string reason = Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
+        return reason == PowerDown
+            ? new RunOutcome(RunEnd.PoweredOff, reason)
+            : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : reason);
+    }
+
+    private void ServiceInput()
+    {
+        foreach (IInputDevice input in _bus.Inputs)
+        {
+            if (input.WantsInput && IsReadable(input.InputDescriptor))
+                input.ReadInput();
+        }
+
+        OfferHeldInput();
+        _waker.Update();
+    }
+
+    /// <summary>Something may have changed on the guest's side: offers it what it had no room for.</summary>
+    private void OfferHeldInput()
+    {
+        foreach (IInputDevice input in _bus.Inputs)
+        {
+            if (!input.HoldsInput)
+                continue;
+            bool wanted = input.WantsInput;
+            input.Deliver(_channel);
+            if (!input.HoldsInput || input.WantsInput != wanted)
+                _waker.Update(delivered: true);
+        }
+    }
+
+    private static bool IsReadable(int fd)
+    {
+        Pollfd[] fds = [new Pollfd { fd = fd, events = PollEvents.POLLIN }];
+        return Syscall.poll(fds, 1, 0) > 0;
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
+using Lguest.Devices;
+using Lguest.Engine;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+using Lguest.Launcher.Kernel;
+using Lguest.Launcher.Memory;
+using Lguest.Launcher.Options;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// A guest from the first look at its kernel to its exit status. What belongs to the host (disk images and their locks, the
+/// terminal, what was typed) is opened once; what belongs to the guest (memory, devices, channel) is made anew each time that
+/// the guest restarts.
+/// </summary>
+public sealed class GuestSession : IDisposable
+{
+    private readonly LaunchOptions _options;
+    private readonly Action<string> _say;
+    private readonly Complaints _complaints;
+    private readonly byte[] _commandLine;
+    private readonly KernelImage _kernel;
+    private readonly byte[] _initrd;
+    private readonly GuestLayout _layout;
+    private readonly List<BlockImage> _images = [];
+    private readonly ConsolePort _console;
+    private readonly Terminal? _terminal;
+    private readonly Lock _endLock = new();
+    private bool _ended;
+
+    /// <summary>Prepares everything that can fail because of what the user gave. Nothing has been changed by then.</summary>
+    /// <param name="options">The command line.</param>
+    /// <param name="say">Where the launcher's own sentences go.</param>
+    /// <exception cref="LaunchException">The guest cannot be started.</exception>
+    public GuestSession(LaunchOptions options, Action<string> say)
+    {
+        _options = options;
+        _say = say;
+        _complaints = new Complaints(options.Verbose ? say : null);
+        _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine);
+        if (options.Blocks.Count + 1 > DeviceDescriptor.MaxDevices)
+            throw new LaunchException($"{options.Blocks.Count} disks and a console are more than the {DeviceDescriptor.MaxDevices} devices that a guest can have");
+
+        _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
+        using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
+        {
+            // Planned first: an initrd that does not fit is not read at all.
+            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, options.Blocks.Count);
+            _initrd = new byte[initrd?.Length ?? 0];
+            initrd?.Read(_initrd, 0);
+        }
+
+        try
+        {
+            foreach (BlockOption block in options.Blocks)
+                _images.Add(BlockImage.Open(block.Path, block.ReadOnly));
+        }
+        catch (DeviceException failure)
+        {
+            CloseImages();
+            throw new LaunchException(failure.Message);
+        }
+
+        const int StandardInput = 0;
+        const int StandardOutput = 1;
+        _console = new ConsolePort(StandardInput, StandardOutput, TimeProvider.System);
+        _terminal = Terminal.On(StandardInput);
+    }
+
+    /// <summary>Runs the guest, again each time that it restarts.</summary>
+    /// <returns>The exit status.</returns>
+    /// <exception cref="LaunchException">The host cannot run it.</exception>
+    public int Run()
+    {
+        using StopSignals signals = new(EndNow, ContinueTerminal);
+        _terminal?.MakeRaw();
+        while (true)
+        {
+            RunOutcome outcome = RunOnce(signals);
+            switch (outcome.End)
+            {
+                case RunEnd.Restarted when !_options.NoReboot && signals.Status == 0:
+                    if (_options.Verbose)
+                        _say("the guest restarts");
+                    SyncImages();
+                    continue;
+                case RunEnd.Restarted:
+                    return signals.Status;
+                case RunEnd.PoweredOff:
+                    if (_options.Verbose)
+                        End(outcome.Reason);
+                    return ExitStatus.Success;
+                case RunEnd.ConsoleAbort:
+                    return ExitStatus.ConsoleAbort;
+                case RunEnd.Stopped:
+                    return signals.Status;
+                case RunEnd.OutputFailed when _console.OutputError == Mono.Unix.Native.Errno.EPIPE:
+                    return ExitStatus.BrokenPipe;
+                case RunEnd.OutputFailed:
+                    End($"the guest's console cannot be written to standard output: {HostMessage.Of(_console.OutputError)}");
+                    return ExitStatus.Failure;
+                default:
+                    End(outcome.Reason);
+                    return ExitStatus.Failure;
+            }
+        }
+    }
+
+    /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
+    public void Dispose()
+    {
+        _terminal?.Restore();
+        lock (_endLock)
+        {
+            if (_ended)
+                return;
+            _ended = true;
+            SyncImages();
+            CloseImages();
+        }
+    }
+
+    private RunOutcome RunOnce(StopSignals signals)
+    {
+        using GuestMemory memory = MakeMemory();
+        _kernel.CopyTo(memory);
+        LinearMap.Write(memory, _layout);
+        BootInformation.Write(memory, _layout, _commandLine);
+        if (_initrd.Length > 0)
+            _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));
+
+        DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints);
+        foreach (BlockImage image in _images)
+            bus.Add(new BlockDevice(image, _complaints));
+        bus.Add(new ConsoleDevice(_console, _kernel.Generation.ConsoleKey, _complaints));
+        if (_options.Verbose)
+            _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
+
+        using IGuestChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
+        long answer = channel.Initialize(
+            (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
+        if (answer < 0)
+            throw new LaunchException($"the engine does not take the guest (kernel at 0x{_kernel.PageOffset:x8}, entry 0x{_kernel.Entry:x8}): {HostMessage.Of(Mono.Unix.Native.NativeConvert.ToErrno((int)-answer))}");
+
+        using Waker waker = new(channel, bus.Inputs);
+        signals.OnStop(waker.RequestBreak);
+        try
+        {
+            return new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+        }
+        finally
+        {
+            signals.OnStop(null);
+        }
+    }
+
+    private MappedGuestMemory MakeMemory()
+    {
+        try
+        {
+            return MappedGuestMemory.Create(_layout.Ranges);
+        }
+        catch (Win32Exception failure)
+        {
+            throw new LaunchException($"the host does not give the guest its memory: {failure.Message}");
+        }
+    }
+
+    /// <summary>Says how it ended, on a terminal that is the user's own again.</summary>
+    private void End(string sentence)
+    {
+        _terminal?.Restore();
+        _say(sentence);
+    }
+
+    /// <summary>The way out when the normal one is blocked.</summary>
+    private void EndNow(int status)
+    {
+        Dispose();
+        Environment.Exit(status);
+    }
+
+    private void ContinueTerminal()
+    {
+        if (_terminal is { IsRaw: true })
+            _terminal.MakeRaw();
+    }
+
+    private void SyncImages()
+    {
+        foreach (BlockImage image in _images)
+        {
+            Mono.Unix.Native.Errno error = image.Sync();
+            if (error != 0)
+                _say($"disk image '{image.Path}' could not be saved: {HostMessage.Of(error)}");
+        }
+    }
+
+    private void CloseImages()
+    {
+        foreach (BlockImage image in _images)
+            image.Dispose();
+    }
+}

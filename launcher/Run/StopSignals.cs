@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// Signals that ask us to end. The owner thread is broken out of the guest and goes the normal way out. If it does not come out
+/// in time (it may hang in a write to a terminal that somebody stopped with ^S), or the user asks again, the way out is taken
+/// on the signal's own thread.
+/// </summary>
+public sealed class StopSignals : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+
+    private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly Lock _lock = new();
+    private readonly Action<int> _emergency;
+    private readonly Action _continued;
+    private Action? _wake;
+    private int _status;
+    private Timer? _timer;
+
+    /// <summary>Starts to listen.</summary>
+    /// <param name="emergency">Restores the terminal, saves the disks and ends the process with the status given.</param>
+    /// <param name="continued">Called after a stop (SIGCONT): whoever stopped us may have set the terminal.</param>
+    public StopSignals(Action<int> emergency, Action continued)
+    {
+        _emergency = emergency;
+        _continued = continued;
+        Listen(PosixSignal.SIGHUP, 1);
+        Listen(PosixSignal.SIGINT, 2);
+        Listen(PosixSignal.SIGQUIT, 3);
+        Listen(PosixSignal.SIGTERM, 15);
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => _continued()));
+    }
+
+    /// <summary>0, or the exit status that a signal asked for.</summary>
+    public int Status => Volatile.Read(ref _status);
+
+    /// <summary>Who is to be woken, or nobody.</summary>
+    public void OnStop(Action? wake)
+    {
+        lock (_lock)
+        {
+            _wake = wake;
+            if (_status != 0)
+                wake?.Invoke();
+        }
+    }
+
+    /// <summary>Stops listening; the defaults are back.</summary>
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration registration in _registrations)
+            registration.Dispose();
+        lock (_lock)
+        {
+            _wake = null;
+            _timer?.Dispose();
+        }
+    }
+
+    private void Listen(PosixSignal signal, int number) =>
+        _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            Asked(ExitStatus.SignalBase + number);
+        }));
+
+    private void Asked(int status)
+    {
+        lock (_lock)
+        {
+            if (_status == 0)
+            {
+                _status = status;
+                _timer = new Timer(_ => _emergency(status), null, Patience, Timeout.InfiniteTimeSpan);
+                _wake?.Invoke();
+                return;
+            }
+        }
+
+        _emergency(status);
+    }
+}

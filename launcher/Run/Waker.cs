@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
+using Lguest.GuestAbi;
+using Mono.Unix.Native;
+using HostErrno = Mono.Unix.Native.Errno;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// While the owner thread runs the guest, somebody has to watch the keyboard. The waker sleeps in <c>poll</c> until a device's
+/// descriptor is readable, and then breaks the guest out with BREAK, which returns when the owner has looked after its devices
+/// and writes BREAK 0. The first launcher had a process for this, "merely a different kind of icky"; a thread is enough here.
+/// </summary>
+/// <remarks>
+/// Nothing tells us when a guest gives its console buffer back: it writes a zero in its own memory. So input that the guest had
+/// no room for is offered again: after the guest's next output, and by this thread after a pause that grows from 1 to 128 ms.
+/// With nothing waiting there is no timeout at all, and a halted guest's launcher sleeps.
+/// </remarks>
+public sealed class Waker : IDisposable
+{
+    private const int FirstPause = 1;
+    private const int LongestPause = 128;
+
+    private readonly IGuestChannel _channel;
+    private readonly IReadOnlyList<IInputDevice> _inputs;
+    private readonly Lock _lock = new();
+    private readonly int _pokeRead;
+    private readonly int _pokeWrite;
+    private readonly Thread _thread;
+    private readonly int[] _watched;
+    private int _watchedCount;
+    private int _pause;
+    private bool _offerAgain;
+    private bool _breakWanted;
+    private bool _stopping;
+
+    /// <summary>Starts watching.</summary>
+    /// <param name="channel">The guest's channel; only BREAK is written.</param>
+    /// <param name="inputs">The devices with input.</param>
+    public Waker(IGuestChannel channel, IReadOnlyList<IInputDevice> inputs)
+    {
+        _channel = channel;
+        _inputs = inputs;
+        _watched = new int[inputs.Count];
+        if (Syscall.pipe(out _pokeRead, out _pokeWrite) != 0)
+            throw new LaunchException($"cannot make a pipe: {HostMessage.Of(Stdlib.GetLastError())}");
+        Update();
+        _thread = new Thread(Watch) { IsBackground = true, Name = "waker" };
+        _thread.Start();
+    }
+
+    /// <summary>What the thread died of, if it did.</summary>
+    public Exception? Failure { get; private set; }
+
+    /// <summary>The owner has looked after its devices: takes note of which want input, and which hold some.</summary>
+    /// <param name="delivered">Whether the guest took some: then it is worth trying again soon.</param>
+    public void Update(bool delivered = false)
+    {
+        bool changed;
+        lock (_lock)
+        {
+            int count = 0;
+            bool holds = false;
+            bool different = false;
+            foreach (IInputDevice input in _inputs)
+            {
+                holds |= input.HoldsInput;
+                if (!input.WantsInput)
+                    continue;
+                different |= count >= _watchedCount || _watched[count] != input.InputDescriptor;
+                _watched[count++] = input.InputDescriptor;
+            }
+
+            changed = different || count != _watchedCount || holds != _offerAgain;
+            _watchedCount = count;
+            _offerAgain = holds;
+            if (!holds || delivered)
+                _pause = FirstPause;
+        }
+
+        if (changed)
+            Poke();
+    }
+
+    /// <summary>Breaks the guest out as soon as possible. From any thread.</summary>
+    public void RequestBreak()
+    {
+        lock (_lock)
+            _breakWanted = true;
+        Poke();
+    }
+
+    /// <summary>Stops watching. Called by the owner of the channel, who lets go of a thread that is in the middle of BREAK.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+            _stopping = true;
+        Poke();
+        const int Patience = 10;
+        while (!_thread.Join(Patience))
+            _ = _channel.ReleaseBreak();
+        _ = Syscall.close(_pokeRead);
+        _ = Syscall.close(_pokeWrite);
+    }
+
+    private void Poke()
+    {
+        unsafe
+        {
+            // A full pipe has poked enough.
+            byte one = 1;
+            _ = Syscall.write(_pokeWrite, &one, 1);
+        }
+    }
+
+    private void Watch()
+    {
+        try
+        {
+            while (WaitForWork())
+            {
+                // An error means that there is no guest to break out of any more: the owner will find out by itself.
+                if (_channel.Break() < 0)
+                    return;
+            }
+        }
+        catch (Exception failure)
+        {
+            // Told by the owner, who restores the terminal first.
+            Failure = failure;
+            _ = _channel.Break();
+        }
+    }
+
+    /// <summary>Sleeps. True: break the guest out. False: the end.</summary>
+    private bool WaitForWork()
+    {
+        Pollfd[] fds = new Pollfd[1 + _inputs.Count];
+        while (true)
+        {
+            int count;
+            int timeout;
+            lock (_lock)
+            {
+                if (_stopping)
+                    return false;
+                if (_breakWanted)
+                {
+                    _breakWanted = false;
+                    return true;
+                }
+
+                fds[0] = new Pollfd { fd = _pokeRead, events = PollEvents.POLLIN };
+                for (int i = 0; i < _watchedCount; i++)
+                    fds[1 + i] = new Pollfd { fd = _watched[i], events = PollEvents.POLLIN };
+                count = 1 + _watchedCount;
+                timeout = -1;
+                if (_offerAgain)
+                {
+                    timeout = _pause;
+                    _pause = Math.Min(2 * _pause, LongestPause);
+                }
+            }
+
+            int ready = Syscall.poll(fds, (uint)count, timeout);
+            if (ready < 0)
+            {
+                HostErrno error = Stdlib.GetLastError();
+                if (error is HostErrno.EINTR or HostErrno.EAGAIN)
+                    continue;
+                throw new InvalidOperationException($"poll: {HostMessage.Of(error)}");
+            }
+
+            if (fds[0].revents != 0)
+            {
+                DrainPoke();
+                continue;
+            }
+
+            return true;
+        }
+    }
+
+    private unsafe void DrainPoke()
+    {
+        byte* buffer = stackalloc byte[64];
+        _ = Syscall.read(_pokeRead, buffer, 64);
+    }
+}
