@@ -137,7 +137,7 @@ public struct SegmentRegister
 public unsafe struct CpuState
 {
     /// <summary>Bytes of native memory that hold the state.</summary>
-    public const int ByteSize = 1024;
+    public const int ByteSize = 2048;
 
     /// <summary>Offset of <see cref="Zero"/>.</summary>
     public const int ZeroOffset = 0x24;
@@ -150,6 +150,9 @@ public unsafe struct CpuState
 
     /// <summary>Bytes of the FXSAVE image.</summary>
     public const int FxStateSize = 512;
+
+    /// <summary>Offset of <see cref="Scratch"/>.</summary>
+    public const int ScratchOffset = 0x300;
 
     /// <summary>The general registers, indexed by <see cref="GeneralRegister"/>.</summary>
     [FieldOffset(0x00)]
@@ -240,8 +243,8 @@ public unsafe struct CpuState
     public fixed byte FxState[FxStateSize];
 
     /// <summary>A scratch copy of a memory operand that a native stub works on, 16-byte aligned.</summary>
-    [FieldOffset(0x300)]
-    public fixed byte Scratch[256];
+    [FieldOffset(ScratchOffset)]
+    public fixed byte Scratch[512];
 
     /// <summary>A general register.</summary>
     public uint this[GeneralRegister register]

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+
+namespace Lguest.Engine.FloatingPoint;
+
+/// <summary>
+/// The legacy FXSAVE image as a 32-bit processor writes it (Intel SDM vol. 1, 10.5.1, table 10-2): where the guest's x87, MMX
+/// and SSE state lives. 512 bytes, of which a 32-bit FXSAVE writes the first 288.
+/// </summary>
+[StructLayout(LayoutKind.Explicit, Size = 512)]
+internal unsafe struct FxImage
+{
+    /// <summary>What FXSAVE writes and FXRSTOR reads outside 64-bit mode, in bytes.</summary>
+    public const int Bytes32 = 288;
+
+    /// <summary>FCW bits that can be written: masks, precision, rounding, the obsolete infinity control.</summary>
+    public const ushort ControlWritable = 0x1F3F;
+
+    /// <summary>FCW bit 6 reads as one.</summary>
+    public const ushort ControlFixed = 0x0040;
+
+    /// <summary>FCW after FNINIT.</summary>
+    public const ushort ControlInitial = 0x037F;
+
+    /// <summary>FSW: an unmasked exception is pending (ES).</summary>
+    public const ushort StatusErrorSummary = 0x0080;
+
+    /// <summary>FSW: B, a copy of ES since the 387.</summary>
+    public const ushort StatusBusy = 0x8000;
+
+    /// <summary>The six exception flags, the same bits in FSW, MXCSR and (as masks) FCW.</summary>
+    public const ushort ExceptionFlags = 0x003F;
+
+    /// <summary>UE among the exception flags.</summary>
+    public const ushort Underflow = 0x0010;
+
+    /// <summary>MXCSR: the exception masks, <see cref="ExceptionFlags"/> shifted up by 7.</summary>
+    public const uint MxcsrMasks = 0x1F80;
+
+    /// <summary>MXCSR: flush results that underflow to zero.</summary>
+    public const uint MxcsrFlushToZero = 0x8000;
+
+    /// <summary>MXCSR: underflow is masked.</summary>
+    public const uint MxcsrUnderflowMask = 0x0800;
+
+    /// <summary>MXCSR: bits that may be set (every x86-64 processor has DAZ); others are a general protection fault.</summary>
+    public const uint MxcsrValid = 0xFFFF;
+
+    /// <summary>FCW.</summary>
+    [FieldOffset(0)]
+    public ushort Control;
+
+    /// <summary>FSW.</summary>
+    [FieldOffset(2)]
+    public ushort Status;
+
+    /// <summary>Abridged tags: bit n is 1 when physical register n is in use.</summary>
+    [FieldOffset(4)]
+    public byte Tags;
+
+    /// <summary>FOP, the last instruction's 11 opcode bits.</summary>
+    [FieldOffset(6)]
+    public ushort Opcode;
+
+    /// <summary>FIP.</summary>
+    [FieldOffset(8)]
+    public uint InstructionOffset;
+
+    /// <summary>FCS.</summary>
+    [FieldOffset(12)]
+    public uint InstructionSelector;
+
+    /// <summary>FDP.</summary>
+    [FieldOffset(16)]
+    public uint DataOffset;
+
+    /// <summary>FDS.</summary>
+    [FieldOffset(20)]
+    public uint DataSelector;
+
+    /// <summary>MXCSR.</summary>
+    [FieldOffset(24)]
+    public uint Mxcsr;
+
+    /// <summary>MXCSR_MASK.</summary>
+    [FieldOffset(28)]
+    public uint MxcsrMask;
+
+    /// <summary>ST(0)–ST(7), top of stack first, 16 bytes each of which 10 count.</summary>
+    [FieldOffset(32)]
+    public fixed byte Stack[128];
+
+    /// <summary>XMM0–XMM7.</summary>
+    [FieldOffset(160)]
+    public fixed byte Xmm[128];
+
+    /// <summary>TOP.</summary>
+    public readonly int Top => (Status >> 11) & 7;
+
+    /// <summary>Sets FCW as FLDCW does: the fixed bits stay, and what it unmasks becomes pending.</summary>
+    public void LoadControl(ushort value)
+    {
+        Control = (ushort)((value & ControlWritable) | ControlFixed);
+        SummarizeErrors();
+    }
+
+    /// <summary>Makes ES and B follow from the flags and their masks.</summary>
+    public void SummarizeErrors()
+    {
+        const ushort Summary = StatusErrorSummary | StatusBusy;
+        bool pending = (Status & ~Control & ExceptionFlags) != 0;
+        Status = (ushort)(pending ? Status | Summary : Status & ~Summary);
+    }
+
+    /// <summary>FNINIT: registers keep their contents but count as empty.</summary>
+    public void Initialize()
+    {
+        Control = ControlInitial;
+        Status = 0;
+        Tags = 0;
+        Opcode = 0;
+        InstructionOffset = 0;
+        InstructionSelector = 0;
+        DataOffset = 0;
+        DataSelector = 0;
+    }
+
+    /// <summary>FNCLEX.</summary>
+    public void ClearExceptions() => Status &= 0x7F00;
+}

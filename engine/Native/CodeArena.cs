@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Engine.Native;
+
+/// <summary>
+/// Room for emitted machine code. The same pages of one memory file are mapped twice, once writable and once executable, so
+/// that no page is ever both (hardened systems refuse such pages) and nothing has to be remapped to add code.
+/// </summary>
+internal sealed unsafe class CodeArena : IDisposable
+{
+    private byte* _writable;
+    private byte* _executable;
+    private nuint _used;
+
+    /// <summary>Maps an empty arena.</summary>
+    /// <param name="size">Bytes, a multiple of the page size.</param>
+    /// <exception cref="System.ComponentModel.Win32Exception">The system has no memory, or forbids executable mappings.</exception>
+    public CodeArena(nuint size)
+    {
+        Size = size;
+        int fd = MemoryMap.CreateMemoryFile("lguest-code", size);
+        try
+        {
+            _writable = MemoryMap.Map(null, size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared, fd, 0);
+            try
+            {
+                _executable = MemoryMap.Map(null, size, MemoryMap.ProtRead | MemoryMap.ProtExec, MemoryMap.Shared, fd, 0);
+            }
+            catch
+            {
+                MemoryMap.Unmap(_writable, size);
+                throw;
+            }
+        }
+        finally
+        {
+            // The mappings keep the file.
+            MemoryMap.Close(fd);
+        }
+    }
+
+    /// <summary>Bytes of the arena.</summary>
+    public nuint Size { get; }
+
+    /// <summary>Bytes taken so far.</summary>
+    public nuint Used => _used;
+
+    /// <summary>Where the arena's first byte is executed.</summary>
+    public byte* Executable => _executable;
+
+    /// <summary>Where the arena's first byte is written.</summary>
+    public byte* Writable => _writable;
+
+    /// <summary>The place to write what is executed at an address of this arena.</summary>
+    public byte* ToWritable(byte* executable) => _writable + (executable - _executable);
+
+    /// <summary>Whether an address (of a fault, say) lies in the executable mapping.</summary>
+    public bool Contains(nuint address) => address - (nuint)_executable < Size;
+
+    /// <summary>Takes room for code to be written through <see cref="ToWritable"/>.</summary>
+    /// <param name="length">Bytes.</param>
+    /// <param name="alignment">A power of two.</param>
+    /// <returns>Where the code will be executed, or null when the arena is full.</returns>
+    public byte* Allocate(nuint length, nuint alignment = 16)
+    {
+        nuint start = (_used + alignment - 1) & ~(alignment - 1);
+        if (start > Size || length > Size - start)
+            return null;
+        _used = start + length;
+        return _executable + start;
+    }
+
+    /// <summary>Adds finished, position-independent code.</summary>
+    /// <returns>Where to call it, or null when the arena is full.</returns>
+    public byte* Append(ReadOnlySpan<byte> code, nuint alignment = 16)
+    {
+        byte* target = Allocate((nuint)code.Length, alignment);
+        if (target != null)
+            code.CopyTo(new Span<byte>(ToWritable(target), code.Length));
+        return target;
+    }
+
+    /// <summary>Forgets all code: nobody may be executing it.</summary>
+    public void Reset() => _used = 0;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_writable == null)
+            return;
+        MemoryMap.Unmap(_writable, Size);
+        MemoryMap.Unmap(_executable, Size);
+        _writable = null;
+        _executable = null;
+    }
+}
