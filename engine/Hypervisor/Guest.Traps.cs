@@ -19,6 +19,13 @@ public sealed unsafe partial class Guest
     /// <summary>Faults push EFLAGS with RF set, so that going back to the instruction does not break again; traps do not.</summary>
     private static bool IsFault(uint vector) => vector is not (1 or 3 or 4) && vector < Vectors.FirstIrq;
 
+    /// <summary>
+    /// Vectors whose gates the host keeps to itself, since it has to see them first, and the irqs: whatever their gate in the
+    /// guest's table says, <c>int n</c> finds a gate of ring 0 there.
+    /// </summary>
+    private static bool MayBeRaised(uint vector) =>
+        vector is not (7 or GeneralProtection or PageFault or Vectors.Hypercall) && vector is < Vectors.FirstIrq or Vectors.SystemCall;
+
     /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
     private void MaybeInterrupt()
     {
@@ -35,7 +42,7 @@ public sealed unsafe partial class Guest
             _data->IrqEnabled = LguestData.InterruptFlag;
             _halted = false;
         }
-        else if (_data->IrqEnabled == 0)
+        else if ((_data->IrqEnabled & LguestData.InterruptFlag) == 0)
         {
             return;
         }
@@ -67,7 +74,7 @@ public sealed unsafe partial class Guest
         }
 
         Gate gate = _idt[exit.Vector];
-        if (gate.Present && gate.Dpl >= _cpu->Cpl && exit.Vector != Vectors.Hypercall)
+        if (gate.Present && gate.Dpl >= _cpu->Cpl && MayBeRaised(exit.Vector))
         {
             Deliver(exit.Vector, gate, errorCode: null, _cpu->Flags);
             return;

@@ -1,11 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
 
 namespace Lguest.Engine.Interpreter;
 
 /// <summary>x87, MMX, SSE and SSE2, and a few instructions that only touch memory.</summary>
 internal static unsafe class FloatOps
 {
+    private const byte DeviceNotAvailable = 7;
+    private const byte MathFault = 16;
+
+    /// <summary>
+    /// An instruction that the host's own unit executes. The unit never sees guest memory: its operand is copied to
+    /// <see cref="CpuState.Scratch"/> and back, here, where faults are understood.
+    /// </summary>
+    public static MicroOp* Execute(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        FloatingPointOperation operation = core.FloatOperation(op->Immediate);
+        if (cpu->TaskSwitched != 0)
+            throw core.Raise(DeviceNotAvailable);
+
+        // An exception left behind by an earlier instruction comes before anything that is wrong with this one's operand.
+        if (operation.IsHeldUp(cpu))
+            throw core.Raise(MathFault);
+        uint address = 0;
+        int bytes = operation.OperandBytes;
+        if (bytes != 0)
+        {
+            address = op->Second != 0 ? core.SegmentAddress((SegmentName)op->Extra, Operand.Address(cpu, op) & Mask(op), (uint)bytes, operation.Writes) : Operand.Address(cpu, op);
+            if (operation.AlignmentRequired > 1 && (address & (operation.AlignmentRequired - 1)) != 0)
+                throw core.RaiseProtection();
+            if (operation.Writes)
+                core.ProbeWrite(address, bytes);
+            if (operation.Reads)
+                core.CopyFrom(address, cpu->Scratch, bytes);
+        }
+
+        cpu->Eip = op->Eip;
+        cpu->EffectiveAddress = address;
+        byte vector = operation.Execute(cpu);
+        if (vector != 0)
+            throw core.Raise(vector);
+        if (operation.Writes)
+            core.CopyTo(address, cpu->Scratch, bytes);
+        return op + 1;
+    }
+
     /// <summary>CLFLUSH: nothing but a read that may fault.</summary>
     public static MicroOp* Touch(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
@@ -19,4 +59,6 @@ internal static unsafe class FloatOps
         core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), 0x33u | (cpu->TaskSwitched != 0 ? 8u : 0));
         return op + 1;
     }
+
+    private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
 using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
@@ -7,5 +9,33 @@ namespace Lguest.Engine.Interpreter;
 /// <summary>Floating point: whatever the unit for it knows.</summary>
 internal sealed unsafe partial class InstructionSelector
 {
-    private Handler SelectFloat(in Instruction i) => null;
+    private Handler SelectFloat(in Instruction i)
+    {
+        if (i.Mnemonic == Mnemonic.Movnti)
+        {
+            // A plain store of a general register that hints at caches, which are not ours.
+            if (Width(in i, 0) != 4)
+                return null;
+            _proto.Source = Offset(i.Op1Register);
+            Memory(in i, 4, write: true);
+            return &MoveOps.ToMem<FromRegister, Width32>;
+        }
+
+        if (_core.CompileFloat(in i, out FloatingPointOperation? operation) is not { } index)
+            return null;
+        if (operation!.ImplicitDestination)
+        {
+            bool address16 = i.Op0Kind == OpKind.MemorySegDI;
+            _proto.Base = (int)GeneralRegister.Edi * 4;
+            _proto.Second = 0x8000_0000 | (address16 ? SegmentOps.Address16 : 0);
+            _proto.Extra = (byte)SegmentOf(i.MemorySegment);
+        }
+        else if (operation.OperandBytes != 0)
+        {
+            Memory(in i, operation.OperandBytes, operation.Writes);
+        }
+
+        _proto.Immediate = index;
+        return &FloatOps.Execute;
+    }
 }

@@ -380,8 +380,7 @@ internal sealed unsafe partial class InstructionSelector
                 _proto.Immediate = 3;
                 return Ends(&SystemOps.Interrupt);
             case Mnemonic.Int1:
-                _proto.Immediate = 1;
-                return Ends(&SystemOps.Interrupt);
+                return Ends(&SystemOps.DebugTrap);
             case Mnemonic.Into:
                 return &SystemOps.InterruptOnOverflow;
             case Mnemonic.Bound:

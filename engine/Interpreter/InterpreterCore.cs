@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 
@@ -16,6 +17,9 @@ namespace Lguest.Engine.Interpreter;
 public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteObserver
 {
     private readonly GuestFault _fault = new();
+    private readonly List<FloatingPointOperation> _floatOperations = [];
+    private readonly Dictionary<FloatingPointOperation, uint> _floatIndexes = [];
+    private FloatingPointUnit? _floatingPoint;
     private CpuExit _exit;
     private bool _hasExit;
     private MicroOp* _current;
@@ -44,9 +48,10 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         {
             try
             {
-                _current = null;
                 while (!_hasExit)
                 {
+                    // What faults between blocks is fetching the next: EIP is where, not at the branch that went there.
+                    _current = null;
                     if (cpu->Attention != 0 || cpu->Budget < 0)
                     {
                         _exit = new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip };
@@ -99,9 +104,31 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         throw _fault;
     }
 
+    /// <summary>What was compiled under an index.</summary>
+    internal FloatingPointOperation FloatOperation(uint index) => _floatOperations[(int)index];
+
+    /// <summary>Compiles an instruction of the floating point unit, which is made when the first one comes.</summary>
+    /// <returns>Its index, or null when it is none of them.</returns>
+    internal uint? CompileFloat(in Iced.Intel.Instruction instruction, out FloatingPointOperation? operation)
+    {
+        _floatingPoint ??= new FloatingPointUnit();
+        operation = _floatingPoint.Compile(in instruction);
+        if (operation is null)
+            return null;
+        if (!_floatIndexes.TryGetValue(operation, out uint index))
+        {
+            index = (uint)_floatOperations.Count;
+            _floatOperations.Add(operation);
+            _floatIndexes.Add(operation, index);
+        }
+
+        return index;
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        _floatingPoint?.Dispose();
         if (Memory.Observer == this)
             Memory.Observer = null;
         FreeTables();

@@ -14,6 +14,10 @@ internal static unsafe class SystemOps
     public static MicroOp* Interrupt(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
         core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, (byte)op->Immediate);
 
+    /// <summary>INT1 (ICEBP): a debug trap that asks for no privilege.</summary>
+    public static MicroOp* DebugTrap(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        core.Exit(ExitKind.Exception, op->NextEip, op, 1);
+
     /// <summary>INTO.</summary>
     public static MicroOp* InterruptOnOverflow(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
         LazyFlags.Overflow(cpu->FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, 4) : op + 1;
