@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Tests.Differential;
+
+/// <summary>
+/// Which flags an instruction leaves undefined (Intel SDM vol. 1, appendix A, and the instructions' own pages in vol. 2): there,
+/// processors differ and so may the interpreter.
+/// </summary>
+internal static class UndefinedFlags
+{
+    private const uint C = EFlags.Carry, P = EFlags.Parity, A = EFlags.Adjust, Z = EFlags.Zero, S = EFlags.Sign, O = EFlags.Overflow;
+
+    /// <summary>The undefined flags behind an instruction.</summary>
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="cl">%cl before it, or null when that is not known: then whatever any count leaves undefined.</param>
+    public static uint After(in Instruction instruction, byte? cl)
+    {
+        switch (instruction.Mnemonic)
+        {
+            case Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test:
+                return A;
+            case Mnemonic.Mul or Mnemonic.Imul:
+                return S | Z | A | P;
+            case Mnemonic.Div or Mnemonic.Idiv:
+                return EFlags.Arithmetic;
+            case Mnemonic.Daa or Mnemonic.Das:
+                return O;
+            case Mnemonic.Aaa or Mnemonic.Aas:
+                return O | S | Z | P;
+            case Mnemonic.Aam or Mnemonic.Aad:
+                return O | A | C;
+            case Mnemonic.Bsf or Mnemonic.Bsr:
+                return C | O | S | A | P;
+            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
+                return O | S | A | P;
+            case Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar:
+                return Shift(instruction, Count(instruction, 1, cl));
+            case Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr:
+                return Count(instruction, 1, cl) is 0 or 1 ? 0 : O;
+            case Mnemonic.Shld or Mnemonic.Shrd:
+                return Count(instruction, 2, cl) switch { 0 => 0, 1 => A, _ => A | O };
+            default:
+                return 0;
+        }
+    }
+
+    private static uint Shift(in Instruction instruction, int? count)
+    {
+        if (count == 0)
+            return 0;
+        uint undefined = count == 1 ? A : A | O;
+        int bits = 8 * (instruction.Op0Kind == OpKind.Register ? instruction.Op0Register.GetSize() : instruction.MemorySize.GetSize());
+        if ((count ?? 31) >= bits && instruction.Mnemonic != Mnemonic.Sar)
+            undefined |= C;
+        return undefined;
+    }
+
+    // Masked to 5 bits as the processor does.
+    private static int? Count(in Instruction instruction, int operand, byte? cl) =>
+        (instruction.GetOpKind(operand) == OpKind.Register ? cl : (byte)instruction.GetImmediate(operand)) & 31;
+}
