@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Tests.Differential;
+
+/// <summary>Tells two outcomes of one snippet apart, and writes down what is different.</summary>
+internal static class Comparison
+{
+    private static readonly string[] s_registers = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
+
+    /// <summary>Flags that are the host's business: IF and IOPL cannot change at ring 3, RF is set in what a fault saves.</summary>
+    private const uint CheckedFlags = ~(EFlags.Interrupt | EFlags.IoPrivilege | EFlags.Resume);
+
+    /// <summary>Whether both came out the same, as far as that is defined.</summary>
+    public static bool Agree(Snippet snippet, Outcome expected, Outcome actual, bool[]? ignoredMemory = null)
+    {
+        if (expected.Vector != actual.Vector || expected.ErrorCode != actual.ErrorCode || expected.FaultAddress != actual.FaultAddress
+            || expected.After.Eip != actual.After.Eip
+            || !expected.After.Registers.AsSpan().SequenceEqual(actual.After.Registers)
+            || ((expected.After.Flags ^ actual.After.Flags) & FlagMask(snippet, expected)) != 0)
+        {
+            return false;
+        }
+
+        return SameMemory(expected.Memory, actual.Memory, ignoredMemory) && (!snippet.FloatingPoint || FxDifference(expected.After.Fx, actual.After.Fx) == null);
+    }
+
+    /// <summary>Everything there is to know about a disagreement.</summary>
+    public static string Describe(Snippet snippet, Outcome expected, Outcome actual)
+    {
+        StringBuilder text = new();
+        text.AppendLine($"seed 0x{snippet.Seed:x}  code {Convert.ToHexString(snippet.Code)}");
+        FastFormatter formatter = new();
+        FastStringOutput output = new();
+        foreach (Instruction instruction in snippet.Instructions())
+        {
+            output.Clear();
+            formatter.Format(instruction, output);
+            text.AppendLine($"  {instruction.IP32:x8}  {output}");
+        }
+
+        text.AppendLine($"{"",8} {"before",10} {"processor",10} {"other",10}");
+        for (int i = 0; i < 8; i++)
+            Line(text, s_registers[i], snippet.Before.Registers[i], expected.After.Registers[i], actual.After.Registers[i]);
+        Line(text, "eip", snippet.Start, expected.After.Eip, actual.After.Eip);
+        Line(text, "eflags", snippet.Before.Flags, expected.After.Flags, actual.After.Flags, FlagMask(snippet, expected));
+        Line(text, "vector", 0, (uint)expected.Vector, (uint)actual.Vector);
+        Line(text, "error", 0, expected.ErrorCode, actual.ErrorCode);
+        Line(text, "cr2", 0, expected.FaultAddress, actual.FaultAddress);
+        DescribeMemory(text, snippet.Memory, expected.Memory, actual.Memory);
+        if (snippet.FloatingPoint && FxDifference(expected.After.Fx, actual.After.Fx) is { } field)
+        {
+            text.AppendLine($"  floating point differs in {field}; before, processor, other:");
+            foreach (byte[] fx in new[] { snippet.Before.Fx, expected.After.Fx, actual.After.Fx })
+                text.AppendLine("   " + Convert.ToHexString(fx, 0, 32) + "\n    st " + Convert.ToHexString(fx, 32, 128) + "\n    xmm " + Convert.ToHexString(fx, 160, 128));
+        }
+
+        return text.ToString();
+    }
+
+    private static uint FlagMask(Snippet snippet, Outcome expected)
+    {
+        uint undefined = expected.Vector switch
+        {
+            Outcome.NoVector => snippet.UndefinedFlags,
+            0 => EFlags.Arithmetic, // a division that does not come off
+            _ => 0,
+        };
+        return CheckedFlags & ~undefined;
+    }
+
+    private static bool SameMemory(byte[] expected, byte[] actual, bool[]? ignored)
+    {
+        if (expected.AsSpan().SequenceEqual(actual))
+            return true;
+        if (ignored == null)
+            return false;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (expected[i] != actual[i] && !ignored[i])
+                return false;
+        }
+
+        return true;
+    }
+
+    // The pointers to the last instruction differ from host to host; the registers' padding is not stored.
+    private static string? FxDifference(byte[] expected, byte[] actual)
+    {
+        if (!Same(0, 5))
+            return "fcw, fsw or ftw";
+        if (!Same(24, 4))
+            return "mxcsr";
+        for (int i = 0; i < 8; i++)
+        {
+            if (!Same(32 + (16 * i), 10))
+                return $"st({i})";
+        }
+
+        for (int i = 0; i < 8; i++)
+        {
+            if (!Same(160 + (16 * i), 16))
+                return $"xmm{i}";
+        }
+
+        return null;
+        bool Same(int at, int length) => expected.AsSpan(at, length).SequenceEqual(actual.AsSpan(at, length));
+    }
+
+    private static void Line(StringBuilder text, string name, uint before, uint expected, uint actual, uint mask = uint.MaxValue) =>
+        text.AppendLine($"{name,8}   {before:x8}   {expected:x8}   {actual:x8}{(((expected ^ actual) & mask) != 0 ? "  <--" : "")}");
+
+    private static void DescribeMemory(StringBuilder text, byte[] before, byte[] expected, byte[] actual)
+    {
+        const int most = 16;
+        int shown = 0;
+        for (int i = 0; i < expected.Length && shown < most; i++)
+        {
+            if (before[i] == expected[i] && before[i] == actual[i])
+                continue;
+            uint linear = i < Layout.DataBytes ? Layout.Data + (uint)i : Layout.Stack + (uint)i - Layout.DataBytes;
+            text.AppendLine($"  [{linear:x8}]   {before[i]:x2}   {expected[i]:x2}   {actual[i]:x2}{(expected[i] != actual[i] ? "  <--" : "")}");
+            shown++;
+        }
+    }
+}
