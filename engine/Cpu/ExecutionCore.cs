@@ -51,6 +51,7 @@ public struct CpuExit
 /// </summary>
 public abstract unsafe class ExecutionCore : IDisposable
 {
+    private readonly bool _shared;
     private CpuState* _cpu;
 
     /// <summary>Makes a processor at rest, all registers 0.</summary>
@@ -66,6 +67,15 @@ public abstract unsafe class ExecutionCore : IDisposable
         *(ushort*)_cpu->FxState = 0x037F;
         *(uint*)(_cpu->FxState + 24) = 0x1F80;
         *(uint*)(_cpu->FxState + 28) = 0xFFFF;
+    }
+
+    /// <summary>Shares the registers of another core.</summary>
+    protected ExecutionCore(ExecutionCore other)
+    {
+        Memory = other.Memory;
+        Gdt = other.Gdt;
+        _cpu = other.Cpu;
+        _shared = true;
     }
 
     /// <summary>The registers. Valid until the core is disposed of.</summary>
@@ -84,11 +94,34 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <param name="physical">Its guest physical address.</param>
     public abstract void LoadPageDirectory(uint physical);
 
-    /// <summary>Forgets cached translations: those of the whole address space.</summary>
+    /// <summary>Forgets cached translations: those of the whole address space, or of every one.</summary>
     public abstract void FlushTlb();
 
-    /// <summary>Forgets the cached translation of one page.</summary>
+    /// <summary>Forgets the cached user translations of the current address space.</summary>
+    public virtual void FlushUserTlb() => FlushTlb();
+
+    /// <summary>Forgets the cached translation of one page of the current address space.</summary>
     public abstract void InvalidatePage(uint linear);
+
+    /// <summary>Forgets the cached translation of one page, in the address space of some page directory.</summary>
+    /// <param name="pageDirectory">Guest physical address of the page directory.</param>
+    /// <param name="linear">The page.</param>
+    public virtual void InvalidatePage(uint pageDirectory, uint linear) => InvalidatePage(linear);
+
+    /// <summary>Asks for <see cref="Run"/> to return soon. Any thread.</summary>
+    public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);
+
+    /// <summary>Tells when the hypervisor wants to look at the clock next, for cores that do not come back by themselves.</summary>
+    /// <param name="deadline">Nanoseconds of the monotonic clock; 0: never.</param>
+    public virtual void SetDeadline(long deadline)
+    {
+    }
+
+    /// <summary>Tells where the kernel's part of every address space starts.</summary>
+    /// <param name="pageOffset">Its lowest linear address.</param>
+    public virtual void SetKernelStart(uint pageOffset)
+    {
+    }
 
     /// <summary>Writes words below a linear address, as the kernel (ring 1), whichever ring runs now: a trap's frame.</summary>
     /// <param name="top">Linear address behind the first word pushed.</param>
@@ -122,7 +155,8 @@ public abstract unsafe class ExecutionCore : IDisposable
         if (_cpu == null)
             return;
         Dispose(disposing: true);
-        NativeMemory.AlignedFree(_cpu);
+        if (!_shared)
+            NativeMemory.AlignedFree(_cpu);
         _cpu = null;
         GC.SuppressFinalize(this);
     }

@@ -108,9 +108,14 @@ public sealed unsafe partial class Guest
                 _core.LoadPageDirectory(edx);
                 break;
             case HypercallKind.FlushTlb:
+                if (edx == 0)
+                {
+                    _core.FlushUserTlb();
+                    break;
+                }
+
                 _core.FlushTlb();
-                if (edx != 0)
-                    PinStack();
+                PinStack();
                 break;
             case HypercallKind.LoadIdtEntry:
                 if (_idt.Set(edx, ebx, ecx) is { } reason)
@@ -138,7 +143,7 @@ public sealed unsafe partial class Guest
                 SendDma(edx, ebx);
                 break;
             case HypercallKind.SetPte:
-                SetPte(ebx, ecx);
+                SetPte(edx, ebx, ecx);
                 break;
             case HypercallKind.SetPmd:
                 // The kernel tries to map over the switcher early on: that is ignored, as anything is that nobody uses.
@@ -291,7 +296,7 @@ public sealed unsafe partial class Guest
         _pendingKey = key;
     }
 
-    private void SetPte(uint address, uint entry)
+    private void SetPte(uint pageDirectory, uint address, uint entry)
     {
         const uint used = (uint)(PageFlags.Accessed | PageFlags.Dirty);
         const uint bad = (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat);
@@ -309,6 +314,6 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        _core.InvalidatePage(address);
+        _core.InvalidatePage(pageDirectory, address);
     }
 }

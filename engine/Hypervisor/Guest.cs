@@ -13,6 +13,9 @@ namespace Lguest.Engine.Hypervisor;
 /// </summary>
 public sealed unsafe partial class Guest : IDisposable
 {
+    /// <summary>Nanoseconds until an irq that the guest did not take yet is offered again.</summary>
+    private const long PendingIrqRecheck = 20_000;
+
     private readonly ExecutionCore _core;
     private readonly CpuState* _cpu;
     private readonly GuestMemory _memory;
@@ -65,6 +68,7 @@ public sealed unsafe partial class Guest : IDisposable
         core.SetSegment(SegmentName.Es, Selectors.KernelData);
         core.SetSegment(SegmentName.Ss, Selectors.KernelData);
         _cpu->Eip = entry;
+        core.SetKernelStart(pageOffset);
         core.LoadPageDirectory(pageDirectory);
     }
 
@@ -86,7 +90,7 @@ public sealed unsafe partial class Guest : IDisposable
         _breakAsked = on;
         if (!on)
             return;
-        Volatile.Write(ref _cpu->Attention, 1);
+        _core.RequestAttention();
         _wakeUp.Set();
     }
 
@@ -126,6 +130,7 @@ public sealed unsafe partial class Guest : IDisposable
             }
 
             _cpu->Budget = ChooseBudget();
+            _core.SetDeadline(_irqsPending == 0 ? _clockDeadline : _clock.Monotonic + PendingIrqRecheck);
             Handle(_core.Run());
         }
 

@@ -115,15 +115,19 @@ internal sealed unsafe class BlockBuilder
 
         if (eip + (uint)instruction.Length - 1 > cs.Limit)
             throw _core.RaiseProtection();
-        MicroOp* op = _selector.Emit(_single, in instruction, 0, out bool ended);
-        if (!ended)
-        {
-            *op = default;
-            op->Handler = &EndSingle;
-            op->Eip = (_core.Mode & CodeMode.Code16) != 0 ? instruction.NextIP16 : instruction.NextIP32;
-        }
-
+        EmitSingle(in instruction, _single);
         return _single;
+    }
+
+    /// <summary>The ops of one instruction, and behind them the end.</summary>
+    public void EmitSingle(in Instruction instruction, MicroOp* ops)
+    {
+        MicroOp* op = _selector.Emit(ops, in instruction, 0, out bool ended);
+        if (ended)
+            return;
+        *op = default;
+        op->Handler = &EndSingle;
+        op->Eip = (_core.Mode & CodeMode.Code16) != 0 ? instruction.NextIP16 : instruction.NextIP32;
     }
 
     private static MicroOp* EndSingle(InterpreterCore core, CpuState* cpu, MicroOp* op)

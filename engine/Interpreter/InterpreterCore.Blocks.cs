@@ -46,7 +46,7 @@ public sealed unsafe partial class InterpreterCore
     {
         for (ulong at = address, end = address + (ulong)length; at < end; at = (at & ~(ulong)Page.OffsetMask) + Page.Size)
         {
-            if (_granules[at >> Page.Shift] != 0)
+            if (_granules[at >> Page.Shift] != 0 || ForeignCode is not null)
                 CodeWillChange(Memory.Base + at, (int)Math.Min(end - at, Page.Size - (at & Page.OffsetMask)));
         }
     }
@@ -73,7 +73,8 @@ public sealed unsafe partial class InterpreterCore
     }
 
     /// <summary>Whether decoded code lies in a frame.</summary>
-    internal bool HasCode(uint physical) => _granules[physical >> Page.Shift] != 0;
+    internal bool HasCode(uint physical) =>
+        _granules[physical >> Page.Shift] != 0 || (ForeignCode is { } foreign && foreign.HasCode(physical));
 
     /// <summary>Somebody is about to write these bytes, all of one page: code decoded from them must go.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -83,6 +84,7 @@ public sealed unsafe partial class InterpreterCore
         ulong granules = _granules[physical >> Page.Shift];
         if (granules != 0 && (granules & GranuleMask((uint)physical & Page.OffsetMask, size)) != 0)
             DropBlocks((uint)physical, size);
+        ForeignCode?.WillChange((uint)physical, size);
     }
 
     /// <summary>A transfer of control: the next op if it is known, else null with EIP set.</summary>
@@ -177,7 +179,7 @@ public sealed unsafe partial class InterpreterCore
     private MicroOp* BranchSlow(CpuState* cpu, MicroOp* op, uint target)
     {
         cpu->Eip = target;
-        if ((_mode & CodeMode.Single) != 0 || ((target ^ op->Eip) & ~Page.OffsetMask) != 0)
+        if (_stepping || (_mode & CodeMode.Single) != 0 || ((target ^ op->Eip) & ~Page.OffsetMask) != 0)
             return JumpTo(cpu, target, 0);
         _current = null;
         uint epoch = Epoch;

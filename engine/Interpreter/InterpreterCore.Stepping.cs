@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Memory;
+
+namespace Lguest.Engine.Interpreter;
+
+/// <summary>Told of code that another engine has derived from guest memory, and of writes to it.</summary>
+internal interface IForeignCode
+{
+    /// <summary>Whether anything was derived from this frame.</summary>
+    bool HasCode(uint physical);
+
+    /// <summary>Somebody is about to write these bytes, all of one page.</summary>
+    void WillChange(uint physical, int size);
+}
+
+/// <summary>
+/// The interpreter as another engine's stepper: it executes single instructions on the same registers, and leaves no decoded
+/// blocks behind that writes past it could make stale.
+/// </summary>
+public sealed unsafe partial class InterpreterCore
+{
+    private bool _stepping;
+
+    /// <summary>Who else keeps code, or null.</summary>
+    internal IForeignCode? ForeignCode { get; set; }
+
+    /// <summary>Executes the instruction at EIP.</summary>
+    /// <param name="exit">Why it did not just go on to the next.</param>
+    /// <returns>Whether there is an exit.</returns>
+    internal bool Step(out CpuExit exit) => StepOps(null, out exit);
+
+    /// <summary>Executes one instruction that was decoded by <see cref="DecodeInto"/>, or decodes the one at EIP.</summary>
+    internal bool StepOps(MicroOp* ops, out CpuExit exit)
+    {
+        _hasExit = false;
+        _stepping = true;
+        try
+        {
+            _current = null;
+            MicroOp* op = ops != null ? ops : _builder.BuildSingle(Cpu->Eip);
+            RunBlocks(Cpu, op);
+            exit = _exit;
+            return _hasExit;
+        }
+        catch (GuestFault fault)
+        {
+            TakeFault(fault);
+            exit = _exit;
+            return true;
+        }
+        finally
+        {
+            _stepping = false;
+        }
+    }
+
+    /// <summary>Ops of the instruction at an EIP whose bytes lie in one page, for <see cref="StepOps"/>.</summary>
+    /// <param name="instruction">The instruction, decoded.</param>
+    /// <param name="ops">Room for four.</param>
+    internal void DecodeInto(in Iced.Intel.Instruction instruction, MicroOp* ops) => _builder.EmitSingle(in instruction, ops);
+
+    /// <summary>Throws away everything decoded: somebody else may have written over it.</summary>
+    internal void ForgetDecoded()
+    {
+        if (_blockCount > 1)
+            ForgetBlocks();
+    }
+
+    /// <summary>Whoever keeps code has taken some from this frame: its writes must be seen from now on.</summary>
+    internal void ForeignCodeIn(uint frame) => ForgetFastWrites(frame);
+
+    /// <summary>A fault of fetching at an EIP, or none, with the page's Accessed bit set.</summary>
+    /// <returns>Whether it can be fetched.</returns>
+    internal bool TryFetch(uint eip, out uint physical, out CpuExit exit)
+    {
+        try
+        {
+            _current = null;
+            physical = TranslateFetch(eip);
+            exit = default;
+            return true;
+        }
+        catch (GuestFault fault)
+        {
+            TakeFault(fault);
+            exit = _exit;
+            physical = 0;
+            return false;
+        }
+    }
+}
