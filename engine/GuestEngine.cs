@@ -2,6 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Interpreter;
+using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine;
@@ -14,6 +15,9 @@ public enum EngineKind
 
     /// <summary>One instruction after the other, in C#: runs anywhere, and is what the others are compared with.</summary>
     Interpreter,
+
+    /// <summary>Guest code as host code: Linux on x86-64.</summary>
+    Translator,
 }
 
 /// <summary>Opens a channel to an engine: what opening <c>/dev/lguest</c> was.</summary>
@@ -26,8 +30,17 @@ public static class GuestEngine
     /// <param name="clock">The host's time; null: the real one.</param>
     public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IHostClock? clock = null)
     {
-        if (kind is not (EngineKind.Auto or EngineKind.Interpreter))
-            throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine");
-        return new EngineChannel(() => new InterpreterCore(memory, new DescriptorTable()), generation, clock ?? HostClock.Instance);
+        return new EngineChannel(() => MakeCore(kind, memory), generation, clock ?? HostClock.Instance);
+    }
+
+    private static ExecutionCore MakeCore(EngineKind kind, GuestMemory memory)
+    {
+        DescriptorTable gdt = new();
+        return kind switch
+        {
+            EngineKind.Translator => new TranslatorCore(memory, gdt),
+            EngineKind.Auto or EngineKind.Interpreter => new InterpreterCore(memory, gdt),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine"),
+        };
     }
 }

@@ -238,6 +238,38 @@ public unsafe struct CpuState
     [FieldOffset(0xC0)]
     public uint JumpKey;
 
+    /// <summary>Translator: why emitted code was left.</summary>
+    [FieldOffset(0xC8)]
+    public uint ExitReason;
+
+    /// <summary>Translator: which place in emitted code was left, or which instruction is to be interpreted.</summary>
+    [FieldOffset(0xCC)]
+    public uint ExitDetail;
+
+    /// <summary>Translator: host address of a faulting or interrupted instruction.</summary>
+    [FieldOffset(0xD0)]
+    public ulong FaultRip;
+
+    /// <summary>Translator: host address that it could not access.</summary>
+    [FieldOffset(0xD8)]
+    public ulong FaultAddress;
+
+    /// <summary>Translator: the processor's error code.</summary>
+    [FieldOffset(0xE0)]
+    public ulong FaultError;
+
+    /// <summary>Translator: the processor's vector.</summary>
+    [FieldOffset(0xE8)]
+    public ulong FaultVector;
+
+    /// <summary>Translator: host address to go to.</summary>
+    [FieldOffset(0xF0)]
+    public ulong EnterTarget;
+
+    /// <summary>Translator: host stack pointer to come back to.</summary>
+    [FieldOffset(0xF8)]
+    public ulong HostStack;
+
     /// <summary>x87, MMX and SSE state in the legacy (32-bit) FXSAVE format, 512 bytes, 16-byte aligned.</summary>
     [FieldOffset(FxStateOffset)]
     public fixed byte FxState[FxStateSize];
@@ -245,6 +277,38 @@ public unsafe struct CpuState
     /// <summary>A scratch copy of a memory operand that a native stub works on, 16-byte aligned.</summary>
     [FieldOffset(ScratchOffset)]
     public fixed byte Scratch[512];
+
+    /// <summary>Translator: EFLAGS as the host's flags register holds them while emitted code runs.</summary>
+    [FieldOffset(0x500)]
+    public ulong HostFlags;
+
+    /// <summary>Translator: host address of linear address 0 of the current window.</summary>
+    [FieldOffset(0x508)]
+    public ulong WindowBase;
+
+    /// <summary>Translator: what entries of the branch table must carry to be valid now, in the high half.</summary>
+    [FieldOffset(0x510)]
+    public ulong BranchKey;
+
+    /// <summary>Translator: host address of the branch table.</summary>
+    [FieldOffset(0x518)]
+    public ulong BranchTable;
+
+    /// <summary>Translator: non-zero while the guest's floating point state is in the host's registers.</summary>
+    [FieldOffset(0x520)]
+    public uint FloatLive;
+
+    /// <summary>Translator: the MXCSR that C# runs with.</summary>
+    [FieldOffset(0x524)]
+    public uint HostMxcsr;
+
+    /// <summary>Translator: scratch registers of a place that was interrupted.</summary>
+    [FieldOffset(0x528)]
+    public ulong SavedR9;
+
+    /// <summary>Translator: likewise.</summary>
+    [FieldOffset(0x530)]
+    public ulong SavedR10;
 
     /// <summary>A general register.</summary>
     public uint this[GeneralRegister register]

@@ -108,6 +108,11 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <param name="linear">The page.</param>
     public virtual void InvalidatePage(uint pageDirectory, uint linear) => InvalidatePage(linear);
 
+    /// <summary>Forgets the cached translations of 4 MiB: a page directory entry was changed.</summary>
+    /// <param name="pageDirectory">Guest physical address of the page directory.</param>
+    /// <param name="index">Which entry.</param>
+    public virtual void InvalidateDirectoryEntry(uint pageDirectory, uint index) => FlushTlb();
+
     /// <summary>Asks for <see cref="Run"/> to return soon. Any thread.</summary>
     public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);
 

@@ -146,8 +146,9 @@ public sealed unsafe partial class Guest
                 SetPte(edx, ebx, ecx);
                 break;
             case HypercallKind.SetPmd:
-                // The kernel tries to map over the switcher early on: that is ignored, as anything is that nobody uses.
-                _core.FlushTlb();
+                // The kernel tries to map over the switcher early on: that is ignored.
+                if (ebx < Page.EntriesPerTable - 1)
+                    _core.InvalidateDirectoryEntry(edx, ebx);
                 break;
             case HypercallKind.TimerRead:
                 eax = (uint)(_clock.Monotonic - _periodStart);
@@ -232,7 +233,7 @@ public sealed unsafe partial class Guest
             const uint needed = SegmentLoad.PresentBit | SegmentLoad.NonSystemBit;
             if (!found || (SegmentLoad.Attributes(descriptor) & needed) != needed)
             {
-                Kill($"unhandled trap 256 at {Hex(_cpu->Eip)} (0)");
+                Kill($"unhandled trap 256 at {Hex(_cpu->Eip)} (0x0)");
                 return;
             }
 

@@ -130,7 +130,7 @@ public sealed unsafe partial class Guest
         {
             // A stack that is not there: through the host that is a bad address, straight from the processor a double fault.
             bool direct = !gate.IsInterruptGate && vector is not (7 or GeneralProtection or PageFault);
-            Kill(reason ?? (direct ? $"unhandled trap 8 at {Hex(interrupted)} (0)" : $"bad write address {Hex(bad - _pageOffset)}"));
+            Kill(reason ?? (direct ? $"unhandled trap 8 at {Hex(interrupted)} (0x0)" : $"bad write address {Hex(bad - _pageOffset)}"));
             return;
         }
 

@@ -147,8 +147,8 @@ public sealed unsafe partial class Guest : IDisposable
         _wakeUp.Dispose();
     }
 
-    /// <summary>A number as C's <c>%#x</c> prints it.</summary>
-    private static string Hex(uint value) => value == 0 ? "0" : $"0x{value:x}";
+    /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
+    private static string Hex(uint value) => $"0x{value:x}";
 
     /// <summary>
     /// Instructions until the next look around. Short when an irq waits for the guest to turn interrupts on (it does that

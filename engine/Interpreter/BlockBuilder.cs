@@ -31,8 +31,8 @@ internal sealed unsafe class BlockBuilder
     {
         _core = core;
         _selector = new InstructionSelector(core);
-        _decoder32 = Decoder.Create(32, _reader);
-        _decoder16 = Decoder.Create(16, _reader);
+        _decoder32 = Decoder.Create(32, _reader, PointerCodeReader.Processor);
+        _decoder16 = Decoder.Create(16, _reader, PointerCodeReader.Processor);
 
         // Lives as long as its core, whose tables they are part of: freed with the process or never missed.
         _single = (MicroOp*)NativeMemory.AllocZeroed(8, (nuint)sizeof(MicroOp));

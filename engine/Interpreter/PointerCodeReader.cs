@@ -6,6 +6,9 @@ namespace Lguest.Engine.Interpreter;
 /// <summary>Feeds the decoder from guest memory: the rest of a page, or of an instruction that crosses into the next.</summary>
 internal sealed unsafe class PointerCodeReader : CodeReader
 {
+    /// <summary>What this processor takes prefixes for: it has no TZCNT, LZCNT or WBNOINVD, but what they were before.</summary>
+    public const DecoderOptions Processor = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoWbnoinvd;
+
     private byte* _next;
     private byte* _end;
 

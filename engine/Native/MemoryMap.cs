@@ -50,6 +50,14 @@ internal static unsafe partial class MemoryMap
     /// <summary>munmap.</summary>
     public static void Unmap(void* address, nuint length) => _ = munmap(address, length);
 
+    /// <summary>mprotect that throws.</summary>
+    /// <exception cref="Win32Exception">The kernel refused.</exception>
+    public static void Protect(void* address, nuint length, int protection)
+    {
+        if (mprotect(address, length, protection) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot protect {length} bytes: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
     /// <summary>close.</summary>
     public static void Close(int fd) => _ = close(fd);
 
@@ -61,6 +69,9 @@ internal static unsafe partial class MemoryMap
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int mprotect(void* address, nuint length, int protection);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int munmap(void* address, nuint length);

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Lguest.Engine.Native;
+
+/// <summary>Where one engine's emitted code lies, for the signal handlers. All host addresses.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct EmittedRegion
+{
+    /// <summary>First byte of translated code.</summary>
+    public ulong CodeStart;
+
+    /// <summary>Behind its last.</summary>
+    public ulong CodeEnd;
+
+    /// <summary>From here …</summary>
+    public ulong EntryStart;
+
+    /// <summary>… to here, entering translated code may still be called off.</summary>
+    public ulong EntryEnd;
+
+    /// <summary>Where to go on after a fault in translated code.</summary>
+    public ulong FaultExit;
+
+    /// <summary>Where to go on when translated code was interrupted.</summary>
+    public ulong AttentionExit;
+
+    /// <summary>Where to go on when the entry was called off.</summary>
+    public ulong EntryAbort;
+
+    /// <summary>Keeps the size a power of two.</summary>
+    public ulong Unused;
+}
+
+/// <summary>
+/// What happens when emitted code faults or is interrupted. The handlers are emitted code themselves: the runtime's own
+/// handlers would take a fault in code they do not know for the end of the world. A fault in an engine's code goes on at that
+/// engine's exit, with what the processor said left in the <see cref="CpuState"/> that %r13 points to; any other is the
+/// runtime's, whose handler is jumped to as if nothing had been in front of it.
+/// <para>Installed once per process and never removed; engines come and go in a table of regions.</para>
+/// </summary>
+internal static unsafe partial class SignalHandlers
+{
+    /// <summary>The signal that interrupts emitted code: a real-time one that the runtime does not use.</summary>
+    public const int AttentionSignal = 40;
+
+    private const int MaxRegions = 128;
+    private const int SigFpe = 8;
+    private const int SigBus = 7;
+    private const int SigSegv = 11;
+    private const int SigActionSize = 152;
+    private const int FlagsOffset = 136;
+    private const int RestartFlag = 0x10000000;
+    private const int OnStackFlag = 0x08000000;
+    private const int SigInfoFlag = 4;
+
+    // Offsets in ucontext_t (x86-64 Linux): gregs start at 40.
+    private const int ContextR13 = 40 + (5 * 8);
+    private const int ContextRip = 40 + (16 * 8);
+    private const int ContextError = 40 + (19 * 8);
+    private const int ContextVector = 40 + (20 * 8);
+    private const int ContextCr2 = 40 + (22 * 8);
+
+    // Offsets in siginfo_t.
+    private const int SignalCode = 8;
+    private const int SignalValue = 24;
+    private const int TimerCode = -2;
+
+    private static readonly Lock s_lock = new();
+    private static EmittedRegion* s_regions;
+    private static CodeArena? s_arena;
+
+    /// <summary>Adds a region; the first one installs the handlers.</summary>
+    /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
+    /// <exception cref="Win32Exception">The kernel refused.</exception>
+    public static EmittedRegion* Register(in EmittedRegion region)
+    {
+        lock (s_lock)
+        {
+            if (s_arena is null)
+                Install();
+            for (EmittedRegion* slot = s_regions; slot < s_regions + MaxRegions; slot++)
+            {
+                if (slot->CodeStart != 0)
+                    continue;
+                *slot = region;
+                return slot;
+            }
+        }
+
+        throw new InvalidOperationException($"more than {MaxRegions} translators in one process");
+    }
+
+    /// <summary>Takes a region out again.</summary>
+    public static void Unregister(EmittedRegion* slot)
+    {
+        lock (s_lock)
+            *slot = default;
+    }
+
+    private static void Install()
+    {
+        s_regions = (EmittedRegion*)NativeMemory.AllocZeroed(MaxRegions, (nuint)sizeof(EmittedRegion));
+        CodeArena arena = new(65536);
+        byte* replacement = stackalloc byte[SigActionSize + 8];
+        foreach (int signal in (ReadOnlySpan<int>)[SigSegv, SigFpe, SigBus])
+        {
+            byte* old = (byte*)NativeMemory.AllocZeroed(SigActionSize + 8);
+            Change(signal, null, old);
+            Buffer.MemoryCopy(old, replacement, SigActionSize, SigActionSize);
+            *(byte**)replacement = FaultHandler(arena, *(ulong*)old);
+            *(int*)(replacement + FlagsOffset) |= SigInfoFlag | OnStackFlag;
+            Change(signal, replacement, null);
+        }
+
+        byte* attention = stackalloc byte[SigActionSize + 8];
+        new Span<byte>(attention, SigActionSize + 8).Clear();
+        *(byte**)attention = AttentionHandler(arena);
+        *(int*)(attention + FlagsOffset) = SigInfoFlag | OnStackFlag | RestartFlag;
+        Change(AttentionSignal, attention, null);
+        s_arena = arena;
+    }
+
+    private static void Change(int signal, byte* action, byte* old)
+    {
+        if (sigaction(signal, action, old) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"sigaction {signal}: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    /// <summary>handler(int signal, siginfo_t*, ucontext_t*): %edi, %rsi, %rdx.</summary>
+    private static byte* FaultHandler(CodeArena arena, ulong chained)
+    {
+        Assembler a = new(64);
+        Label loop = a.CreateLabel();
+        Label next = a.CreateLabel();
+        Label mine = a.CreateLabel();
+        a.mov(rax, __[rdx + ContextRip]);
+        a.mov(rcx, (ulong)s_regions);
+        a.mov(r8d, MaxRegions);
+        a.Label(ref loop);
+        a.cmp(rax, __[rcx + 0]);
+        a.jb(next);
+        a.cmp(rax, __[rcx + 8]);
+        a.jb(mine);
+        a.Label(ref next);
+        a.add(rcx, sizeof(EmittedRegion));
+        a.dec(r8d);
+        a.jnz(loop);
+        if (chained > 1)
+        {
+            a.mov(rax, chained);
+            a.jmp(rax);
+        }
+        else
+        {
+            // Nobody else wants it: give the default action back and let the instruction fault again.
+            a.ud2();
+        }
+
+        a.Label(ref mine);
+        a.mov(r8, __[rdx + ContextR13]);
+        a.mov(__[r8 + 0xD0], rax);
+        a.mov(rax, __[rdx + ContextCr2]);
+        a.mov(__[r8 + 0xD8], rax);
+        a.mov(rax, __[rdx + ContextError]);
+        a.mov(__[r8 + 0xE0], rax);
+        a.mov(rax, __[rdx + ContextVector]);
+        a.mov(__[r8 + 0xE8], rax);
+        a.mov(rax, __[rcx + 32]);
+        a.mov(__[rdx + ContextRip], rax);
+        a.ret();
+        return Assemble(arena, a);
+    }
+
+    private static byte* AttentionHandler(CodeArena arena)
+    {
+        Assembler a = new(64);
+        Label loop = a.CreateLabel();
+        Label notCode = a.CreateLabel();
+        Label next = a.CreateLabel();
+        Label inCode = a.CreateLabel();
+        Label asked = a.CreateLabel();
+
+        // A timer names the processor state it is for: whoever looks there next knows, even if no code is interrupted now.
+        a.cmp(__dword_ptr[rsi + SignalCode], TimerCode);
+        a.jne(asked);
+        a.mov(rax, __[rsi + SignalValue]);
+        a.mov(__dword_ptr[rax + 0x38], 1);
+        a.Label(ref asked);
+        a.mov(rax, __[rdx + ContextRip]);
+        a.mov(rcx, (ulong)s_regions);
+        a.mov(r8d, MaxRegions);
+        a.Label(ref loop);
+        a.cmp(rax, __[rcx + 0]);
+        a.jb(notCode);
+        a.cmp(rax, __[rcx + 8]);
+        a.jb(inCode);
+        a.Label(ref notCode);
+        a.cmp(rax, __[rcx + 16]);
+        a.jb(next);
+        a.cmp(rax, __[rcx + 24]);
+        a.jae(next);
+        a.mov(rax, __[rcx + 48]);
+        a.mov(__[rdx + ContextRip], rax);
+        a.ret();
+        a.Label(ref next);
+        a.add(rcx, sizeof(EmittedRegion));
+        a.dec(r8d);
+        a.jnz(loop);
+        a.ret();
+        a.Label(ref inCode);
+        a.mov(r8, __[rdx + ContextR13]);
+        a.mov(__[r8 + 0xD0], rax);
+        a.mov(rax, __[rcx + 40]);
+        a.mov(__[rdx + ContextRip], rax);
+        a.ret();
+        return Assemble(arena, a);
+    }
+
+    private static byte* Assemble(CodeArena arena, Assembler assembler)
+    {
+        using MemoryStream stream = new();
+        assembler.Assemble(new StreamCodeWriter(stream), 0);
+        return arena.Append(stream.ToArray());
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int sigaction(int signal, byte* action, byte* old);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Native;
+
+/// <summary>
+/// A one-shot timer of the monotonic clock that sends <see cref="SignalHandlers.AttentionSignal"/> to one thread, and a way to
+/// send it by hand: what interrupts emitted code.
+/// </summary>
+internal sealed unsafe partial class ThreadTimer : IDisposable
+{
+    private const int ClockMonotonic = 1;
+    private const int NotifyThread = 4;
+    private const int AbsoluteTime = 1;
+    private readonly nint _timer;
+    private readonly int _process;
+    private readonly int _thread;
+    private long _armed;
+    private bool _disposed;
+
+    /// <summary>Makes a timer for the calling thread.</summary>
+    /// <param name="state">Whose attention flag it sets.</param>
+    public ThreadTimer(CpuState* state)
+    {
+        _process = getpid();
+        _thread = gettid();
+        SigEvent notify = new() { Value = (nint)state, Signal = SignalHandlers.AttentionSignal, Notify = NotifyThread, Thread = _thread };
+        nint timer;
+        if (timer_create(ClockMonotonic, &notify, &timer) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"timer_create: {Marshal.GetLastPInvokeErrorMessage()}");
+        _timer = timer;
+    }
+
+    /// <summary>Arms it for a time of the monotonic clock, in nanoseconds; 0 disarms.</summary>
+    public void Arm(long deadline)
+    {
+        if (deadline == _armed)
+            return;
+        _armed = deadline;
+        TimerSpec spec = new() { Seconds = deadline / 1_000_000_000, Nanoseconds = deadline % 1_000_000_000 };
+        _ = timer_settime(_timer, AbsoluteTime, &spec, null);
+    }
+
+    /// <summary>Interrupts the thread now. Any thread may ask.</summary>
+    public void Interrupt()
+    {
+        if (!_disposed)
+            _ = tgkill(_process, _thread, SignalHandlers.AttentionSignal);
+    }
+
+    public void Dispose()
+    {
+        _disposed = true;
+        _ = timer_delete(_timer);
+    }
+
+    [LibraryImport("libc")]
+    private static partial int getpid();
+
+    [LibraryImport("libc")]
+    private static partial int gettid();
+
+    [LibraryImport("libc")]
+    private static partial int tgkill(int process, int thread, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int timer_create(int clock, SigEvent* notify, nint* timer);
+
+    [LibraryImport("libc")]
+    [SuppressGCTransition]
+    private static partial int timer_settime(nint timer, int flags, TimerSpec* spec, TimerSpec* old);
+
+    [LibraryImport("libc")]
+    private static partial int timer_delete(nint timer);
+
+    [StructLayout(LayoutKind.Sequential, Size = 64)]
+    private struct SigEvent
+    {
+        public nint Value;
+        public int Signal;
+        public int Notify;
+        public int Thread;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct TimerSpec
+    {
+        public long IntervalSeconds;
+        public long IntervalNanoseconds;
+        public long Seconds;
+        public long Nanoseconds;
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// 4 GiB of host address space in which a guest's address space appears: linear address x of the guest is at
+/// <see cref="Base"/> + x. Nothing is there but what was mapped on demand; the rest, and a strip on both sides, is reserved
+/// without access, so that whatever address emitted code works out from 32 bits it meets the guest's own pages or a fault.
+/// </summary>
+internal sealed unsafe class AddressWindow : IDisposable
+{
+    /// <summary>In <see cref="this"/>: the page is mapped.</summary>
+    public const uint MappedBit = 1;
+
+    /// <summary>In <see cref="this"/>: it may be written.</summary>
+    public const uint WritableBit = 2;
+
+    private const ulong Size = 1UL << 32;
+    private const ulong Guard = 1UL << 20;
+    private readonly byte* _reservation;
+    private readonly nuint _reserved;
+    private readonly uint* _pages;
+    private readonly GuestMemory _memory;
+
+    public AddressWindow(GuestMemory memory)
+    {
+        _memory = memory;
+
+        // Aligned, so that the low half of a host address is the guest's.
+        _reserved = unchecked((nuint)((2 * Size) + (2 * Guard)));
+        _reservation = Reserve(_reserved);
+        Base = (byte*)(((ulong)_reservation + Guard + Size - 1) & ~(Size - 1));
+        _pages = (uint*)MemoryMap.Map(
+            null, (nuint)(Size >> Page.Shift) * sizeof(uint), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+    }
+
+    /// <summary>Host address of linear address 0.</summary>
+    public byte* Base { get; }
+
+    /// <summary>The pages that are mapped, each once, in no order.</summary>
+    public List<uint> Mapped { get; } = [];
+
+    /// <summary>An estimate from above of the host's mappings that this window costs.</summary>
+    public int Mappings { get; private set; } = 1;
+
+    /// <summary>What is mapped at a page: its frame address with <see cref="MappedBit"/> and <see cref="WritableBit"/>, or 0.</summary>
+    public uint this[uint page] => _pages[page];
+
+    /// <summary>Maps a run of frames that follow each other.</summary>
+    /// <param name="page">First linear page.</param>
+    /// <param name="count">Pages.</param>
+    /// <param name="frame">Guest physical address of the first frame.</param>
+    /// <param name="writable">Whether the guest may write there.</param>
+    public void Map(uint page, uint count, uint frame, bool writable)
+    {
+        int protection = MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0);
+        MemoryMap.Map(
+            Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift, protection, MemoryMap.Shared | MemoryMap.Fixed, _memory.FileDescriptor, frame);
+        for (uint i = 0; i < count; i++)
+        {
+            if (_pages[page + i] == 0)
+                Mapped.Add(page + i);
+            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | (writable ? WritableBit : 0);
+        }
+
+        Mappings += 2;
+    }
+
+    /// <summary>Takes the right to write away from a run of mapped pages, or gives it back.</summary>
+    public void Protect(uint page, uint count, bool writable)
+    {
+        MemoryMap.Protect(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift, MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0));
+        for (uint i = 0; i < count; i++)
+            _pages[page + i] = (_pages[page + i] & ~WritableBit) | (writable ? WritableBit : 0);
+        Mappings += 2;
+    }
+
+    /// <summary>Unmaps a run. The pages stay in <see cref="Mapped"/> until the next <see cref="Sweep"/>.</summary>
+    public void Unmap(uint page, uint count)
+    {
+        Unreach(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift);
+        for (uint i = 0; i < count; i++)
+            _pages[page + i] = 0;
+    }
+
+    /// <summary>Unmaps everything.</summary>
+    public void Clear()
+    {
+        if (Mapped.Count == 0)
+            return;
+        Unreach(Base, unchecked((nuint)Size));
+        foreach (uint page in Mapped)
+            _pages[page] = 0;
+        Mapped.Clear();
+        Mappings = 1;
+    }
+
+    /// <summary>Drops pages that are mapped no more from <see cref="Mapped"/>.</summary>
+    public void Sweep()
+    {
+        uint* pages = _pages;
+        Mapped.RemoveAll(page => pages[page] == 0);
+    }
+
+    public void Dispose()
+    {
+        MemoryMap.Unmap(_reservation, _reserved);
+        MemoryMap.Unmap((byte*)_pages, (nuint)(Size >> Page.Shift) * sizeof(uint));
+    }
+
+    private static byte* Reserve(nuint size) =>
+        MemoryMap.Map(null, size, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+
+    private static void Unreach(byte* address, nuint length) =>
+        MemoryMap.Map(address, length, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve | MemoryMap.Fixed, -1, 0);
+}

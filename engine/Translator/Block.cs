@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Engine.Translator;
+
+/// <summary>What a block is found by: where its bytes are, where the guest sees them, and what they were translated for.</summary>
+/// <param name="Physical">Guest physical address.</param>
+/// <param name="Eip">Linear address.</param>
+/// <param name="Mode">Ring, TS, and which of %fs and %gs reach all 4 GiB.</param>
+internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode);
+
+/// <summary>What translated code depends on beside its bytes.</summary>
+[Flags]
+internal enum TranslationMode : byte
+{
+    None = 0,
+
+    /// <summary>Ring 3.</summary>
+    User = 1,
+
+    /// <summary>The floating point unit faults.</summary>
+    TaskSwitched = 2,
+
+    /// <summary>%fs reaches all addresses and may be written.</summary>
+    FsWide = 4,
+
+    /// <summary>%gs likewise.</summary>
+    GsWide = 8,
+}
+
+/// <summary>A translated run of instructions.</summary>
+internal sealed unsafe class Block
+{
+    /// <summary>What it is found by.</summary>
+    public required BlockKey Key { get; init; }
+
+    /// <summary>Where it is executed.</summary>
+    public byte* Host { get; set; }
+
+    /// <summary>Guest bytes it was made of, all of one page.</summary>
+    public int Bytes { get; set; }
+
+    /// <summary>Its bytes were written: it must not be entered any more.</summary>
+    public bool Dropped { get; set; }
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>The instructions, one by one. False: the interpreter's.</summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    private const int SegmentBaseInRegister = 4;
+
+    private bool Emit(in Instruction i)
+    {
+        switch (i.Code)
+        {
+            case Code.Jmp_rel8_32:
+            case Code.Jmp_rel32_32:
+                _ended = true;
+                GoTo(i.NearBranch32);
+                return true;
+            case Code.Call_rel32_32:
+                _ended = true;
+                _emit.StoreConstant(i.NextIP32, Register.R8D, -4);
+                _emit.MoveStack(-4);
+                GoTo(i.NearBranch32);
+                return true;
+            case Code.Jmp_rm32:
+                if (!LoadR10(in i))
+                    return false;
+                _ended = true;
+                EmitIndirect();
+                return true;
+            case Code.Call_rm32:
+                if (!LoadR10(in i))
+                    return false;
+                _ended = true;
+                _emit.StoreConstant(i.NextIP32, Register.R8D, -4);
+                _emit.MoveStack(-4);
+                EmitIndirect();
+                return true;
+            case Code.Retnd:
+            case Code.Retnd_imm16:
+                _ended = true;
+                _emit.Load(Register.R10D, Register.R8D, 0);
+                _emit.MoveStack(4 + (i.Code == Code.Retnd ? 0 : i.Immediate16));
+                EmitIndirect();
+                return true;
+            case Code.Push_r32:
+                _emit.Store(HostEmitter.ToHost(i.Op0Register), Register.R8D, -4);
+                _emit.MoveStack(-4);
+                return true;
+            case Code.Pushd_imm8:
+            case Code.Pushd_imm32:
+                _emit.StoreConstant((uint)i.GetImmediate(0), Register.R8D, -4);
+                _emit.MoveStack(-4);
+                return true;
+            case Code.Push_rm32:
+                if (!LoadR10(in i))
+                    return false;
+                _emit.Store(Register.R10D, Register.R8D, -4);
+                _emit.MoveStack(-4);
+                return true;
+            case Code.Pop_r32:
+                _emit.Load(HostEmitter.ToHost(i.Op0Register), Register.R8D, 0);
+                if (i.Op0Register != Register.ESP)
+                    _emit.MoveStack(4);
+                return true;
+            case Code.Leaved:
+                _emit.Load(Register.R9D, Register.EBP, 0);
+                _emit.Bytes(0x44, 0x8D, 0x45, 0x04); // lea r8d, [rbp + 4]
+                _emit.Bytes(0x44, 0x89, 0xCD); // mov ebp, r9d
+                return true;
+            case Code.Int_imm8:
+                _ended = true;
+                SoftwareInterrupt(i.Immediate8, i.NextIP32);
+                return true;
+            case Code.Nopd:
+            case Code.Nop_rm32:
+            case Code.Pause:
+                return true;
+        }
+
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Jecxz:
+            case Mnemonic.Loop:
+            case Mnemonic.Loope:
+            case Mnemonic.Loopne:
+                return CountedBranch(in i);
+            case Mnemonic.Movsb:
+            case Mnemonic.Movsw:
+            case Mnemonic.Movsd when i.IsStringInstruction:
+            case Mnemonic.Stosb:
+            case Mnemonic.Stosw:
+            case Mnemonic.Stosd:
+            case Mnemonic.Lodsb:
+            case Mnemonic.Lodsw:
+            case Mnemonic.Lodsd:
+            case Mnemonic.Scasb:
+            case Mnemonic.Scasw:
+            case Mnemonic.Scasd:
+            case Mnemonic.Cmpsb:
+            case Mnemonic.Cmpsw:
+            case Mnemonic.Cmpsd when i.IsStringInstruction:
+                return String(in i);
+        }
+
+        if (i.FlowControl == FlowControl.ConditionalBranch && i.ConditionCode != ConditionCode.None && i.Op0Kind == OpKind.NearBranch32)
+        {
+            Conditional(in i);
+            return true;
+        }
+
+        return i.FlowControl == FlowControl.Next && IsPlain(in i) && Plain(in i);
+    }
+
+    /// <summary>
+    /// Whether the host does the same with this instruction as the guest's processor would, given the operand in its window.
+    /// A list of what is known to be, not of what is not.
+    /// </summary>
+    private static bool IsPlain(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Mov:
+                return IsGeneralOrMemory(in i, 0) && IsGeneralOrMemory(in i, 1);
+            case Mnemonic.Bt:
+            case Mnemonic.Bts:
+            case Mnemonic.Btr:
+            case Mnemonic.Btc:
+                // A bit number in a register reaches far beyond the operand: the interpreter looks where.
+                return i.Op0Kind == OpKind.Register || i.Op1Kind != OpKind.Register;
+            case Mnemonic.Add:
+            case Mnemonic.Or:
+            case Mnemonic.Adc:
+            case Mnemonic.Sbb:
+            case Mnemonic.And:
+            case Mnemonic.Sub:
+            case Mnemonic.Xor:
+            case Mnemonic.Cmp:
+            case Mnemonic.Test:
+            case Mnemonic.Inc:
+            case Mnemonic.Dec:
+            case Mnemonic.Not:
+            case Mnemonic.Neg:
+            case Mnemonic.Shl:
+            case Mnemonic.Sal:
+            case Mnemonic.Shr:
+            case Mnemonic.Sar:
+            case Mnemonic.Rol:
+            case Mnemonic.Ror:
+            case Mnemonic.Rcl:
+            case Mnemonic.Rcr:
+            case Mnemonic.Shld:
+            case Mnemonic.Shrd:
+            case Mnemonic.Movzx:
+            case Mnemonic.Movsx:
+            case Mnemonic.Lea:
+            case Mnemonic.Xchg:
+            case Mnemonic.Bswap:
+            case Mnemonic.Cbw:
+            case Mnemonic.Cwde:
+            case Mnemonic.Cwd:
+            case Mnemonic.Cdq:
+            case Mnemonic.Clc:
+            case Mnemonic.Stc:
+            case Mnemonic.Cmc:
+            case Mnemonic.Cld:
+            case Mnemonic.Std:
+            case Mnemonic.Mul:
+            case Mnemonic.Imul:
+            case Mnemonic.Div:
+            case Mnemonic.Idiv:
+            case Mnemonic.Bsf:
+            case Mnemonic.Bsr:
+            case Mnemonic.Xadd:
+            case Mnemonic.Cmpxchg:
+            case Mnemonic.Cmpxchg8b:
+            case Mnemonic.Nop:
+                return true;
+        }
+
+        // SETcc and CMOVcc; FCMOVcc has a condition too.
+        return i.ConditionCode != ConditionCode.None && i.FlowControl == FlowControl.Next && IsGeneralOrMemory(in i, 0);
+    }
+
+    private static bool IsGeneralOrMemory(in Instruction i, int operand) =>
+        i.GetOpKind(operand) != OpKind.Register || i.GetOpRegister(operand).IsGPR();
+
+    /// <summary>Encodes an instruction again, its operands where the host has them.</summary>
+    private bool Plain(in Instruction i)
+    {
+        if (i.Mnemonic is Mnemonic.Nop)
+            return true;
+        Instruction host = i;
+        switch (i.Code)
+        {
+            // The short forms are REX prefixes on the host.
+            case Code.Inc_r32:
+                host.Code = Code.Inc_rm32;
+                break;
+            case Code.Dec_r32:
+                host.Code = Code.Dec_rm32;
+                break;
+            case Code.Inc_r16:
+                host.Code = Code.Inc_rm16;
+                break;
+            case Code.Dec_r16:
+                host.Code = Code.Dec_rm16;
+                break;
+
+            // These would take a 64-bit address.
+            case Code.Mov_AL_moffs8:
+                host = Instruction.Create(Code.Mov_r8_rm8, Register.AL, Absolute(in i));
+                break;
+            case Code.Mov_AX_moffs16:
+                host = Instruction.Create(Code.Mov_r16_rm16, Register.AX, Absolute(in i));
+                break;
+            case Code.Mov_EAX_moffs32:
+                host = Instruction.Create(Code.Mov_r32_rm32, Register.EAX, Absolute(in i));
+                break;
+            case Code.Mov_moffs8_AL:
+                host = Instruction.Create(Code.Mov_rm8_r8, Absolute(in i), Register.AL);
+                break;
+            case Code.Mov_moffs16_AX:
+                host = Instruction.Create(Code.Mov_rm16_r16, Absolute(in i), Register.AX);
+                break;
+            case Code.Mov_moffs32_EAX:
+                host = Instruction.Create(Code.Mov_rm32_r32, Absolute(in i), Register.EAX);
+                break;
+        }
+
+        // Without meaning here; in front of some it would make another instruction of it on a newer processor.
+        host.HasRepPrefix = false;
+        host.HasRepnePrefix = false;
+        for (int operand = 0; operand < host.OpCount; operand++)
+        {
+            if (host.GetOpKind(operand) == OpKind.Register)
+                host.SetOpRegister(operand, HostEmitter.ToHost(host.GetOpRegister(operand)));
+        }
+
+        return Place(ref host, in i) && _emit.TryEncode(in host);
+    }
+
+    private static MemoryOperand Absolute(in Instruction i) => new(Register.None, Register.None, 1, i.MemoryDisplacement32, 4);
+
+    /// <summary>Moves a memory operand into the window.</summary>
+    /// <param name="host">The instruction being made.</param>
+    /// <param name="i">The guest's, which says where the operand is.</param>
+    private bool Place(ref Instruction host, in Instruction i)
+    {
+        bool memory = false;
+        for (int operand = 0; operand < host.OpCount; operand++)
+            memory |= host.GetOpKind(operand) == OpKind.Memory;
+        if (!memory)
+            return true;
+        if (i.MemoryBase.IsGPR16() || i.MemoryIndex.IsGPR16() || (i.MemoryBase == Register.None && i.MemoryIndex == Register.None && i.MemoryDisplSize == 2))
+            return false;
+        host.MemoryBase = HostEmitter.ToHost(i.MemoryBase);
+        if (i.MemoryBase == Register.None && i.MemoryIndex == Register.None)
+            host.MemoryDisplSize = 4;
+        else if (i.MemoryBase == Register.None)
+            host.MemoryDisplSize = 4;
+        if (i.Mnemonic == Mnemonic.Lea)
+        {
+            host.SegmentPrefix = Register.None;
+            return true;
+        }
+
+        switch (i.MemorySegment)
+        {
+            case Register.FS:
+                return (_mode & TranslationMode.FsWide) != 0 && PlaceInSegment(ref host, SegmentName.Fs);
+            case Register.GS:
+                return (_mode & TranslationMode.GsWide) != 0 && PlaceInSegment(ref host, SegmentName.Gs);
+            case Register.CS:
+                return false;
+            default:
+                host.SegmentPrefix = Register.GS;
+                return true;
+        }
+    }
+
+    /// <summary>An operand in a segment with a base: its address is worked out first, in %r10d.</summary>
+    private bool PlaceInSegment(ref Instruction host, SegmentName segment)
+    {
+        Instruction lea = Instruction.Create(
+            Code.Lea_r32_m, Register.R10D, new MemoryOperand(host.MemoryBase, host.MemoryIndex, host.MemoryIndexScale, (int)host.MemoryDisplacement32, host.MemoryDisplSize));
+        if (!_emit.TryEncode(in lea))
+            return false;
+        _emit.LoadR9(0x50 + ((int)segment * 16) + SegmentBaseInRegister);
+        _emit.AddR9ToR10();
+        host.MemoryBase = Register.R10D;
+        host.MemoryIndex = Register.None;
+        host.MemoryIndexScale = 1;
+        host.MemoryDisplacement64 = 0;
+        host.MemoryDisplSize = 0;
+        host.SegmentPrefix = Register.GS;
+        return true;
+    }
+
+    /// <summary>Loads the one operand of PUSH, JMP or CALL into %r10d.</summary>
+    private bool LoadR10(in Instruction i)
+    {
+        if (i.Op0Kind == OpKind.Register)
+        {
+            Instruction move = Instruction.Create(Code.Mov_r32_rm32, Register.R10D, HostEmitter.ToHost(i.Op0Register));
+            _emit.Encode(in move);
+            return true;
+        }
+
+        Instruction load = Instruction.Create(
+            Code.Mov_r32_rm32, Register.R10D, new MemoryOperand(i.MemoryBase, i.MemoryIndex, i.MemoryIndexScale, (int)i.MemoryDisplacement32, i.MemoryDisplSize));
+        load.SegmentPrefix = i.SegmentPrefix;
+        return Place(ref load, in i) && _emit.TryEncode(in load);
+    }
+
+    private void Conditional(in Instruction i)
+    {
+        uint target = i.NearBranch32;
+        if (MayLink(target))
+        {
+            AddLink(_emit.JumpOpen(i.ConditionCode), target);
+            return;
+        }
+
+        // Around the way there, which is longer than a branch.
+        uint around = _emit.JumpOpen(Opposite(i.ConditionCode));
+        GoTo(target);
+        _emit.Close(around, _emit.Here);
+    }
+
+    private static ConditionCode Opposite(ConditionCode condition) => (ConditionCode)((((int)condition - 1) ^ 1) + 1);
+
+    /// <summary>LOOP and JECXZ: %ecx with an address size prefix, and only ever a short jump, here over a longer one.</summary>
+    private bool CountedBranch(in Instruction i)
+    {
+        if (i.Op0Kind != OpKind.NearBranch32)
+            return false;
+        byte opcode;
+        switch (i.Code)
+        {
+            case Code.Jecxz_rel8_32:
+                opcode = 0xE3;
+                break;
+            case Code.Loop_rel8_32_ECX:
+                opcode = 0xE2;
+                break;
+            case Code.Loope_rel8_32_ECX:
+                opcode = 0xE1;
+                break;
+            case Code.Loopne_rel8_32_ECX:
+                opcode = 0xE0;
+                break;
+            default:
+                return false;
+        }
+
+        _emit.Bytes(0x67, opcode, 0x05);
+
+        // LOOP has counted by now: not taken is going to the next instruction, taken to the target.
+        _side.Add(_emit.Offset, i.NextIP32, SideKind.GoingTo);
+        uint notTaken = _emit.JumpOpen();
+        GoTo(i.NearBranch32);
+        _emit.Close(notTaken, _emit.Here);
+        return true;
+    }
+
+    /// <summary>
+    /// Strings: %es cannot be overridden, so the pointers become host addresses for the time of the instruction. Interrupted or
+    /// faulting in the middle, their low halves are the guest's again, and the instruction is simply begun anew.
+    /// </summary>
+    private bool String(in Instruction i)
+    {
+        bool source = false;
+        bool target = false;
+        for (int operand = 0; operand < i.OpCount; operand++)
+        {
+            switch (i.GetOpKind(operand))
+            {
+                case OpKind.MemorySegESI:
+                    source = true;
+                    break;
+                case OpKind.MemoryESEDI:
+                    target = true;
+                    break;
+                case OpKind.MemorySegSI:
+                case OpKind.MemoryESDI:
+                    return false;
+            }
+        }
+
+        if (source && i.MemorySegment is not (Register.DS or Register.ES or Register.SS))
+            return false;
+        if (source)
+            _emit.Bytes(0x4A, 0x8D, 0x34, 0x3E); // lea rsi, [rsi + r15]
+        if (target)
+            _emit.Bytes(0x4A, 0x8D, 0x3C, 0x3F); // lea rdi, [rdi + r15]
+        if (i.HasRepPrefix)
+            _emit.Bytes(0xF3);
+        else if (i.HasRepnePrefix)
+            _emit.Bytes(0xF2);
+        (bool word, byte opcode) = i.Mnemonic switch
+        {
+            Mnemonic.Movsb => (false, (byte)0xA4),
+            Mnemonic.Movsw => (true, (byte)0xA5),
+            Mnemonic.Movsd => (false, (byte)0xA5),
+            Mnemonic.Cmpsb => (false, (byte)0xA6),
+            Mnemonic.Cmpsw => (true, (byte)0xA7),
+            Mnemonic.Cmpsd => (false, (byte)0xA7),
+            Mnemonic.Stosb => (false, (byte)0xAA),
+            Mnemonic.Stosw => (true, (byte)0xAB),
+            Mnemonic.Stosd => (false, (byte)0xAB),
+            Mnemonic.Lodsb => (false, (byte)0xAC),
+            Mnemonic.Lodsw => (true, (byte)0xAD),
+            Mnemonic.Lodsd => (false, (byte)0xAD),
+            Mnemonic.Scasb => (false, (byte)0xAE),
+            Mnemonic.Scasw => (true, (byte)0xAF),
+            _ => (false, (byte)0xAF),
+        };
+        if (word)
+            _emit.Bytes(0x66);
+        _emit.Bytes(opcode);
+
+        // Done, all but the upper halves, which nobody looks at.
+        _side.Add(_emit.Offset, i.NextIP32, SideKind.GoingTo);
+        if (source)
+            _emit.Bytes(0x89, 0xF6); // mov esi, esi
+        if (target)
+            _emit.Bytes(0x89, 0xFF); // mov edi, edi
+        return true;
+    }
+
+    private void SoftwareInterrupt(byte vector, uint next)
+    {
+        _emit.StoreState(0xCC, vector);
+        _emit.StoreState(0xC8, (uint)TranslatedExit.SoftwareInterrupt);
+        _emit.StoreState(0x20, next);
+        _emit.Jump(_exit);
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// Makes host code of guest code, a block at a time. i386 and x86-64 are nearly the same instruction set: most instructions
+/// are encoded again as they are, with their memory operand moved into the window (%gs, 32-bit address) and %esp renamed. The
+/// stack, branches and string instructions get a few host instructions each; what is rare, privileged or works on segments is
+/// handed to the interpreter, one instruction at a time.
+/// <para>Two rules make every fault and interruption precise: glue never changes the flags, and an instruction changes
+/// nothing that doing it again would not do again before its last step.</para>
+/// </summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    private const int MaxInstructions = 64;
+
+    /// <summary>Host bytes that a block may take at most, generously.</summary>
+    public const int MaxHostBytes = MaxInstructions * 160;
+
+    private readonly TranslatorCore _core;
+    private readonly HostEmitter _emit;
+    private readonly SideTable _side;
+    private readonly byte* _exit;
+    private readonly PointerCodeReader _reader = new();
+    private readonly Decoder _decoder;
+    private readonly List<(uint Site, uint Target)> _links = [];
+    private Block? _block;
+    private TranslationMode _mode;
+    private uint _blockPage;
+    private bool _ended;
+
+    public BlockTranslator(TranslatorCore core, HostEmitter emit, SideTable side, byte* exit)
+    {
+        _core = core;
+        _emit = emit;
+        _side = side;
+        _exit = exit;
+        _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
+    }
+
+    /// <summary>Translates what is at an EIP.</summary>
+    /// <param name="block">Its key; the rest is filled in.</param>
+    /// <param name="place">Executable address to write to; <see cref="MaxHostBytes"/> are free there.</param>
+    /// <returns>Behind the last byte written.</returns>
+    public byte* Translate(Block block, byte* place)
+    {
+        _block = block;
+        uint eip = block.Key.Eip;
+        uint physical = block.Key.Physical;
+        int room = (int)(Page.Size - (physical & Page.OffsetMask));
+        _mode = block.Key.Mode;
+        _blockPage = eip & ~Page.OffsetMask;
+        _links.Clear();
+        _ended = false;
+        _reader.Reset(_core.Memory.Base + physical, room);
+        _decoder.IP = eip;
+        _emit.Start(place);
+        block.Host = _emit.Here;
+        uint next = eip;
+        for (int count = 0; count < MaxInstructions && !_ended; count++)
+        {
+            _decoder.Decode(out Instruction instruction);
+            _side.Add(_emit.Offset, next, SideKind.Instruction);
+            if (_reader.RanOut)
+            {
+                // It crosses into the next page, or cannot be decoded: either is the interpreter's.
+                EmitInterpret(next, null);
+                _ended = true;
+                next = _blockPage + Page.Size;
+                break;
+            }
+
+            uint here = next;
+            next = instruction.NextIP32;
+            if (instruction.IsInvalid || _core.MustInterpret(physical + (here - eip)) || !Emit(in instruction))
+                EmitInterpret(here, &instruction);
+            if ((next & Page.OffsetMask) == 0)
+                break;
+        }
+
+        block.Bytes = (int)Math.Min((uint)room, next - eip);
+        if (!_ended)
+            GoTo(next);
+        EmitLinkStubs();
+        return _emit.Here;
+    }
+
+    /// <summary>Leaves for the interpreter; the code behind it is where it comes back to.</summary>
+    private void EmitInterpret(uint eip, Instruction* instruction)
+    {
+        uint number = _core.AddInterpreted(eip, instruction);
+        _emit.StoreState(0xCC, number);
+        _emit.StoreState(0xC8, (uint)TranslatedExit.Interpret);
+        _emit.StoreState(0x20, eip);
+        _emit.Jump(_exit);
+        _core.ContinueInterpretedAt(number, _emit.Here);
+        if (instruction == null)
+            return;
+
+        // What may change the mode, or goes elsewhere, has nothing behind it that could be entered.
+        switch (instruction->FlowControl)
+        {
+            case FlowControl.Next:
+            case FlowControl.ConditionalBranch:
+                break;
+            default:
+                _ended = true;
+                break;
+        }
+    }
+
+    /// <summary>The end of a path: on to an EIP that is known now.</summary>
+    private void GoTo(uint target)
+    {
+        _side.Add(_emit.Offset, target, SideKind.GoingTo);
+        if (MayLink(target))
+            AddLink(_emit.JumpOpen(), target);
+        else
+            EmitLookup(target);
+    }
+
+    /// <summary>
+    /// A direct link is as good as the mapping of the page it leads to: within a page that is the mapping under which the
+    /// branch itself runs; in the kernel's part it is the same in all address spaces, and when it changes all links go.
+    /// </summary>
+    private bool MayLink(uint target) =>
+        (target & ~Page.OffsetMask) == _blockPage
+        || ((_mode & TranslationMode.User) == 0 && target >= _core.KernelStart && _blockPage >= _core.KernelStart);
+
+    private void AddLink(uint site, uint target)
+    {
+        if (target == _block!.Key.Eip)
+            _emit.Close(site, _block.Host);
+        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(_block.Key with { Eip = target, Physical = (_block.Key.Physical & ~Page.OffsetMask) | (target & Page.OffsetMask) }) is { } known)
+            _emit.Close(site, known.Host);
+        else
+            _links.Add((site, target));
+    }
+
+    private void EmitLinkStubs()
+    {
+        foreach ((uint site, uint target) in _links)
+        {
+            _emit.Close(site, _emit.Here);
+            _side.Add(_emit.Offset, target, SideKind.GoingTo);
+            _emit.StoreState(0x20, target);
+            _emit.StoreState(0xCC, site);
+            _emit.StoreState(0xC8, (uint)TranslatedExit.Link);
+            _emit.Jump(_exit);
+        }
+    }
+
+    /// <summary>On to a known EIP in another page, if the branch table has it under the key of now.</summary>
+    private void EmitLookup(uint target)
+    {
+        int tag = (ushort)target * sizeof(ulong);
+        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _side.Add(_emit.Offset, target, SideKind.GoingToWithEcxInR9);
+        _emit.Bytes(0x49, 0x8B, 0x8C, 0x24); // mov rcx, [r12 + tag]
+        _emit.UInt32((uint)tag);
+        _emit.Bytes(0x4A, 0x8D, 0x8C, 0x31); // lea rcx, [rcx + r14 + target]
+        _emit.UInt32(target);
+        _emit.Bytes(0xE3, 0x08); // jrcxz hit
+        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _side.Add(_emit.Offset, target, SideKind.GoingTo);
+        uint miss = _emit.JumpOpen();
+        _side.Add(_emit.Offset, target, SideKind.GoingToWithEcxInR9);
+        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
+        _side.Add(_emit.Offset, target, SideKind.GoingTo);
+        _emit.Bytes(0x41, 0xFF, 0xA4, 0x24); // jmp [r12 + host]
+        _emit.UInt32((uint)(tag + BranchTable.HostOffset));
+        _emit.Close(miss, _emit.Here);
+        _emit.StoreState(0x20, target);
+        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Jump(_exit);
+    }
+
+    /// <summary>On to the EIP in %r10d. Everything else of the instruction is done.</summary>
+    private void EmitIndirect()
+    {
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.Bytes(0x4D, 0x63, 0xD2); // movsxd r10, r10d
+        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
+        _emit.Bytes(0x41, 0x0F, 0xB7, 0xCA); // movzx ecx, r10w
+        _emit.Bytes(0x4D, 0x8B, 0x9C, 0xCC); // mov r11, [r12 + rcx*8 + host]
+        _emit.UInt32(BranchTable.HostOffset);
+        _emit.Bytes(0x49, 0x8B, 0x0C, 0xCC); // mov rcx, [r12 + rcx*8]
+        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x31); // lea rcx, [rcx + r14]
+        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x11); // lea rcx, [rcx + r10]
+        _emit.Bytes(0xE3, 0x08); // jrcxz hit
+        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        uint miss = _emit.JumpOpen();
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
+        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.Bytes(0x41, 0xFF, 0xE3); // jmp r11
+        _emit.Close(miss, _emit.Here);
+        _emit.StoreEipFromR10();
+        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Jump(_exit);
+    }
+}

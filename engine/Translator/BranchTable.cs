@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// Where indirect branches, returns, and branches to another page look for their target: 65536 places, found by the low half
+/// of the target. The first array holds tags, the second host addresses. A tag is the negated sum of target (sign-extended)
+/// and key; emitted code adds both again and takes zero for a hit, since that can be tested without touching the guest's
+/// flags. Another ring, address space or mapping is another key: entries of the old one simply no longer match.
+/// </summary>
+internal sealed unsafe class BranchTable : IDisposable
+{
+    /// <summary>Places.</summary>
+    public const int Entries = 1 << 16;
+
+    /// <summary>Bytes from a tag to its host address.</summary>
+    public const int HostOffset = Entries * sizeof(ulong);
+
+    private readonly ulong* _table = (ulong*)NativeMemory.AllocZeroed(2 * Entries, sizeof(ulong));
+
+    /// <summary>Host address of the first tag.</summary>
+    public ulong Address => (ulong)_table;
+
+    /// <summary>Enters a target.</summary>
+    public void Add(uint target, ulong key, byte* host)
+    {
+        ulong* entry = _table + (ushort)target;
+        entry[Entries] = (ulong)host;
+        *entry = 0 - (key + (ulong)(int)target);
+    }
+
+    /// <summary>Takes an entry out if it leads to some host address.</summary>
+    public void Remove(uint target, byte* host)
+    {
+        ulong* entry = _table + (ushort)target;
+        if (entry[Entries] == (ulong)host)
+            *entry = 0;
+    }
+
+    /// <summary>Takes everything out.</summary>
+    public void Clear() => NativeMemory.Clear(_table, 2 * Entries * sizeof(ulong));
+
+    public void Dispose() => NativeMemory.Free(_table);
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Native;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>Why translated code was left: <see cref="CpuState.ExitReason"/>.</summary>
+internal enum TranslatedExit : uint
+{
+    /// <summary>Attention was asked for before anything ran.</summary>
+    NotEntered,
+
+    /// <summary>On to EIP, by a way that is not linked.</summary>
+    Branch,
+
+    /// <summary>On to EIP by a direct branch: <see cref="CpuState.ExitDetail"/> is the place to link.</summary>
+    Link,
+
+    /// <summary><see cref="CpuState.ExitDetail"/> is the number of an instruction to interpret.</summary>
+    Interpret,
+
+    /// <summary>A fault: the Fault fields say what.</summary>
+    Fault,
+
+    /// <summary>Interrupted at <see cref="CpuState.FaultRip"/>.</summary>
+    Attention,
+
+    /// <summary>int n: <see cref="CpuState.ExitDetail"/> is the vector, EIP behind it.</summary>
+    SoftwareInterrupt,
+}
+
+/// <summary>
+/// The way into translated code and out of it. While translated code runs:
+/// <list type="bullet">
+/// <item>%eax, %ecx, %edx, %ebx, %ebp, %esi, %edi are the guest's; the guest's %esp is %r8d, so that the host's stack pointer
+/// is never the guest's to set and signals have a stack;</item>
+/// <item>%r13 points to the <see cref="CpuState"/>, %r12 to the branch table, %r14 is the branch key (high half), %r15 the
+/// window's base, which is also the base of %gs;</item>
+/// <item>%r9, %r10, %r11 are scratch; the flags are the guest's (arithmetic and direction only).</item>
+/// </list>
+/// </summary>
+internal sealed unsafe class NativeStubs
+{
+    /// <summary>Host registers of the guest's, in the guest's numbering.</summary>
+    private static readonly AssemblerRegister32[] s_registers = [eax, ecx, edx, ebx, r8d, ebp, esi, edi];
+
+    public NativeStubs(CodeArena arena)
+    {
+        Assembler a = new(64);
+
+        // All labels first: the emitter wants them before they are jumped to.
+        Label enter = a.CreateLabel();
+        Label entryStart = a.CreateLabel();
+        Label entryEnd = a.CreateLabel();
+        Label go = a.CreateLabel();
+        Label exit = a.CreateLabel();
+        Label fault = a.CreateLabel();
+        Label attention = a.CreateLabel();
+        Label abort = a.CreateLabel();
+        Label leave = a.CreateLabel();
+
+        // void enter(CpuState*)
+        a.Label(ref enter);
+        a.push(rbx);
+        a.push(rbp);
+        a.push(r12);
+        a.push(r13);
+        a.push(r14);
+        a.push(r15);
+        a.sub(rsp, 8);
+        a.mov(r13, rdi);
+        a.mov(__[r13 + 0xF8], rsp);
+        a.mov(r12, __[r13 + 0x518]);
+        a.mov(r14, __[r13 + 0x510]);
+        a.mov(r15, __[r13 + 0x508]);
+        a.wrgsbase(r15);
+
+        // From the look at the flag to the jump an interruption calls the entry off: nothing of the guest has happened yet.
+        a.Label(ref entryStart);
+        a.cmp(__dword_ptr[r13 + 0x38], 0);
+        a.jne(abort);
+        a.push(__qword_ptr[r13 + 0x500]);
+        a.popfq();
+        for (int i = 0; i < 8; i++)
+            a.mov(s_registers[i], __dword_ptr[r13 + (i * 4)]);
+        a.Label(ref go);
+        a.jmp(__qword_ptr[r13 + 0xF0]);
+        a.Label(ref entryEnd);
+        a.nop();
+
+        a.Label(ref fault);
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.Fault);
+        a.jmp(exit);
+        a.Label(ref attention);
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.Attention);
+        a.mov(__[r13 + 0x528], r9);
+        a.mov(__[r13 + 0x530], r10);
+
+        a.Label(ref exit);
+        for (int i = 0; i < 8; i++)
+            a.mov(__dword_ptr[r13 + (i * 4)], s_registers[i]);
+        a.pushfq();
+        a.pop(__qword_ptr[r13 + 0x500]);
+        a.cld();
+        a.cmp(__dword_ptr[r13 + 0x520], 0);
+        a.je(leave);
+
+        // The floating point registers are C#'s too: the guest's go home, and no exception of its may wait in them.
+        a.fxsave(__[r13 + CpuState.FxStateOffset]);
+        a.fninit();
+        a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
+        a.mov(__dword_ptr[r13 + 0x520], 0);
+        a.jmp(leave);
+
+        a.Label(ref abort);
+        a.mov(rsp, __[r13 + 0xF8]);
+        a.cld();
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.NotEntered);
+
+        a.Label(ref leave);
+        a.add(rsp, 8);
+        a.pop(r15);
+        a.pop(r14);
+        a.pop(r13);
+        a.pop(r12);
+        a.pop(rbp);
+        a.pop(rbx);
+        a.ret();
+
+        using MemoryStream stream = new();
+        byte* place = arena.Allocate(4096, 4096);
+        AssemblerResult result = a.Assemble(new StreamCodeWriter(stream), (ulong)place, BlockEncoderOptions.ReturnNewInstructionOffsets);
+        byte[] code = stream.ToArray();
+        code.CopyTo(new Span<byte>(arena.ToWritable(place), code.Length));
+        Enter = (delegate* unmanaged<CpuState*, void>)result.GetLabelRIP(enter);
+        Exit = (byte*)result.GetLabelRIP(exit);
+        Region = new EmittedRegion
+        {
+            CodeStart = (ulong)(place + 4096),
+            CodeEnd = (ulong)(arena.Executable + arena.Size),
+            EntryStart = result.GetLabelRIP(entryStart),
+            EntryEnd = result.GetLabelRIP(entryEnd),
+            FaultExit = result.GetLabelRIP(fault),
+            AttentionExit = result.GetLabelRIP(attention),
+            EntryAbort = result.GetLabelRIP(abort),
+        };
+    }
+
+    /// <summary>Where in the state the host's own MXCSR is kept.</summary>
+    public const int DefaultMxcsrOffset = 0x524;
+
+    /// <summary>Enters translated code at <see cref="CpuState.EnterTarget"/>; returns when it is left.</summary>
+    public delegate* unmanaged<CpuState*, void> Enter { get; }
+
+    /// <summary>Where translated code goes to leave, its reason stored.</summary>
+    public byte* Exit { get; }
+
+    /// <summary>For the signal handlers.</summary>
+    public EmittedRegion Region { get; }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// Where translated code is kept. As in the interpreter, blocks are found by physical address, EIP and mode, and every frame
+/// knows which of its 64-byte granules were translated. Whoever writes there through the host is seen by the interpreter's
+/// memory functions; guest code that writes there faults, since such frames are never mapped writable.
+/// </summary>
+public sealed unsafe partial class TranslatorCore : IForeignCode
+{
+    private const int ArenaSize = 64 << 20;
+    private const int GranuleShift = 6;
+    private const int MaxInterpreted = 1 << 18;
+
+    /// <summary>How often an instruction may fault for the interpreter's sake before it is left to it for good.</summary>
+    private const int Patience = 2;
+
+    private readonly CodeArena _arena;
+    private readonly HostEmitter _emit;
+    private readonly SideTable _side = new();
+    private readonly BlockTranslator _translator;
+    private readonly BranchTable _table = new();
+    private readonly byte* _codeStart;
+    private readonly Dictionary<BlockKey, Block> _blocks = [];
+    private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
+    private readonly Dictionary<uint, int> _impatient = [];
+    private readonly HashSet<uint> _mustInterpret = [];
+    private byte* _codeNext;
+    private ulong* _granules;
+    private Interpreted* _interpreted;
+    private uint _interpretedCount;
+    private uint _drops;
+    private uint _flushes;
+    private TranslationMode _mode;
+
+    /// <summary>Blocks translated so far.</summary>
+    public long BlocksTranslated { get; private set; }
+
+    /// <summary>Bytes of host code at the moment.</summary>
+    public long CodeBytes => _codeNext - _codeStart;
+
+    /// <inheritdoc/>
+    bool IForeignCode.HasCode(uint physical) => HasCode(physical);
+
+    /// <inheritdoc/>
+    void IForeignCode.WillChange(uint physical, int size)
+    {
+        ulong granules = _granules[physical >> Page.Shift];
+        if (granules != 0 && (granules & GranuleMask(physical & Page.OffsetMask, size)) != 0)
+            DropBlocks(physical, size);
+    }
+
+    /// <summary>Whether translated code lies in a frame.</summary>
+    internal bool HasCode(uint physical) => _granules[physical >> Page.Shift] != 0;
+
+    /// <summary>Whether the instruction at a guest physical address is the interpreter's for good.</summary>
+    internal bool MustInterpret(uint physical) => _mustInterpret.Count != 0 && _mustInterpret.Contains(physical);
+
+    /// <summary>A block that is translated already.</summary>
+    internal Block? Translated(BlockKey key) => _blocks.GetValueOrDefault(key);
+
+    /// <summary>Registers an instruction for the interpreter.</summary>
+    /// <param name="eip">Where it is.</param>
+    /// <param name="instruction">It, or null when it has to be fetched anew each time.</param>
+    /// <returns>Its number.</returns>
+    internal uint AddInterpreted(uint eip, Instruction* instruction)
+    {
+        Interpreted* record = _interpreted + _interpretedCount;
+        record->HasOps = 0;
+        record->NextEip = 0;
+        if (instruction != null)
+        {
+            record->NextEip = instruction->NextIP32;
+            record->HasOps = 1;
+            _interpreter.DecodeInto(in *instruction, (MicroOp*)record->Ops);
+        }
+
+        record->Continue = null;
+        return _interpretedCount++;
+    }
+
+    /// <summary>Tells where translated code goes on behind an interpreted instruction.</summary>
+    internal void ContinueInterpretedAt(uint number, byte* host) => _interpreted[number].Continue = host;
+
+    private static ulong GranuleMask(uint offset, int size)
+    {
+        int first = (int)(offset >> GranuleShift);
+        int last = (int)((offset + (uint)size - 1) >> GranuleShift);
+        return ulong.MaxValue << first & ulong.MaxValue >> (63 - last);
+    }
+
+    /// <summary>The ring, TS and segments decide which code runs, under which key, in which window.</summary>
+    private void SelectContext()
+    {
+        TranslationMode mode = CurrentMode();
+        _mode = mode;
+        bool user = (mode & TranslationMode.User) != 0;
+        Cpu->WindowBase = (ulong)(user ? CurrentUserWindow() : _kernelWindow).Base;
+        Cpu->BranchKey = ((user ? _space!.Key : _kernelKey) << 4 | (ulong)mode) << 32;
+    }
+
+    private TranslationMode CurrentMode()
+    {
+        TranslationMode mode = TranslationMode.None;
+        if (Cpu->Cpl == 3)
+            mode |= TranslationMode.User;
+        if (Cpu->TaskSwitched != 0)
+            mode |= TranslationMode.TaskSwitched;
+        if (IsWide(Cpu->Fs))
+            mode |= TranslationMode.FsWide;
+        if (IsWide(Cpu->Gs))
+            mode |= TranslationMode.GsWide;
+        return mode;
+    }
+
+    private static bool IsWide(in SegmentRegister segment) =>
+        segment.Limit == uint.MaxValue
+        && (segment.Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit | SegmentLoad.ReadableOrWritableBit))
+            == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.ReadableOrWritableBit);
+
+    private bool SegmentsAreAsBefore() => CurrentMode() == _mode;
+
+    /// <summary>Translated code for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
+    private byte* Find(uint eip, out CpuExit fault)
+    {
+        ToLazyFlags();
+        if (!_interpreter.TryFetch(eip, out uint physical, out fault))
+            return null;
+        if (_interpreterRan)
+        {
+            // It decoded blocks for itself, of which code translated here may be written without its noticing.
+            _interpreterRan = false;
+            _interpreter.ForgetDecoded();
+        }
+
+        BlockKey key = new(physical, eip, _mode);
+        if (!_blocks.TryGetValue(key, out Block? block))
+            block = Add(key);
+        return block.Host;
+    }
+
+    private byte* FindForTable(uint eip)
+    {
+        byte* host = Find(eip, out _);
+
+        // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
+        if (host != null && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
+            _table.Add(eip, Cpu->BranchKey, host);
+        return host;
+    }
+
+    private byte* FindForLink(uint eip, uint site)
+    {
+        uint flushes = _flushes;
+        byte* host = Find(eip, out _);
+        if (host != null && flushes == _flushes)
+            _emit.Close(site, host);
+        return host;
+    }
+
+    private Block Add(BlockKey key)
+    {
+        if (_codeNext + BlockTranslator.MaxHostBytes > _arena.Executable + _arena.Size || _interpretedCount > MaxInterpreted - 128)
+            FlushCode();
+        Block block = new() { Key = key };
+
+        // The frame is marked before it is read: nothing may be written to it unseen from now on.
+        uint frame = key.Physical & ~Page.OffsetMask;
+        if (!HasCode(frame))
+        {
+            _granules[frame >> Page.Shift] |= GranuleMask(key.Physical & Page.OffsetMask, 1);
+            _interpreter.ForeignCodeIn(frame);
+            ProtectFrame(frame);
+        }
+
+        _codeNext = (byte*)(((ulong)_translator.Translate(block, _codeNext) + 15) & ~15UL);
+        _granules[frame >> Page.Shift] |= GranuleMask(key.Physical & Page.OffsetMask, block.Bytes);
+        _blocks.Add(key, block);
+        if (!_frameBlocks.TryGetValue(frame, out List<Block>? list))
+            _frameBlocks.Add(frame, list = []);
+        list.Add(block);
+        BlocksTranslated++;
+        return block;
+    }
+
+    private void DropBlocks(uint physical, int size)
+    {
+        uint frame = physical & ~Page.OffsetMask;
+        ulong granules = 0;
+        if (_frameBlocks.TryGetValue(frame, out List<Block>? blocks))
+        {
+            for (int i = blocks.Count - 1; i >= 0; i--)
+            {
+                Block block = blocks[i];
+                if (physical < block.Key.Physical + (uint)block.Bytes && physical + (uint)size > block.Key.Physical)
+                {
+                    Drop(block);
+                    blocks.RemoveAt(i);
+                }
+                else
+                {
+                    granules |= GranuleMask(block.Key.Physical & Page.OffsetMask, block.Bytes);
+                }
+            }
+        }
+
+        _mustInterpret.RemoveWhere(address => address >= physical && address < physical + (uint)size);
+        _granules[frame >> Page.Shift] = granules;
+        _drops++;
+    }
+
+    /// <summary>A dropped block is not entered any more: not by key, not by table, and who is linked to it comes to look.</summary>
+    private void Drop(Block block)
+    {
+        block.Dropped = true;
+        _blocks.Remove(block.Key);
+        _table.Remove(block.Key.Eip, block.Host);
+        if (_codeNext + 64 > _arena.Executable + _arena.Size)
+            return;
+        byte* stub = _codeNext;
+        _emit.Start(stub);
+        _side.Add(_emit.Offset, block.Key.Eip, SideKind.GoingTo);
+        _emit.StoreState(0x20, block.Key.Eip);
+        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Jump(_stubs.Exit);
+        _codeNext = (byte*)(((ulong)_emit.Here + 15) & ~15UL);
+        _emit.Start(block.Host);
+        _emit.Jump(stub);
+    }
+
+    /// <summary>
+    /// An instruction that keeps coming here becomes the interpreter's: the block is made anew with a direct way to it, which
+    /// is far cheaper than a fault.
+    /// </summary>
+    private void PreferInterpreter(uint eip)
+    {
+        if (!_interpreter.TryFetch(eip, out uint physical, out _))
+            return;
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(_impatient, physical, out _);
+        if (++count < Patience)
+            return;
+        _impatient.Remove(physical);
+        if (_mustInterpret.Contains(physical))
+            return;
+        DropBlocks(physical, 1);
+        _mustInterpret.Add(physical);
+    }
+
+    private void FlushCode()
+    {
+        _codeNext = _codeStart;
+        _side.Clear();
+        _blocks.Clear();
+        _frameBlocks.Clear();
+        _interpretedCount = 0;
+        _table.Clear();
+        NativeMemory.Clear(_granules, (nuint)((Memory.Top >> Page.Shift) + 1) * sizeof(ulong));
+        _drops++;
+        _flushes++;
+    }
+
+    private void AllocateCode()
+    {
+        _granules = (ulong*)NativeMemory.AllocZeroed((nuint)((Memory.Top >> Page.Shift) + 1), sizeof(ulong));
+        _interpreted = (Interpreted*)MemoryMap.Map(
+            null, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+    }
+
+    private void FreeCode()
+    {
+        NativeMemory.Free(_granules);
+        MemoryMap.Unmap((byte*)_interpreted, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted));
+        _table.Dispose();
+        _arena.Dispose();
+    }
+
+    /// <summary>An instruction that translated code leaves to the interpreter.</summary>
+    private struct Interpreted
+    {
+        /// <summary>Room for four ops of 48 bytes.</summary>
+        public fixed byte Ops[4 * 48];
+        public byte* Continue;
+        public uint NextEip;
+        public int HasOps;
+    }
+}

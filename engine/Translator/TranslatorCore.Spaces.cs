@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// How the guest's memory appears to translated code. The kernel (ring 1) has one window for all address spaces, in which only
+/// its own part is ever mapped: that part is the same everywhere, so a switch of page directories changes nothing. Each address
+/// space has a window of its own for ring 3, kept when the guest switches away, as the genuine host keeps its shadow tables;
+/// whatever the guest says it changed is compared with the tables and put right. When the kernel reaches into user memory, the
+/// instruction that does is left to the interpreter.
+/// </summary>
+public sealed unsafe partial class TranslatorCore
+{
+    private const int MaxSpaces = 64;
+    private const uint LargestKernelRun = 1024;
+    private const uint UserRun = 16;
+
+    private readonly Dictionary<uint, AddressSpace> _spaces = [];
+    private readonly LinkedList<AddressSpace> _recent = new();
+    private readonly Stack<AddressWindow> _spareWindows = new();
+    private readonly Dictionary<uint, List<(AddressWindow Window, uint Page)>> _writableMappings = [];
+    private AddressWindow _kernelWindow = null!;
+    private AddressSpace? _space;
+    private uint[] _kernelEntries = [];
+    private uint _pageDirectory;
+    private ulong _kernelKey;
+    private ulong _lastKey;
+    private int _mappingLimit;
+
+    private enum MapResult
+    {
+        Mapped,
+        Fault,
+        Killed,
+        Interpret,
+    }
+
+    /// <summary>Lowest linear address of the kernel's part.</summary>
+    internal uint KernelStart { get; private set; } = 0xC000_0000;
+
+    /// <summary>Windows that are in use.</summary>
+    public int Windows => _spaces.Count + 1;
+
+    /// <inheritdoc/>
+    public override void SetKernelStart(uint pageOffset) => KernelStart = pageOffset;
+
+    /// <inheritdoc/>
+    public override void LoadPageDirectory(uint physical)
+    {
+        _interpreter.LoadPageDirectory(physical);
+        if (_space is { } old)
+            old.Remember(Memory);
+        _space = null;
+        _pageDirectory = physical;
+        CompareKernelEntries();
+    }
+
+    /// <inheritdoc/>
+    public override void FlushTlb()
+    {
+        _interpreter.FlushTlb();
+        RevalidateKernel(KernelStart >> Page.Shift, (uint)(1UL << (32 - Page.Shift)) - 1);
+        foreach (AddressSpace space in _spaces.Values)
+        {
+            if (space.PageDirectory == _pageDirectory)
+                Revalidate(space, 0, uint.MaxValue);
+            else
+                Empty(space);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void FlushUserTlb()
+    {
+        _interpreter.FlushTlb();
+        if (_spaces.TryGetValue(_pageDirectory, out AddressSpace? space))
+            Revalidate(space, 0, uint.MaxValue);
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidatePage(uint linear) => InvalidatePage(_pageDirectory, linear);
+
+    /// <inheritdoc/>
+    public override void InvalidatePage(uint pageDirectory, uint linear)
+    {
+        _interpreter.InvalidatePage(linear);
+        uint page = linear >> Page.Shift;
+        if (linear >= KernelStart)
+        {
+            RevalidateKernel(page, page);
+            return;
+        }
+
+        if (_spaces.TryGetValue(pageDirectory, out AddressSpace? space))
+            RevalidatePage(space, page);
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidateDirectoryEntry(uint pageDirectory, uint index)
+    {
+        _interpreter.FlushTlb();
+        uint first = index << 10;
+        if (first >= KernelStart >> Page.Shift)
+            RevalidateKernel(first, first + 1023);
+        else if (_spaces.TryGetValue(pageDirectory, out AddressSpace? space))
+            Revalidate(space, first, first + 1023);
+    }
+
+    private AddressWindow CurrentUserWindow()
+    {
+        if (_space is null)
+        {
+            if (!_spaces.TryGetValue(_pageDirectory, out AddressSpace? space))
+                space = NewSpace();
+            else if (!space.IsAsRemembered(Memory, out uint[] changed))
+                foreach (uint index in changed)
+                    Revalidate(space, index << 10, (index << 10) + 1023);
+            _recent.Remove(space.Place);
+            _recent.AddFirst(space.Place);
+            _space = space;
+        }
+
+        return _space.Window;
+    }
+
+    private AddressSpace NewSpace()
+    {
+        if (_spaces.Count >= MaxSpaces)
+            Evict(_recent.Last!.Value);
+        AddressWindow window = _spareWindows.TryPop(out AddressWindow? spare) ? spare : new AddressWindow(Memory);
+        AddressSpace space = new(_pageDirectory, window, KernelStart) { Key = ++_lastKey };
+        space.Place = _recent.AddFirst(space);
+        _spaces.Add(_pageDirectory, space);
+        return space;
+    }
+
+    private void Evict(AddressSpace space)
+    {
+        space.Window.Clear();
+        _spareWindows.Push(space.Window);
+        _spaces.Remove(space.PageDirectory);
+        _recent.Remove(space.Place);
+        if (_space == space)
+            _space = null;
+    }
+
+    private void Empty(AddressSpace space)
+    {
+        space.Window.Clear();
+        space.Key = ++_lastKey;
+    }
+
+    /// <summary>Maps what translated code has just missed, and what it will miss next.</summary>
+    private MapResult TryMap(uint linear, bool write, out uint errorCode, out string? killReason)
+    {
+        bool user = Cpu->Cpl == 3;
+        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
+        errorCode = found.ErrorCode;
+        killReason = found.KillReason;
+        if (result != WalkResult.Ok)
+            return result == WalkResult.Fault ? MapResult.Fault : MapResult.Killed;
+        if (!user && linear < KernelStart)
+            return MapResult.Interpret;
+        if (write && HasCode(found.Frame))
+            return MapResult.Interpret;
+
+        AddressWindow window = user ? CurrentUserWindow() : _kernelWindow;
+        LimitMappings(window);
+        uint page = linear >> Page.Shift;
+        bool writable = IsWritable(found.Entry, found.Rights) && !HasCode(found.Frame);
+        uint first = page;
+        uint last = page;
+        uint low = user ? page & ~(UserRun - 1) : page & ~(LargestKernelRun - 1);
+        uint high = user ? page | (UserRun - 1) : page | (LargestKernelRun - 1);
+        uint* entries = Entries(page);
+        while (first > low && Continues(window, entries, page, first - 1, found.Frame, writable, user))
+            first--;
+        while (last < high && Continues(window, entries, page, last + 1, found.Frame, writable, user))
+            last++;
+        uint frame = found.Frame - ((page - first) << Page.Shift);
+        window.Map(first, last - first + 1, frame, writable);
+        if (writable)
+            RememberWritable(window, first, last, frame);
+        return MapResult.Mapped;
+    }
+
+    private static bool IsWritable(PageFlags entry, PageFlags rights) =>
+        (rights & PageFlags.Writable) != 0 && (entry & PageFlags.Dirty) != 0;
+
+    /// <summary>
+    /// Whether a neighbour can be mapped in the same go: used already (its Accessed bit tells that nobody will miss the fault),
+    /// the next frame, the same rights.
+    /// </summary>
+    private bool Continues(AddressWindow window, uint* entries, uint page, uint candidate, uint frame, bool writable, bool user)
+    {
+        uint expected = frame + ((candidate - page) << Page.Shift);
+        uint entry = entries[candidate & 0x3FF];
+        const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
+        if ((entry & ~Page.OffsetMask) != expected || (entry & needed) != needed
+            || (entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0)
+        {
+            return false;
+        }
+
+        if (user && (entry & (uint)PageFlags.User) == 0)
+            return false;
+        if ((candidate << Page.Shift) > uint.MaxValue - LguestData.ReservedBytes || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
+            return false;
+        uint directoryRights = *(uint*)(Memory.Base + _pageDirectory + ((page >> 10) * 4));
+        bool mayWrite = (entry & directoryRights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
+        return mayWrite == writable;
+    }
+
+    /// <summary>The page table that a page just walked is in.</summary>
+    private uint* Entries(uint page)
+    {
+        uint directoryEntry = *(uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask) + ((page >> 10) * 4));
+        return (uint*)(Memory.Base + (directoryEntry & ~Page.OffsetMask));
+    }
+
+    private void RememberWritable(AddressWindow window, uint first, uint last, uint frame)
+    {
+        for (uint page = first; page <= last; page++, frame += Page.Size)
+        {
+            // The kernel's linear mapping needs no memory: it can be worked out.
+            if (window == _kernelWindow && page << Page.Shift == frame + KernelStart)
+                continue;
+            if (!_writableMappings.TryGetValue(frame, out List<(AddressWindow Window, uint Page)>? list))
+                _writableMappings.Add(frame, list = []);
+            if (list.Count > 32)
+                list.RemoveAll(m => !MapsWritable(m.Window, m.Page, frame));
+            list.Add((window, page));
+        }
+    }
+
+    private static bool MapsWritable(AddressWindow window, uint page, uint frame) =>
+        window[page] == (frame | AddressWindow.MappedBit | AddressWindow.WritableBit);
+
+    /// <summary>Code was translated from a frame: wherever it can be written, it cannot any more.</summary>
+    private void ProtectFrame(uint frame)
+    {
+        uint linearPage = (frame + KernelStart) >> Page.Shift;
+        if (frame + (ulong)KernelStart <= uint.MaxValue && MapsWritable(_kernelWindow, linearPage, frame))
+            _kernelWindow.Protect(linearPage, 1, writable: false);
+        if (!_writableMappings.Remove(frame, out List<(AddressWindow Window, uint Page)>? list))
+            return;
+        foreach ((AddressWindow window, uint page) in list)
+        {
+            if (MapsWritable(window, page, frame))
+                window.Protect(page, 1, writable: false);
+        }
+    }
+
+    /// <summary>What a page should be mapped as at most now, in the form of <see cref="AddressWindow.this"/>; 0: not at all.</summary>
+    private uint Allowed(uint directory, uint page, bool user)
+    {
+        uint directoryEntry = *(uint*)(Memory.Base + (directory & ~Page.OffsetMask) + ((page >> 10) * 4));
+        uint table = directoryEntry & ~Page.OffsetMask;
+        if ((directoryEntry & (uint)PageFlags.Present) == 0 || !Memory.Contains(table, Page.Size))
+            return 0;
+        uint entry = ((uint*)(Memory.Base + table))[page & 0x3FF];
+        const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
+        uint rights = entry & directoryEntry;
+        if ((entry & needed) != needed || (user && (rights & (uint)PageFlags.User) == 0))
+            return 0;
+        uint frame = entry & ~Page.OffsetMask;
+        if ((entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0 || !Memory.Contains(frame, Page.Size))
+            return 0;
+        bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(frame);
+        return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
+    }
+
+    /// <summary>Puts right what a window has of a range of pages. Tells whether code may have been mapped differently.</summary>
+    private bool Revalidate(AddressWindow window, uint directory, uint first, uint last, bool user)
+    {
+        bool codeChanged = false;
+        bool swept = false;
+        uint runStart = 0;
+        uint runLength = 0;
+        bool runUnmaps = false;
+        foreach (uint page in window.Mapped)
+        {
+            if (page < first || page > last)
+                continue;
+            uint now = window[page];
+            if (now == 0)
+                continue;
+            uint allowed = Allowed(directory, page, user);
+            if (now == allowed || now == (allowed & ~AddressWindow.WritableBit))
+                continue;
+            bool unmap = (now & ~Page.OffsetMask) != (allowed & ~Page.OffsetMask) || (allowed & AddressWindow.MappedBit) == 0;
+            if (unmap)
+                codeChanged |= HasCode(now & ~Page.OffsetMask);
+            swept |= unmap;
+            if (runLength != 0 && page == runStart + runLength && unmap == runUnmaps)
+            {
+                runLength++;
+                continue;
+            }
+
+            Apply(window, runStart, runLength, runUnmaps);
+            runStart = page;
+            runLength = 1;
+            runUnmaps = unmap;
+        }
+
+        Apply(window, runStart, runLength, runUnmaps);
+        if (swept)
+            window.Sweep();
+        return codeChanged;
+    }
+
+    private static void Apply(AddressWindow window, uint start, uint length, bool unmap)
+    {
+        if (length == 0)
+            return;
+        if (unmap)
+            window.Unmap(start, length);
+        else
+            window.Protect(start, length, writable: false);
+    }
+
+    private void Revalidate(AddressSpace space, uint first, uint last)
+    {
+        if (Revalidate(space.Window, space.PageDirectory, first, last, user: true))
+            space.Key = ++_lastKey;
+
+        // Code is entered by key and not by mapping: a page that was only fetched from is in no window.
+        space.Key = ++_lastKey;
+    }
+
+    private void RevalidatePage(AddressSpace space, uint page)
+    {
+        space.Key = ++_lastKey;
+        uint now = space.Window[page];
+        uint allowed = Allowed(space.PageDirectory, page, user: true);
+        if (now == allowed)
+            return;
+        if (allowed == 0)
+        {
+            space.Window.Unmap(page, 1);
+            return;
+        }
+
+        // The guest touches next what it has just mapped: here it is.
+        bool writable = (allowed & AddressWindow.WritableBit) != 0;
+        uint frame = allowed & ~Page.OffsetMask;
+        LimitMappings(space.Window);
+        space.Window.Map(page, 1, frame, writable);
+        if (writable)
+            RememberWritable(space.Window, page, page, frame);
+    }
+
+    private void RevalidateKernel(uint first, uint last)
+    {
+        _kernelKey = ++_lastKey;
+        Revalidate(_kernelWindow, _pageDirectory, first, last, user: false);
+        if (KernelCodeMoved(first, last))
+            FlushCode();
+    }
+
+    /// <summary>Links in the kernel's part go across pages: none may lead where the guest has mapped something else.</summary>
+    private bool KernelCodeMoved(uint first, uint last)
+    {
+        foreach ((BlockKey key, _) in _blocks)
+        {
+            uint page = key.Eip >> Page.Shift;
+            if (key.Eip < KernelStart || page < first || page > last)
+                continue;
+            uint allowed = Allowed(_pageDirectory, page, user: false);
+            if ((allowed & ~Page.OffsetMask) != (key.Physical & ~Page.OffsetMask) || allowed == 0)
+                return true;
+        }
+
+        return false;
+    }
+
+    private void CompareKernelEntries()
+    {
+        int start = (int)(KernelStart >> 22);
+        if (!Memory.Contains(_pageDirectory & ~Page.OffsetMask, Page.Size))
+            return;
+        ReadOnlySpan<uint> now = new((uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask)) + start, 1024 - start);
+        if (_kernelEntries.Length == now.Length)
+        {
+            if (now.SequenceEqual(_kernelEntries))
+                return;
+            for (int i = 0; i < now.Length; i++)
+            {
+                if (now[i] != _kernelEntries[i])
+                    RevalidateKernel((uint)(start + i) << 10, ((uint)(start + i) << 10) + 1023);
+            }
+        }
+
+        _kernelEntries = now.ToArray();
+    }
+
+    /// <summary>The host allows a process only so many mappings, and its runtime dies without: windows go before that.</summary>
+    private void LimitMappings(AddressWindow keep)
+    {
+        int total = _kernelWindow.Mappings;
+        foreach (AddressSpace space in _spaces.Values)
+            total += space.Window.Mappings;
+        if (total < _mappingLimit)
+            return;
+        foreach (AddressSpace space in _spaces.Values)
+        {
+            if (space.Window != keep && space.Window.Mappings > 1)
+                Empty(space);
+        }
+
+        if (keep.Mappings > _mappingLimit / 2)
+            keep.Clear();
+        if (_kernelWindow != keep && _kernelWindow.Mappings > _mappingLimit / 2)
+            _kernelWindow.Clear();
+        _writableMappings.Clear();
+    }
+
+    private void AllocateSpaces()
+    {
+        _kernelWindow = new AddressWindow(Memory);
+        _kernelKey = ++_lastKey;
+        int allowed = 65530;
+        if (File.Exists("/proc/sys/vm/max_map_count") && int.TryParse(File.ReadAllText("/proc/sys/vm/max_map_count"), out int configured))
+            allowed = configured;
+        _mappingLimit = allowed / 4;
+    }
+
+    private void FreeSpaces()
+    {
+        _kernelWindow.Dispose();
+        foreach (AddressSpace space in _spaces.Values)
+            space.Window.Dispose();
+        foreach (AddressWindow window in _spareWindows)
+            window.Dispose();
+    }
+
+    /// <summary>A page directory's user part, as ring 3 sees it.</summary>
+    private sealed class AddressSpace(uint pageDirectory, AddressWindow window, uint kernelStart)
+    {
+        private readonly uint[] _entries = new uint[kernelStart >> 22];
+
+        public uint PageDirectory { get; } = pageDirectory;
+
+        public AddressWindow Window { get; } = window;
+
+        /// <summary>Names the mapping under which code is entered; a new one whenever it changes.</summary>
+        public ulong Key { get; set; }
+
+        public LinkedListNode<AddressSpace> Place { get; set; } = null!;
+
+        /// <summary>The guest switches away: what its directory looks like.</summary>
+        public void Remember(GuestMemory memory) => Now(memory).CopyTo(_entries);
+
+        /// <summary>Whether the directory is still the same; a page that was freed and is another directory now is not.</summary>
+        public bool IsAsRemembered(GuestMemory memory, out uint[] changed)
+        {
+            changed = [];
+            ReadOnlySpan<uint> now = Now(memory);
+            if (now.SequenceEqual(_entries))
+                return true;
+            List<uint> indexes = [];
+            for (int i = 0; i < now.Length; i++)
+            {
+                if (now[i] != _entries[i])
+                    indexes.Add((uint)i);
+            }
+
+            changed = [.. indexes];
+            return false;
+        }
+
+        private ReadOnlySpan<uint> Now(GuestMemory memory) => new(memory.Base + (PageDirectory & ~Page.OffsetMask), _entries.Length);
+    }
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// The translator: guest code runs as host code, at nearly the host's speed. The interpreter is inside, on the same
+/// registers, for single instructions that are not worth translating and for guests that do unusual things with segments.
+/// <para>The tour: this file runs translated code and handles its exits; <c>TranslatorCore.Code.cs</c> is where it is kept,
+/// <c>TranslatorCore.Spaces.cs</c> how the guest's memory appears in windows, <c>BlockTranslator*.cs</c> how it is made,
+/// <c>NativeStubs.cs</c> the way in and out.</para>
+/// </summary>
+public sealed unsafe partial class TranslatorCore : ExecutionCore
+{
+    private const CodeMode Unusual = CodeMode.DsNotFlat | CodeMode.EsNotFlat | CodeMode.SsNotFlat
+        | CodeMode.Code16 | CodeMode.Single | CodeMode.AlignmentCheck;
+
+    /// <summary>What of EFLAGS is in the host's flags while translated code runs.</summary>
+    private const uint NativeFlags = EFlags.Arithmetic | EFlags.Direction;
+
+    private readonly InterpreterCore _interpreter;
+    private readonly ThreadTimer _timer;
+    private readonly NativeStubs _stubs;
+    private readonly EmittedRegion* _region;
+    private bool _flagsAreNative;
+    private bool _interpreterRan;
+
+    /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
+    /// <exception cref="PlatformNotSupportedException">Not on this host.</exception>
+    public TranslatorCore(GuestMemory memory, DescriptorTable gdt)
+        : this(new InterpreterCore(memory, gdt))
+    {
+    }
+
+    private TranslatorCore(InterpreterCore interpreter)
+        : base(interpreter)
+    {
+        if (!IsSupported)
+            throw new PlatformNotSupportedException("the translator needs Linux on an x86-64 processor with FSGSBASE");
+        _interpreter = interpreter;
+        _arena = new CodeArena(ArenaSize);
+        _stubs = new NativeStubs(_arena);
+        _emit = new HostEmitter(_arena);
+        _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
+        _codeStart = (byte*)_stubs.Region.CodeStart;
+        _codeNext = _codeStart;
+        AllocateCode();
+        AllocateSpaces();
+        Cpu->HostMxcsr = 0x1F80;
+        Cpu->BranchTable = _table.Address;
+        _region = SignalHandlers.Register(_stubs.Region);
+        _timer = new ThreadTimer(Cpu);
+        _interpreter.ForeignCode = this;
+    }
+
+    /// <summary>Whether this host can run translated code.</summary>
+    public static bool IsSupported { get; } =
+        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && HardwareCapabilities.HasFsGsBase && Sse2.X64.IsSupported;
+
+    /// <inheritdoc/>
+    public override CpuExit Run()
+    {
+        CpuState* cpu = Cpu;
+        _interpreter.UpdateMode();
+        byte* host = null;
+        for (; ; )
+        {
+            if (Volatile.Read(ref cpu->Attention) != 0)
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
+            if ((_interpreter.Mode & Unusual) != 0)
+            {
+                _interpreterRan = true;
+                ToLazyFlags();
+                return _interpreter.Run();
+            }
+
+            SelectContext();
+            if (host == null)
+            {
+                host = Find(cpu->Eip, out CpuExit fetchFault);
+                if (host == null)
+                    return Leave(fetchFault);
+            }
+
+            ToNativeFlags();
+            cpu->EnterTarget = (ulong)host;
+            _stubs.Enter(cpu);
+            host = null;
+            switch ((TranslatedExit)cpu->ExitReason)
+            {
+                case TranslatedExit.NotEntered:
+                    break;
+                case TranslatedExit.Branch:
+                    host = FindForTable(cpu->Eip);
+                    break;
+                case TranslatedExit.Link:
+                    host = FindForLink(cpu->Eip, cpu->ExitDetail);
+                    break;
+                case TranslatedExit.Interpret:
+                    if (Interpret(cpu->ExitDetail, out host, out CpuExit interpreted))
+                        return Leave(interpreted);
+                    break;
+                case TranslatedExit.Fault:
+                    if (HandleFault(out host, out CpuExit fault))
+                        return Leave(fault);
+                    break;
+                case TranslatedExit.Attention:
+                    Interrupted();
+                    break;
+                case TranslatedExit.SoftwareInterrupt:
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - 2 });
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void RequestAttention()
+    {
+        base.RequestAttention();
+        _timer.Interrupt();
+    }
+
+    /// <inheritdoc/>
+    public override void SetDeadline(long deadline) => _timer.Arm(deadline);
+
+    /// <inheritdoc/>
+    public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason) =>
+        _interpreter.PushAsKernel(top, words, out bad, out killReason);
+
+    /// <inheritdoc/>
+    public override bool TouchAsKernel(uint linear, out string? killReason) => _interpreter.TouchAsKernel(linear, out killReason);
+
+    /// <inheritdoc/>
+    protected override void SegmentsChanged() => _interpreter.UpdateMode();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        // In this order: no signal may find the region when its code is gone.
+        _timer.Dispose();
+        SignalHandlers.Unregister(_region);
+        _interpreter.ForeignCode = null;
+        FreeSpaces();
+        FreeCode();
+        _interpreter.Dispose();
+    }
+
+    private CpuExit Leave(in CpuExit exit)
+    {
+        ToLazyFlags();
+        return exit;
+    }
+
+    private void ToNativeFlags()
+    {
+        if (_flagsAreNative)
+            return;
+        Cpu->HostFlags = (Cpu->Flags & NativeFlags) | EFlags.Fixed | EFlags.Interrupt;
+        _flagsAreNative = true;
+    }
+
+    private void ToLazyFlags()
+    {
+        if (!_flagsAreNative)
+            return;
+        _flagsAreNative = false;
+        Cpu->Flags = (Cpu->SystemFlags & ~NativeFlags) | ((uint)Cpu->HostFlags & NativeFlags);
+    }
+
+    /// <summary>One instruction by the interpreter.</summary>
+    /// <param name="number">Its number.</param>
+    /// <param name="host">Where to go on in translated code, or null to look.</param>
+    /// <param name="exit">Why the run is over.</param>
+    /// <returns>Whether it is.</returns>
+    private bool Interpret(uint number, out byte* host, out CpuExit exit)
+    {
+        Interpreted* record = _interpreted + number;
+        byte* next = record->Continue;
+        uint nextEip = record->NextEip;
+        uint drops = _drops;
+        ToLazyFlags();
+        CodeMode before = _interpreter.Mode;
+        uint taskSwitched = Cpu->TaskSwitched;
+        Cpu->Budget = int.MaxValue;
+        host = null;
+        if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
+            return true;
+        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && SegmentsAreAsBefore())
+            host = next;
+        return false;
+    }
+
+    /// <summary>The instruction at an EIP, by the interpreter; on by looking.</summary>
+    private bool InterpretAt(uint eip, out CpuExit exit)
+    {
+        ToLazyFlags();
+        Cpu->Eip = eip;
+        Cpu->Budget = int.MaxValue;
+        return _interpreter.Step(out exit);
+    }
+
+    /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>
+    private void Interrupted()
+    {
+        SideTable.Entry place = _side.Find((uint)(Cpu->FaultRip - (ulong)_arena.Executable));
+        switch (place.Kind)
+        {
+            case SideKind.GoingToR10WithEcxInR9:
+                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
+                Cpu->Eip = (uint)Cpu->SavedR10;
+                break;
+            case SideKind.GoingToR10:
+                Cpu->Eip = (uint)Cpu->SavedR10;
+                break;
+            case SideKind.GoingToWithEcxInR9:
+                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
+                Cpu->Eip = place.Eip;
+                break;
+            default:
+                Cpu->Eip = place.Eip;
+                break;
+        }
+    }
+
+    private bool HandleFault(out byte* host, out CpuExit exit)
+    {
+        SideTable.Entry place = _side.Find((uint)(Cpu->FaultRip - (ulong)_arena.Executable));
+        uint eip = place.Eip;
+        Cpu->Eip = eip;
+        host = null;
+        exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
+        if (Cpu->FaultVector != 14)
+        {
+            exit.Vector = (byte)Cpu->FaultVector;
+            return true;
+        }
+
+        ulong offset = Cpu->FaultAddress - Cpu->WindowBase;
+        if (offset > uint.MaxValue)
+        {
+            // Over the edge of the window: an access that wraps around. The interpreter knows how.
+            return InterpretAt(eip, out exit);
+        }
+
+        uint linear = (uint)offset;
+        bool write = (Cpu->FaultError & 2) != 0;
+        switch (TryMap(linear, write, out uint errorCode, out string? killReason))
+        {
+            case MapResult.Mapped:
+                host = _arena.Executable + place.Offset;
+                return false;
+            case MapResult.Fault:
+                exit.Vector = 14;
+                exit.ErrorCode = errorCode;
+                exit.FaultAddress = linear;
+                return true;
+            case MapResult.Killed:
+                exit.Kind = ExitKind.Killed;
+                exit.Reason = killReason;
+                return true;
+            default:
+                PreferInterpreter(eip);
+                return InterpretAt(eip, out exit);
+        }
+    }
+}
