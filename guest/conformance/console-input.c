@@ -88,6 +88,11 @@ void guest_main(void)
 			done = feed(buffers[NR_BUFFERS - 1][i]);
 		WRITE_ONCE(last->used_len, 0);
 	}
+	/* All the input may have come before we ever slept. */
+	irqs_on();
+	for (i = 0; i < 10; i++)
+		hcall(LHCALL_FLUSH_ASYNC, 0, 0, 0);
+	irqs_off();
 	for (i = 0; i < NR_BUFFERS - 1; i++)
 		if (dmas[i].used_len != 1 || buffers[i][0])
 			break;
