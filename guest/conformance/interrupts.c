@@ -32,6 +32,18 @@ static bool arrives(u32 before)
 	return irq_count[0] != before;
 }
 
+/* Leave nothing behind for the next check. */
+static void settle(void)
+{
+	u32 i;
+
+	clock_cancel();
+	irqs_on();
+	for (i = 0; i < 10; i++)
+		hcall(LHCALL_FLUSH_ASYNC, 0, 0, 0);
+	irqs_off();
+}
+
 static void make_pending(void)
 {
 	irqs_off();
@@ -356,13 +368,21 @@ void guest_main(void)
 	clock_init();
 	printf("TSC ticks per ms: %u\n", clock_ticks_per_ms());
 	check_masks();
+	settle();
 	check_noirq();
+	settle();
 	check_clock();
+	settle();
 	check_halt();
+	settle();
 	check_nesting();
+	settle();
 	check_from(1);
+	settle();
 	check_from(3);
+	settle();
 	check_transparent(1);
+	settle();
 	check_transparent(3);
 	check_finish();
 }
