@@ -131,17 +131,24 @@ static void check_short(void)
 	check_eq("a write over the end", block_transfer(&disk, true, n - 1,
 							out, 1024), 2);
 	check_eq("the disk has not grown", disk.page->num_sectors, n);
+	/* A device may insist on whole sectors, but must not do half a job. */
 	memset(in, 0xAA, 1024);
-	check_eq("an odd length", block_transfer(&disk, false, 0, in, 100), 1);
-	check_eq("  reads that many bytes", disk.reply.used_len, 100);
-	check_eq("  and no more", in[100], 0xAA);
+	if (block_transfer(&disk, false, 0, in, 100) == 1)
+		check(disk.reply.used_len == 100 && in[100] == 0xAA,
+		      "a read of an odd length ends there");
+	else
+		check_eq("a read of an odd length is refused", in[0], 0xAA);
 	memset(out, 0x55, 512);
 	block_transfer(&disk, true, 7, out, 512);
 	memset(out, 0x66, 512);
-	check_eq("an odd write", block_transfer(&disk, true, 7, out, 3), 1);
-	block_transfer(&disk, false, 7, in, 512);
-	check(in[0] == 0x66 && in[2] == 0x66 && in[3] == 0x55,
-	      "  writes that many bytes");
+	if (block_transfer(&disk, true, 7, out, 3) == 1) {
+		block_transfer(&disk, false, 7, in, 512);
+		check(in[0] == 0x66 && in[2] == 0x66 && in[3] == 0x55,
+		      "a write of an odd length ends there");
+	} else {
+		block_transfer(&disk, false, 7, in, 512);
+		check_eq("a write of an odd length is refused", in[0], 0x55);
+	}
 }
 
 /* Data scattered over memory, in an order of its own. */

@@ -32,6 +32,18 @@ static bool arrives(u32 before)
 	return irq_count[0] != before;
 }
 
+/* Leave nothing behind for the next check. */
+static void settle(void)
+{
+	u32 i;
+
+	clock_cancel();
+	irqs_on();
+	for (i = 0; i < 10; i++)
+		hcall(LHCALL_FLUSH_ASYNC, 0, 0, 0);
+	irqs_off();
+}
+
 static void make_pending(void)
 {
 	irqs_off();
@@ -277,6 +289,78 @@ static void check_from(u32 ring)
 	}
 }
 
+/*
+ * Interrupts as often as they will come must not show in a computation that
+ * carries its flags, its vectors and its x87 stack from one round to the next,
+ * nor in a long string move.
+ */
+SNIPPET(snip_long, "fninit; fld1; fldz; movd %ebx, %xmm0; movd %edx, %xmm1; clc;"
+	"1: adcl %ecx, %eax; rcll $3, %edx; adcl %edx, %ebx; sbbl $5, %esi;"
+	"fadd %st(1), %st; paddd %xmm1, %xmm0; movw %ax, %di;"
+	"leal -1(%ecx), %ecx; jecxz 2f; jmp 1b;"
+	"2: pushfl; popl %edi; movd %xmm0, %ebp; fistpl (%esp); fstp %st(0);"
+	"addl (%esp), %ebp");
+SNIPPET(snip_move, "rep movsb");
+
+static void on_clock_again(struct trap_frame *f)
+{
+	on_clock(f);
+	clock_arm_us(50);
+}
+
+static void check_transparent(u32 ring)
+{
+	struct probe_state s;
+	struct probe_result quiet, busy;
+	u32 n = irq_count[0], i, tries = 0;
+	u8 *from = virt(8 << 20), *to = virt(10 << 20);
+	u32 size = 1 << 20;
+	bool same;
+
+	probe_defaults(&s, snip_long, ring);
+	s.ecx = 200000;
+	s.edx = 0x12345679;
+	s.ebx = 0x9ABCDEF1;
+	irqs_off();
+	probe_run(&s, &quiet);
+	irq_set_handler(0, on_clock_again);
+	/* A fast machine is through before the first one: again. */
+	do {
+		clock_arm_us(50);
+		irqs_on();
+		probe_run(&s, &busy);
+		irqs_off();
+		same = !memcmp(&quiet.s.eax, &busy.s.eax, 8 * 4) &&
+			!((quiet.s.eflags ^ busy.s.eflags) & X86_EFLAGS_ARITH);
+	} while (same && ++tries < 200 && irq_count[0] - n < 5);
+	clock_cancel();
+	check(irq_count[0] - n >= 5, "interrupted often");
+	check(same, "  a long computation does not notice");
+
+	for (i = 0; i < size; i += 4) {
+		*(u32 *)(from + i) = i * 2654435761U;
+		*(u32 *)(to + i) = 0;
+	}
+	probe_defaults(&s, snip_move, ring);
+	tries = 0;
+	n = irq_count[0];
+	do {
+		s.ecx = size;
+		s.esi = (u32)from;
+		s.edi = (u32)to;
+		clock_arm_us(50);
+		irqs_on();
+		probe_run(&s, &busy);
+		irqs_off();
+		same = busy.s.ecx == 0 && busy.s.esi == (u32)from + size &&
+			busy.s.edi == (u32)to + size &&
+			!memcmp(from, to, size);
+	} while (same && ++tries < 50 && irq_count[0] - n < 3);
+	clock_cancel();
+	irq_set_handler(0, on_clock);
+	check(same, "  nor does a long rep movs");
+}
+
 void guest_main(void)
 {
 	irqs_off();
@@ -284,11 +368,21 @@ void guest_main(void)
 	clock_init();
 	printf("TSC ticks per ms: %u\n", clock_ticks_per_ms());
 	check_masks();
+	settle();
 	check_noirq();
+	settle();
 	check_clock();
+	settle();
 	check_halt();
+	settle();
 	check_nesting();
+	settle();
 	check_from(1);
+	settle();
 	check_from(3);
+	settle();
+	check_transparent(1);
+	settle();
+	check_transparent(3);
 	check_finish();
 }

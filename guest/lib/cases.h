@@ -17,6 +17,8 @@
 #define NOT_TCG		0x1000	/* QEMU's TCG, under which we run the genuine
 				   hypervisor, gets this one wrong */
 
+#define ONLY_ESP	0x2000	/* it may have got somewhere; %esp must not move */
+
 /* The pages at USER_PAGES on which the cases stumble; cases.inc sets the same
  * as symbols, for cpp would put spaces into a macro's arguments. */
 #ifndef __ASSEMBLY__

@@ -17,21 +17,39 @@ void clock_cancel(void)
 	hcall(LHCALL_SET_CLOCKEVENT, 0, 0, 0);
 }
 
-/* The host may or may not vouch for the TSC; a shot of 20 ms tells anyway. */
-void clock_init(void)
+/* Wait for one shot; tell when it came, in the host's terms and in the TSC's. */
+static void shot(u32 us, u64 *tsc, s32 *sec, s32 *nsec)
 {
-	bool on = irqs_off();
 	u32 before = irq_count[0];
-	u64 start;
 
-	clock_arm_us(20000);
-	start = rdtsc();
+	clock_arm_us(us);
 	irqs_on();
 	while (irq_count[0] == before)
 		asm volatile("pause");
-	ticks_per_ms = div_u64(rdtsc() - start, 20, NULL);
-	if (!on)
-		irqs_off();
+	irqs_off();
+	*tsc = rdtsc();
+	*sec = lguest_data.time_sec;
+	*nsec = lguest_data.time_nsec;
+}
+
+/*
+ * The host may or may not vouch for the TSC; measure it.  On a busy machine a
+ * shot comes late, but the host says when it delivered it: what counts is the
+ * time between two of them.
+ */
+void clock_init(void)
+{
+	bool on = irqs_off();
+	u64 start, end;
+	s32 sec0, nsec0, sec1, nsec1;
+	u32 us;
+
+	shot(1000, &start, &sec0, &nsec0);
+	shot(40000, &end, &sec1, &nsec1);
+	us = (sec1 - sec0) * 1000000 + (nsec1 - nsec0) / 1000;
+	ticks_per_ms = div_u64((end - start) * 1000, us, NULL);
+	if (on)
+		irqs_on();
 }
 #endif
 
