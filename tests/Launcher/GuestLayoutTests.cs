@@ -72,7 +72,7 @@ public sealed class GuestLayoutTests : IDisposable
     /// <summary>What does not fit is told with numbers, and with what would do; and that is true.</summary>
     [Theory]
     [InlineData("1m", 0L, 0, "lowest memory bank ends at 0x00100000; give it at least 2m")]
-    [InlineData("1144k", 0L, 0, "page tables (8 KiB); give it at least 2m")]
+    [InlineData("1104k", 0L, 0, "page tables (8 KiB); give it at least 2m")]
     [InlineData("2m", 1000000L, 0, "the initrd (980 KiB); give it at least 3m")]
     [InlineData("2m", 3000000L, 0, "the initrd has 3000000 bytes, more than the lowest memory bank with its 2097152")]
     [InlineData("2m@0,64m@64m", 1000000L, 0, "give it at least 3m")]
