@@ -18,7 +18,6 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     private static readonly uint NumSectorsOffset = (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.NumSectors));
 
     private readonly Complaints _complaints = complaints ?? Complaints.Silent;
-    private readonly GuestVector _sent = new();
     private readonly GuestVector _reply = new();
     private GuestMemory? _memory;
     private uint _page;
@@ -48,7 +47,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     public bool Watches(uint key) => _memory != null && key == _page;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint dmaAddress)
+    public uint HandleOutput(IGuestChannel channel, GuestVector sent)
     {
         GuestMemory memory = _memory ?? throw new InvalidOperationException("the device is not on a bus");
         BlockPage request = memory.ReadValue<BlockPage>(_page);
@@ -82,7 +81,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
             result = request.Type switch
             {
                 BlockRequestType.Read => Read(memory, request, reply, out used),
-                BlockRequestType.Write => Write(memory, request, dmaAddress),
+                BlockRequestType.Write => Write(request, sent),
                 _ => Refuse($"request of unknown type {(int)request.Type}"),
             };
         }
@@ -111,14 +110,13 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
         return Refuse($"read of {request.Bytes} bytes at sector {request.Sector}: {Describe(error)}");
     }
 
-    private BlockResult Write(GuestMemory memory, in BlockPage request, uint dmaAddress)
+    private BlockResult Write(in BlockPage request, GuestVector sent)
     {
-        _sent.Load(memory, dmaAddress, toGuest: false);
-        if (!IsSane(request, _sent.Length))
+        if (!IsSane(request, sent.Length))
             return BlockResult.Error;
         if (image.ReadOnly)
             return Refuse("write to a read-only disk");
-        uint written = (uint)image.Write(_sent, (long)request.Sector * BlockPage.SectorSize, out HostErrno error);
+        uint written = (uint)image.Write(sent, (long)request.Sector * BlockPage.SectorSize, out HostErrno error);
         if (written == request.Bytes)
             return BlockResult.Ok;
         return Refuse($"write of {request.Bytes} bytes at sector {request.Sector}: {Describe(error)}");

@@ -55,32 +55,41 @@ public sealed class DeviceBusTests : IDisposable
         IGuestDevice one = Device(DeviceType.Block, pages: 1);
         IGuestDevice two = Device(DeviceType.Block, pages: 1);
         two.Watches(0x1234).Returns(true);
-        two.HandleOutput(_guest.Channel, 0x2000).Returns(77u);
+        two.HandleOutput(_guest.Channel, Arg.Any<GuestVector>()).Returns(77u);
         bus.Add(one);
         bus.Add(two);
         bus.HandleOutput(_guest.Channel, 0x2000, 0x1234);
         Assert.Equal(77u, _guest.UsedLen(0x2000));
-        one.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>());
+        one.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<GuestVector>());
     }
 
-    /// <summary>Keys of nobody and structures outside of memory are told of once, and nothing else happens.</summary>
+    /// <summary>Keys of nobody are told of once, and nothing else happens.</summary>
     [Fact]
-    public void NonsenseIsToldOfOnceAndHarmless()
+    public void KeysOfNobodyAreToldOfOnce()
     {
         List<string> told = [];
         DeviceBus bus = new(_guest.Memory, TestGuest.Ram, new Complaints(told.Add));
+        for (int i = 0; i < 3; i++)
+            bus.HandleOutput(_guest.Channel, 0x2000, 0xDEAD);
+        Assert.Contains("0x0000dead", Assert.Single(told), StringComparison.Ordinal);
+    }
+
+    /// <summary>DMA from memory that is not the guest's never reaches a device.</summary>
+    [Theory]
+    [InlineData(0xFFFFFFFCu, 0x1000u)]
+    [InlineData(0x40000000u, 0x1000u)]
+    [InlineData(0x2000u, 0x40000000u)]
+    [InlineData(0x2000u, 0xFFFFFFF0u)]
+    [InlineData(0x2000u, TestGuest.Ram - 50)]
+    public void MemoryThatIsNotTheGuestsIsRefused(uint dma, uint section)
+    {
+        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
         IGuestDevice device = Device(DeviceType.Block, pages: 1);
         device.Watches(8).Returns(true);
         bus.Add(device);
-        for (int i = 0; i < 3; i++)
-        {
-            bus.HandleOutput(_guest.Channel, 0x2000, 0xDEAD);
-            bus.HandleOutput(_guest.Channel, 0xFFFFFFFC, 8);
-        }
-
-        Assert.Equal(2, told.Count);
-        Assert.Contains("0x0000dead", told[0], StringComparison.Ordinal);
-        Assert.Contains("0xfffffffc", told[1], StringComparison.Ordinal);
+        _guest.WriteDma(0x2000, (section, 100));
+        Assert.Throws<GuestAddressException>(() => bus.HandleOutput(_guest.Channel, dma, 8));
+        device.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<GuestVector>());
     }
 
     private static IGuestDevice Device(DeviceType type, int pages, DeviceFeatures features = DeviceFeatures.None)

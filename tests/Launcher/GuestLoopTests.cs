@@ -68,6 +68,18 @@ public sealed class GuestLoopTests : IDisposable
         Assert.Equal(2u, _guest.UsedLen(0x1000));
     }
 
+    /// <summary>DMA from memory that is not the guest's is its death, in the first launcher's words.</summary>
+    [Theory]
+    [InlineData(0x7FFFF000u, 0x8000u)]
+    [InlineData(0x1000u, 0x7FFFF000u)]
+    public void AnInvalidAddressIsADeath(uint dma, uint section)
+    {
+        _guest.WriteDma(0x1000, (section, 2));
+        RunOutcome outcome = Run(Dma(dma, 0));
+        Assert.Equal(RunEnd.Died, outcome.End);
+        Assert.StartsWith("Invalid address 0x7ffff000 ", outcome.Reason, StringComparison.Ordinal);
+    }
+
     /// <summary>EAGAIN: the input is read and delivered, and then the break is released.</summary>
     [Fact]
     public void ABreakServicesInput()
