@@ -12,6 +12,7 @@ public sealed class DeviceBus
 {
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
+    private readonly uint? _copyPage;
     private readonly Complaints _complaints;
     private readonly List<IGuestDevice> _devices = [];
     private readonly List<IInputDevice> _inputs = [];
@@ -22,13 +23,17 @@ public sealed class DeviceBus
     /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
     /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
     /// <param name="complaints">Who hears of the guest's mistakes.</param>
-    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null)
+    /// <param name="copyPage">Another page that is to hold the same descriptors, for guests that look there.</param>
+    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null, uint? copyPage = null)
     {
         _memory = memory;
         _descriptorPage = descriptorPage;
+        _copyPage = copyPage;
         _nextPage = descriptorPage + Page.Size;
         _complaints = complaints ?? Complaints.Silent;
         memory.Write(descriptorPage, Page.Size).Clear();
+        if (copyPage is uint copy)
+            memory.Write(copy, Page.Size).Clear();
     }
 
     /// <summary>The devices, by index.</summary>
@@ -55,15 +60,17 @@ public sealed class DeviceBus
         }
 
         device.Attach(_memory, first);
-        _memory.WriteValue(
-            _descriptorPage + (uint)(index * DeviceDescriptor.Size),
-            new DeviceDescriptor
-            {
-                Type = device.Type,
-                Features = device.Features,
-                NumPages = (ushort)device.PageCount,
-                Pfn = first >> Page.Shift,
-            });
+        DeviceDescriptor descriptor = new()
+        {
+            Type = device.Type,
+            Features = device.Features,
+            NumPages = (ushort)device.PageCount,
+            Pfn = first >> Page.Shift,
+        };
+        uint offset = (uint)(index * DeviceDescriptor.Size);
+        _memory.WriteValue(_descriptorPage + offset, descriptor);
+        if (_copyPage is uint copy)
+            _memory.WriteValue(copy + offset, descriptor);
         _devices.Add(device);
         if (device is IInputDevice input)
             _inputs.Add(input);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Launcher;
@@ -57,6 +58,23 @@ public sealed class GuestLayoutTests : IDisposable
         Assert.Equal(66ul << 20, layout.DescriptorPage);
         Write(layout);
         ExpectMap(layout, 0xC0000000, (0, 6 << 20), (7 << 20, 8 << 20), (64 << 20, 66 << 20));
+    }
+
+    /// <summary>Linux 2.6.23 knows the first bank only: above it, if there is a hole, the descriptors stand once more.</summary>
+    [Theory]
+    [InlineData("16m", null)]
+    [InlineData("16m@0,4m@32m", 16u << 20)]
+    [InlineData("16m@0,4m@16m", null)]
+    public void ThereIsACopyOfTheDescriptorsInAHole(string memory, uint? copy)
+    {
+        GuestLayout layout = Plan(memory, devicePages: 1);
+        Assert.Equal(copy, layout.DescriptorCopy);
+        using GuestMemory guest = MappedGuestMemory.Create(layout.Ranges);
+        DeviceBus bus = new(guest, (uint)layout.DescriptorPage, null, layout.DescriptorCopy);
+        bus.Add(new ConsoleDevice(new ConsolePort(0, 1, TimeProvider.System), 0));
+        if (copy is uint page)
+            Assert.Equal(guest.Read((uint)layout.DescriptorPage, Page.Size), guest.Read(page, Page.Size));
+        Assert.Equal(DeviceType.Console, guest.ReadValue<DeviceDescriptor>((uint)layout.DescriptorPage).Type);
     }
 
     /// <summary>At page offset 3 GiB there is room for 1 GiB: the rest of RAM is not in the map, but is RAM.</summary>
@@ -152,7 +170,7 @@ public sealed class GuestLayoutTests : IDisposable
     {
         GuestLayout layout = Plan("16m@0,4m@32m", initrd: 5000);
         string drawing = MemoryMapDrawing.Draw(layout, []);
-        string[] inOrder = ["0x02401000", "device descriptors", "0x02400000", "free, 4 MiB", "0x02000000", "hole", "0x01000000", "initrd, 8 KiB", "0x00ffe000", "page directory", "page tables", "free", "kernel", "0x00100000", "free", "0x00002000", "boot parameters", "0x00000000"];
+        string[] inOrder = ["0x02401000", "device descriptors", "0x02400000", "free, 4 MiB", "0x02000000", "hole", "0x01001000", "descriptors again", "0x01000000", "initrd, 8 KiB", "0x00ffe000", "page directory", "page tables", "free", "kernel", "0x00100000", "free", "0x00002000", "boot parameters", "0x00000000"];
         int at = 0;
         foreach (string word in inOrder)
         {

@@ -2,7 +2,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Lguest.Tests.System;
+namespace Lguest.Tests.WholeSystem;
 
 /// <summary>One line of guest/conformance/expect.txt, which explains its own columns.</summary>
 /// <param name="Name">The kernel.</param>

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 using Lguest.Tests.Support;
 using Xunit;
 
-namespace Lguest.Tests.System;
+namespace Lguest.Tests.WholeSystem;
 
 /// <summary>Our own guests, which check the machine from the inside, run by the launcher as a user runs it.</summary>
 public sealed partial class ConformanceTests : IDisposable

@@ -6,7 +6,7 @@ using Lguest.Devices.Native;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;
 
-namespace Lguest.Tests.System;
+namespace Lguest.Tests.WholeSystem;
 
 /// <summary>
 /// A launcher on a terminal of its own, as a user has it: the terminal is its controlling one, what is typed goes through the
@@ -64,6 +64,16 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
 
     /// <summary>The launcher's process.</summary>
     public int ProcessId => _process!.Id;
+
+    /// <summary>Processor time that the launcher has used, in all its threads.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process!.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
 
     /// <summary>Everything on the screen so far.</summary>
     public string Output

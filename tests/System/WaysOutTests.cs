@@ -4,7 +4,7 @@ using Lguest.Tests.Support;
 using Mono.Unix.Native;
 using Xunit;
 
-namespace Lguest.Tests.System;
+namespace Lguest.Tests.WholeSystem;
 
 /// <summary>Every way out of the launcher: the status it promises, and a terminal with every bit as it was before.</summary>
 public sealed class WaysOutTests : IDisposable
