@@ -18,7 +18,6 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     private static readonly uint NumSectorsOffset = (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.NumSectors));
 
     private readonly Complaints _complaints = complaints ?? Complaints.Silent;
-    private readonly GuestVector _sent = new();
     private readonly GuestVector _reply = new();
     private GuestMemory? _memory;
     private uint _page;
@@ -48,7 +47,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     public bool Watches(uint key) => _memory != null && key == _page;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint dmaAddress)
+    public uint HandleOutput(IGuestChannel channel, GuestVector sent)
     {
         GuestMemory memory = _memory ?? throw new InvalidOperationException("the device is not on a bus");
         BlockPage request = memory.ReadValue<BlockPage>(_page);
@@ -82,7 +81,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
             result = request.Type switch
             {
                 BlockRequestType.Read => Read(memory, request, reply, out used),
-                BlockRequestType.Write => Write(memory, request, dmaAddress),
+                BlockRequestType.Write => Write(request, sent),
                 _ => Refuse($"request of unknown type {(int)request.Type}"),
             };
         }
@@ -102,43 +101,47 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     private BlockResult Read(GuestMemory memory, in BlockPage request, uint reply, out uint used)
     {
         used = 0;
+        if (request.Bytes % BlockPage.SectorSize != 0)
+            return Refuse($"read of {request.Bytes} bytes, which are not whole sectors");
+
+        // A read fills the reply buffer as far as the disk reaches, as in 2007, and is an error if that is not what was asked
+        // for: some bytes that nobody will look at do no harm.
+        long offset = (long)request.Sector * BlockPage.SectorSize;
         _reply.Load(memory, reply, toGuest: true);
-        if (!IsSane(request, _reply.Length))
-            return BlockResult.Error;
-        used = (uint)image.Read(_reply, (long)request.Sector * BlockPage.SectorSize, out HostErrno error);
+        _reply.Limit(((long)image.Sectors * BlockPage.SectorSize) - offset);
+        used = (uint)image.Read(_reply, offset, out HostErrno error);
         if (used == request.Bytes)
             return BlockResult.Ok;
-        return Refuse($"read of {request.Bytes} bytes at sector {request.Sector}: {Describe(error)}");
+        return Refuse($"read of {request.Bytes} bytes at sector {request.Sector} of {image.Sectors} gave {used}{Describe(error)}");
     }
 
-    private BlockResult Write(GuestMemory memory, in BlockPage request, uint dmaAddress)
+    private BlockResult Write(in BlockPage request, GuestVector sent)
     {
-        _sent.Load(memory, dmaAddress, toGuest: false);
-        if (!IsSane(request, _sent.Length))
+        if (!IsSaneWrite(request, sent.Length))
             return BlockResult.Error;
         if (image.ReadOnly)
             return Refuse("write to a read-only disk");
-        uint written = (uint)image.Write(_sent, (long)request.Sector * BlockPage.SectorSize, out HostErrno error);
+        uint written = (uint)image.Write(sent, (long)request.Sector * BlockPage.SectorSize, out HostErrno error);
         if (written == request.Bytes)
             return BlockResult.Ok;
-        return Refuse($"write of {request.Bytes} bytes at sector {request.Sector}: {Describe(error)}");
+        return Refuse($"write of {request.Bytes} bytes at sector {request.Sector} took {written}{Describe(error)}");
     }
 
     /// <summary>
-    /// A request must be whole sectors, all of them on the disk, and as long as the buffers that came with it. Nothing of any
-    /// other request is carried out: half a write is worse than none, and a write beyond the end would make the file longer.
+    /// A write must be whole sectors, all of them on the disk, and as long as the buffers that came with it. Nothing of any
+    /// other write is carried out: half a write is worse than none, and one beyond the end would make the file longer.
     /// </summary>
-    private bool IsSane(in BlockPage request, int length)
+    private bool IsSaneWrite(in BlockPage request, int length)
     {
         if ((uint)length != request.Bytes || length % BlockPage.SectorSize != 0)
         {
-            Refuse($"request for {request.Bytes} bytes with buffers of {length}");
+            Refuse($"write of {request.Bytes} bytes with buffers of {length}");
             return false;
         }
 
         if (request.Sector + (ulong)(length / BlockPage.SectorSize) > image.Sectors)
         {
-            Refuse($"request for {length} bytes at sector {request.Sector} of {image.Sectors}");
+            Refuse($"write of {length} bytes at sector {request.Sector} of {image.Sectors}");
             return false;
         }
 
@@ -152,5 +155,5 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     }
 
     private static string Describe(HostErrno error) =>
-        error == 0 ? "the file ends before that (was it cut while in use?)" : HostMessage.Of(error);
+        error == 0 ? string.Empty : $": {HostMessage.Of(error)}";
 }

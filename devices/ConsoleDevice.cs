@@ -44,19 +44,7 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     public bool Watches(uint sentTo) => sentTo == key;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint dmaAddress)
-    {
-        try
-        {
-            _vector.Load(_memory!, dmaAddress, toGuest: false);
-            return (uint)port.Write(_vector);
-        }
-        catch (GuestAddressException wrong)
-        {
-            _complaints.Once("console output", $"console output: {wrong.Message}");
-            return 0;
-        }
-    }
+    public uint HandleOutput(IGuestChannel channel, GuestVector sent) => (uint)port.Write(sent);
 
     /// <inheritdoc/>
     public void ReadInput() => port.ReadInput();

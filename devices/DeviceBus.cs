@@ -12,22 +12,28 @@ public sealed class DeviceBus
 {
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
+    private readonly uint? _copyPage;
     private readonly Complaints _complaints;
     private readonly List<IGuestDevice> _devices = [];
     private readonly List<IInputDevice> _inputs = [];
+    private readonly GuestVector _sent = new();
     private uint _nextPage;
 
     /// <summary>An empty bus.</summary>
     /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
     /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
     /// <param name="complaints">Who hears of the guest's mistakes.</param>
-    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null)
+    /// <param name="copyPage">Another page that is to hold the same descriptors, for guests that look there.</param>
+    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null, uint? copyPage = null)
     {
         _memory = memory;
         _descriptorPage = descriptorPage;
+        _copyPage = copyPage;
         _nextPage = descriptorPage + Page.Size;
         _complaints = complaints ?? Complaints.Silent;
         memory.Write(descriptorPage, Page.Size).Clear();
+        if (copyPage is uint copy)
+            memory.Write(copy, Page.Size).Clear();
     }
 
     /// <summary>The devices, by index.</summary>
@@ -54,15 +60,17 @@ public sealed class DeviceBus
         }
 
         device.Attach(_memory, first);
-        _memory.WriteValue(
-            _descriptorPage + (uint)(index * DeviceDescriptor.Size),
-            new DeviceDescriptor
-            {
-                Type = device.Type,
-                Features = device.Features,
-                NumPages = (ushort)device.PageCount,
-                Pfn = first >> Page.Shift,
-            });
+        DeviceDescriptor descriptor = new()
+        {
+            Type = device.Type,
+            Features = device.Features,
+            NumPages = (ushort)device.PageCount,
+            Pfn = first >> Page.Shift,
+        };
+        uint offset = (uint)(index * DeviceDescriptor.Size);
+        _memory.WriteValue(_descriptorPage + offset, descriptor);
+        if (_copyPage is uint copy)
+            _memory.WriteValue(copy + offset, descriptor);
         _devices.Add(device);
         if (device is IInputDevice input)
             _inputs.Add(input);
@@ -76,19 +84,20 @@ public sealed class DeviceBus
     /// <param name="channel">Its channel.</param>
     /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>.</param>
     /// <param name="key">The key it was sent to.</param>
+    /// <exception cref="GuestAddressException">
+    /// It is not all the guest's own memory. As in the first launcher, that is the end of the guest: whoever hands such an
+    /// address to a device has lost track of its memory, and would not look at an error either.
+    /// </exception>
     public void HandleOutput(IGuestChannel channel, uint dmaAddress, uint key)
     {
+        _sent.Load(_memory, dmaAddress, toGuest: false);
         foreach (IGuestDevice device in _devices)
         {
             if (!device.Watches(key))
                 continue;
-            uint used = device.HandleOutput(channel, dmaAddress);
 
-            // used_len is the structure's first word. Where there is no structure, nobody is waiting for it.
-            if (_memory.Contains(dmaAddress, LguestDma.Size))
-                _memory.WriteUInt32(dmaAddress, used);
-            else
-                _complaints.Once("dma", $"the guest sent DMA from 0x{dmaAddress:x8} to key 0x{key:x8}: that address is not its own");
+            // used_len is the structure's first word.
+            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, _sent));
             return;
         }
 

@@ -62,6 +62,18 @@ public sealed unsafe class GuestVector
         Length = 0;
     }
 
+    /// <summary>Cuts off what is beyond <paramref name="bytes"/>.</summary>
+    public void Limit(long bytes)
+    {
+        int rest = (int)Math.Clamp(bytes, 0, Length);
+        Length = rest;
+        foreach (ref Iovec section in _sections.AsSpan())
+        {
+            section.iov_len = Math.Min(section.iov_len, (ulong)rest);
+            rest -= (int)section.iov_len;
+        }
+    }
+
     /// <summary>The first <paramref name="bytes"/> have been transferred: what is left comes next.</summary>
     public void Consume(long bytes)
     {

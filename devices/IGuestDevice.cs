@@ -31,9 +31,9 @@ public interface IGuestDevice
 
     /// <summary>The guest sent DMA to one of the device's keys.</summary>
     /// <param name="channel">The guest's channel, for a reply.</param>
-    /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>; may be any nonsense.</param>
+    /// <param name="sent">What was sent: guest memory, checked. It is valid during the call only.</param>
     /// <returns>Bytes taken: what goes to the DMA's used_len.</returns>
-    uint HandleOutput(IGuestChannel channel, uint dmaAddress);
+    uint HandleOutput(IGuestChannel channel, GuestVector sent);
 }
 
 /// <summary>A device that also brings the guest something from the host.</summary>

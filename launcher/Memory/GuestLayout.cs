@@ -28,6 +28,8 @@ public sealed class GuestLayout
         TableCount = CountTables(banks, kernel.PageOffset);
         LinearTables = PageDirectory - Math.Min(PageDirectory, (ulong)TableCount * Page.Size);
         DescriptorPage = banks.Top;
+        if (banks.All.Count > 1 && banks.All[1].Start > banks.Lowest.End)
+            DescriptorCopy = (uint)banks.Lowest.End;
         DevicePages = devicePages;
         Top = DescriptorPage + ((ulong)(1 + devicePages) * Page.Size);
         BootParametersEnd = seed ? Page.Size : BootParameters.CommandLine + Page.Size;
@@ -60,6 +62,12 @@ public sealed class GuestLayout
     /// <summary>The device descriptors: the first page above RAM.</summary>
     public ulong DescriptorPage { get; }
 
+    /// <summary>
+    /// With a hole above the lowest bank: a second copy of the device descriptors, in the hole's first page. Linux 2.6.23 reads
+    /// the first entry of its memory map only, and looks for its devices right above that.
+    /// </summary>
+    public uint? DescriptorCopy { get; }
+
     /// <summary>Device pages behind it.</summary>
     public int DevicePages { get; }
 
@@ -67,8 +75,16 @@ public sealed class GuestLayout
     public ulong Top { get; }
 
     /// <summary>All that the guest may touch, for <see cref="GuestMemory"/>.</summary>
-    public IReadOnlyList<MemoryRange> Ranges =>
-        [.. Banks.All, new MemoryRange((uint)DescriptorPage, Top - DescriptorPage)];
+    public IReadOnlyList<MemoryRange> Ranges
+    {
+        get
+        {
+            List<MemoryRange> ranges = [.. Banks.All, new MemoryRange((uint)DescriptorPage, Top - DescriptorPage)];
+            if (DescriptorCopy is uint copy)
+                ranges.Insert(1, new MemoryRange(copy, Page.Size));
+            return ranges;
+        }
+    }
 
     /// <summary>Works out a layout.</summary>
     /// <param name="banks">RAM.</param>

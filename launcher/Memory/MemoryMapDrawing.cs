@@ -25,6 +25,8 @@ public static class MemoryMapDrawing
         if (layout.InitrdLength > 0)
             rows.Add((layout.InitrdAddress, layout.InitrdAddress + layout.InitrdLength, "initrd"));
         rows.Add((layout.DescriptorPage, layout.DescriptorPage + Page.Size, "device descriptors"));
+        if (layout.DescriptorCopy is uint copy)
+            rows.Add((copy, copy + Page.Size, "device descriptors again, for kernels that know one bank only"));
         ulong page = layout.DescriptorPage + Page.Size;
         for (int i = 0; i < devices.Count; i++)
         {

@@ -56,7 +56,16 @@ public sealed class GuestLoop
                 case DmaAnswer when !IsEmptyCrash(answer):
                     uint address = BinaryPrimitives.ReadUInt32LittleEndian(answer);
                     uint key = BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(sizeof(uint)));
-                    _bus.HandleOutput(_channel, address, key);
+                    try
+                    {
+                        _bus.HandleOutput(_channel, address, key);
+                    }
+                    catch (GuestAddressException wrong)
+                    {
+                        // "Invalid address" is how the first launcher put it.
+                        return new RunOutcome(RunEnd.Died, $"Invalid address 0x{wrong.Address:x8} in DMA 0x{address:x8} sent to key 0x{key:x8}: {wrong.Length} bytes there are not all the guest's memory");
+                    }
+
                     OfferHeldInput();
                     break;
 

@@ -131,7 +131,7 @@ public sealed class GuestSession : IDisposable
         if (_initrd.Length > 0)
             _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));
 
-        DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints);
+        DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
         foreach (BlockImage image in _images)
             bus.Add(new BlockDevice(image, _complaints));
         bus.Add(new ConsoleDevice(_console, _kernel.Generation.ConsoleKey, _complaints));

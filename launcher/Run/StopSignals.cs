@@ -31,7 +31,12 @@ public sealed class StopSignals : IDisposable
         Listen(PosixSignal.SIGINT, 2);
         Listen(PosixSignal.SIGQUIT, 3);
         Listen(PosixSignal.SIGTERM, 15);
-        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => _continued()));
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
+        {
+            // Else the runtime, which remembers the terminal from its own start, sets it after us.
+            context.Cancel = true;
+            _continued();
+        }));
     }
 
     /// <summary>0, or the exit status that a signal asked for.</summary>

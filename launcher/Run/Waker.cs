@@ -29,7 +29,7 @@ public sealed class Waker : IDisposable
     private readonly Thread _thread;
     private readonly int[] _watched;
     private int _watchedCount;
-    private int _pause;
+    private int _pause = FirstPause;
     private bool _offerAgain;
     private bool _breakWanted;
     private bool _stopping;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine;
+using Lguest.Launcher;
+using Lguest.Launcher.Options;
+using Xunit;
+
+namespace Lguest.Tests.Launcher;
+
+/// <summary>Two generations of command lines, and every way to get them wrong.</summary>
+public sealed class CommandLineParserTests
+{
+    /// <summary>The same guest, written in 2007's two orders and in between.</summary>
+    [Theory]
+    [InlineData("64m vmlinux --block=rootfile --initrd=rd root=/dev/lgba quiet")]
+    [InlineData("--block=rootfile --initrd=rd 64m vmlinux root=/dev/lgba quiet")]
+    [InlineData("--block=rootfile 64m vmlinux --initrd=rd root=/dev/lgba quiet")]
+    [InlineData("--block rootfile 64m --initrd rd vmlinux root=/dev/lgba quiet")]
+    [InlineData("--block=rootfile --initrd=rd -- 64m vmlinux root=/dev/lgba quiet")]
+    [InlineData("64 vmlinux --block=rootfile --initrd=rd -- root=/dev/lgba quiet")]
+    public void BothHistoricOrdersAreUnderstood(string line)
+    {
+        LaunchOptions options = Parse(line);
+        Assert.Equal(LaunchAction.Run, options.Action);
+        Assert.Equal(64ul << 20, options.Banks.Top);
+        Assert.Equal("vmlinux", options.Kernel);
+        Assert.Equal("rootfile", Assert.Single(options.Blocks).Path);
+        Assert.Equal("rd", options.Initrd);
+        Assert.Equal("root=/dev/lgba quiet", options.GuestCommandLine);
+    }
+
+    /// <summary>From its first plain word on, the guest's command line is left alone.</summary>
+    [Theory]
+    [InlineData("64 vmlinux root=/dev/lgba --verbose -- single", "root=/dev/lgba --verbose -- single")]
+    [InlineData("64 vmlinux -- --verbose single", "--verbose single")]
+    [InlineData("64 vmlinux -- -- x", "-- x")]
+    [InlineData("-- 64 vmlinux --block=x", "--block=x")]
+    [InlineData("64 vmlinux -", "-")]
+    [InlineData("64 vmlinux", "")]
+    [InlineData("64 vmlinux --no-reboot", "")]
+    public void TheGuestsWordsAreItsOwn(string line, string expected) => Assert.Equal(expected, Parse(line).GuestCommandLine);
+
+    /// <summary>Disks keep their order; ,ro is not part of the name.</summary>
+    [Fact]
+    public void DisksKeepTheirOrder()
+    {
+        LaunchOptions options = Parse("--block=a,ro 64 vmlinux --block=b --block=c,d --block=,x,ro");
+        Assert.Equal([new("a", true), new("b", false), new("c,d", false), new(",x", true)], options.Blocks);
+    }
+
+    /// <summary>Switches and values.</summary>
+    [Fact]
+    public void OptionsTakeEffect()
+    {
+        LaunchOptions options = Parse("-v --no-reboot --engine=interpreter 64 vmlinux");
+        Assert.True(options.Verbose);
+        Assert.True(options.NoReboot);
+        Assert.Equal(EngineKind.Interpreter, options.Engine);
+        options = Parse("64 vmlinux");
+        Assert.False(options.Verbose);
+        Assert.False(options.NoReboot);
+        Assert.Equal(EngineKind.Auto, options.Engine);
+        Assert.Equal(EngineKind.Auto, Parse("--engine=auto 64 vmlinux").Engine);
+    }
+
+    /// <summary>Help and version need nothing else, and forgive what stands behind them.</summary>
+    [Theory]
+    [InlineData("--help", LaunchAction.Help)]
+    [InlineData("-h", LaunchAction.Help)]
+    [InlineData("64 vmlinux --help --nonsense", LaunchAction.Help)]
+    [InlineData("--version", LaunchAction.Version)]
+    public void HelpAndVersionComeFirst(string line, LaunchAction action) => Assert.Equal(action, Parse(line).Action);
+
+    /// <summary>Mistakes, and what is said of them.</summary>
+    [Theory]
+    [InlineData("", "how much memory, and which kernel?")]
+    [InlineData("--verbose", "how much memory, and which kernel?")]
+    [InlineData("64", "which kernel?")]
+    [InlineData("64 --verbose", "which kernel?")]
+    [InlineData("--frob 64 vmlinux", "there is no option --frob;")]
+    [InlineData("--frob=1 64 vmlinux", "there is no option --frob;")]
+    [InlineData("64 vmlinux -x", "there is no option -x;")]
+    [InlineData("64 vmlinux -vv", "there is no option -vv;")]
+    [InlineData("--verbose=yes 64 vmlinux", "--verbose takes no value")]
+    [InlineData("64 vmlinux --block", "--block needs a value: --block=FILE[,ro]")]
+    [InlineData("64 vmlinux --block=", "--block needs the name of a file")]
+    [InlineData("64 vmlinux --block=,ro", "--block needs the name of a file")]
+    [InlineData("64 vmlinux --initrd=", "--initrd needs the name of a file")]
+    [InlineData("64 vmlinux --initrd=a --initrd=b", "--initrd is given twice ('a' and 'b')")]
+    [InlineData("--engine=kvm 64 vmlinux", "there is no engine 'kvm'")]
+    [InlineData("--engine= 64 vmlinux", "there is no engine ''")]
+    [InlineData("64 vmlinux --tunnet=192.168.19.1", "networks are not there yet")]
+    [InlineData("64 vmlinux --sharenet=file", "networks between guests are not there yet")]
+    [InlineData("vmlinux 64", "'vmlinux' is no memory size")]
+    public void MistakesGetASentence(string line, string words)
+    {
+        LaunchException error = Assert.Throws<LaunchException>(() => Parse(line));
+        Assert.Contains(words, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    /// <summary>The help names every option, by the alphabet, and every exit status.</summary>
+    [Fact]
+    public void TheHelpIsComplete()
+    {
+        string help = HelpText.Whole();
+        int last = 0;
+        foreach (LaunchOption option in OptionTable.All)
+        {
+            int at = help.IndexOf("  --" + option.Name, StringComparison.Ordinal);
+            if (at < 0)
+                at = help.IndexOf($"  -{option.Letter}, --{option.Name}", StringComparison.Ordinal);
+            Assert.True(at > last, option.Name);
+            last = at;
+        }
+
+        Assert.Equal(OptionTable.All.Select(option => option.Name).Order(StringComparer.Ordinal), OptionTable.All.Select(option => option.Name));
+        foreach (string status in (string[])["  0    ", "  1    ", "  2    ", "128+n", "141"])
+            Assert.Contains(status, help, StringComparison.Ordinal);
+        Assert.Contains("Examples:", help, StringComparison.Ordinal);
+    }
+
+    /// <summary>The examples in the help are command lines that parse.</summary>
+    [Fact]
+    public void TheExamplesInTheHelpAreRight()
+    {
+        string[] examples = [.. HelpText.Whole().Split('\n').Where(line => line.StartsWith("  lguest ", StringComparison.Ordinal))];
+        Assert.Equal(3, examples.Length);
+        foreach (string example in examples)
+            Assert.NotEqual(string.Empty, Parse(example["  lguest ".Length..]).Kernel);
+    }
+
+    private static LaunchOptions Parse(string line) =>
+        CommandLineParser.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+}

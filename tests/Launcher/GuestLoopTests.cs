@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using System.Text;
+using Lguest.Devices;
+using Lguest.GuestAbi;
+using Lguest.Launcher;
+using Lguest.Launcher.Run;
+using Lguest.Tests.Support;
+using NSubstitute;
+using Xunit;
+
+namespace Lguest.Tests.Launcher;
+
+/// <summary>The main loop, against a channel that answers by a script.</summary>
+public sealed class GuestLoopTests : IDisposable
+{
+    private readonly TestGuest _guest = new();
+    private readonly HostPipe _input = new();
+    private readonly HostPipe _output = new();
+    private readonly ConsolePort _port;
+    private readonly DeviceBus _bus;
+    private bool _stop;
+
+    /// <summary>A guest with a console.</summary>
+    public GuestLoopTests()
+    {
+        _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, TimeProvider.System);
+        _bus = new DeviceBus(_guest.Memory, TestGuest.Ram);
+        _bus.Add(new ConsoleDevice(_port, key: 0));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _guest.Dispose();
+        _input.Dispose();
+        _output.Dispose();
+    }
+
+    /// <summary>A death, its reason, and the end; the words for a power-off are a good end.</summary>
+    [Theory]
+    [InlineData("CRASH: Power down", RunEnd.PoweredOff)]
+    [InlineData("CRASH: Power down.", RunEnd.Died)]
+    [InlineData("unhandled trap 13 at 0xc0100000 (0)", RunEnd.Died)]
+    public void ADeathHasAReason(string reason, RunEnd end) =>
+        Assert.Equal(new RunOutcome(end, reason), Run(Error(Errno.ENOENT), Text(reason)));
+
+    /// <summary>A guest that was killed while we wrote gives its reason at the first read, without ENOENT.</summary>
+    [Theory]
+    [InlineData("bad page table entry")]
+    [InlineData("CRASH: ")]
+    [InlineData("CRASH: x")]
+    public void AReasonMayComeRightAway(string reason) => Assert.Equal(new RunOutcome(RunEnd.Died, reason), Run(Text(reason)));
+
+    /// <summary>A reason that is none.</summary>
+    [Fact]
+    public void AMissingReasonIsReplaced() =>
+        Assert.Equal(new RunOutcome(RunEnd.Died, "the guest died without giving a reason"), Run(Error(Errno.ENOENT), Error(Errno.EINVAL)));
+
+    /// <summary>Eight bytes are a DMA, and go to the bus.</summary>
+    [Fact]
+    public void ADmaGoesToItsDevice()
+    {
+        "Hi"u8.CopyTo(_guest.Memory.Write(0x8000, 2));
+        _guest.WriteDma(0x1000, (0x8000, 2));
+        Assert.Equal(RunEnd.PoweredOff, Run(Dma(0x1000, 0), Error(Errno.ENOENT), Text(GuestLoop.PowerDown)).End);
+        Assert.Equal("Hi", _output.Read());
+        Assert.Equal(2u, _guest.UsedLen(0x1000));
+    }
+
+    /// <summary>DMA from memory that is not the guest's is its death, in the first launcher's words.</summary>
+    [Theory]
+    [InlineData(0x7FFFF000u, 0x8000u)]
+    [InlineData(0x1000u, 0x7FFFF000u)]
+    public void AnInvalidAddressIsADeath(uint dma, uint section)
+    {
+        _guest.WriteDma(0x1000, (section, 2));
+        RunOutcome outcome = Run(Dma(dma, 0));
+        Assert.Equal(RunEnd.Died, outcome.End);
+        Assert.StartsWith("Invalid address 0x7ffff000 ", outcome.Reason, StringComparison.Ordinal);
+    }
+
+    /// <summary>EAGAIN: the input is read and delivered, and then the break is released.</summary>
+    [Fact]
+    public void ABreakServicesInput()
+    {
+        _guest.WriteDma(0x3000, (0x8000, 16));
+        _guest.Fake.Bind(0, 0x3000, 1);
+        _input.Write("abc");
+        Run(Error(Errno.EAGAIN), Error(Errno.ENOENT), Text("x"));
+        Assert.Equal(3u, _guest.UsedLen(0x3000));
+        Assert.Equal([1u], _guest.Fake.Irqs);
+        Assert.Equal(1, _guest.Fake.Releases);
+    }
+
+    /// <summary>What was typed before the guest had a buffer is delivered at its next sign of life.</summary>
+    [Fact]
+    public void HeldInputIsDeliveredAfterOutput()
+    {
+        _input.Write("abc");
+        Run(
+            Error(Errno.EAGAIN),
+            buffer =>
+            {
+                Assert.Empty(_guest.Fake.Irqs);
+                _guest.WriteDma(0x3000, (0x8000, 16));
+                _guest.Fake.Bind(0, 0x3000, 1);
+                _guest.WriteDma(0x1000);
+                return Dma(0x1000, 0)(buffer);
+            },
+            Error(Errno.ENOENT),
+            Text("x"));
+        Assert.Equal(3u, _guest.UsedLen(0x3000));
+    }
+
+    /// <summary>Nobody listens to the output any more.</summary>
+    [Fact]
+    public void ABrokenOutputEndsTheRun()
+    {
+        _output.CloseRead();
+        _guest.WriteDma(0x1000, (0x8000, 2));
+        Assert.Equal(RunEnd.OutputFailed, Run(Dma(0x1000, 0)).End);
+    }
+
+    /// <summary>Three ^C in three breaks.</summary>
+    [Fact]
+    public void ThreeControlCEndTheRun()
+    {
+        long Press(Memory<byte> buffer)
+        {
+            _input.Write("\x03");
+            return -Errno.EAGAIN;
+        }
+
+        Assert.Equal(RunEnd.ConsoleAbort, Run(Press, Press, Press).End);
+    }
+
+    /// <summary>A signal came: after the next look at the devices it is over.</summary>
+    [Fact]
+    public void ASignalEndsTheRun()
+    {
+        _stop = true;
+        Assert.Equal(RunEnd.Stopped, Run(Error(Errno.EAGAIN)).End);
+    }
+
+    /// <summary>The reset line.</summary>
+    [Fact]
+    public void AResetEndsTheRun() => Assert.Equal(RunEnd.Restarted, Run(Error(Errno.ERESTART)).End);
+
+    /// <summary>Answers that no channel gives are errors, not loops.</summary>
+    [Theory]
+    [InlineData(-Errno.EINVAL)]
+    [InlineData(-Errno.EPERM)]
+    [InlineData(0)]
+    public void AnythingElseIsAnError(long answer) =>
+        Assert.Contains($"{answer}", Assert.Throws<LaunchException>(() => Run(_ => answer)).Message, StringComparison.Ordinal);
+
+    private static Func<Memory<byte>, long> Error(int errno) => _ => -errno;
+
+    private static Func<Memory<byte>, long> Text(string reason) => buffer =>
+    {
+        byte[] bytes = Encoding.ASCII.GetBytes(reason + "\0");
+        bytes.CopyTo(buffer);
+        return bytes.Length;
+    };
+
+    private static Func<Memory<byte>, long> Dma(uint address, uint key) => buffer =>
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(buffer.Span, address);
+        BinaryPrimitives.WriteUInt32LittleEndian(buffer.Span[4..], key);
+        return 8;
+    };
+
+    private RunOutcome Run(params Func<Memory<byte>, long>[] answers)
+    {
+        _guest.Fake.Reads(answers);
+
+        // A waker without devices never breaks anything: the script says when.
+        using Waker waker = new(Substitute.For<IGuestChannel>(), []);
+        return new GuestLoop(_guest.Channel, _bus, _port, waker, () => _stop).Run();
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Xunit;
+
+namespace Lguest.Tests.Support;
+
+/// <summary>What a test may need that a machine may lack. A missing thing is a skipped test with a reason, never a green one.</summary>
+public enum Need
+{
+    /// <summary>out/lguest, built by make.</summary>
+    Launcher,
+
+    /// <summary>Our own guests under out/guest, built by make with gcc.</summary>
+    Guests,
+
+    /// <summary>A real 2.6.23 kernel, named by LGUEST_TEST_KERNEL.</summary>
+    Kernel,
+
+    /// <summary>LGUEST_TEST_INITRD as well: an initrd with a shell.</summary>
+    Initrd,
+
+    /// <summary>LGUEST_TEST_ROOT as well: an ext2 root disk with a shell as /sbin/init.</summary>
+    RootDisk,
+
+    /// <summary>Not being root: file permissions mean nothing to root.</summary>
+    OrdinaryUser,
+}
+
+/// <summary>Finds out whether a need is met. xunit 2 asks at discovery, before the test runs.</summary>
+public static class Needs
+{
+    /// <summary>Where make puts things.</summary>
+    public static string OutDirectory => Environment.GetEnvironmentVariable("LGUEST_OUT") ?? Path.Combine(FindRoot(), "out");
+
+    /// <summary>The launcher that make built.</summary>
+    public static string LauncherPath => Path.Combine(OutDirectory, "lguest");
+
+    /// <summary>One of our guests, such as demo or conformance/entry.</summary>
+    public static string Guest(string name) => Path.Combine(OutDirectory, "guest", name);
+
+    /// <summary>Null when all needs are met, else why not.</summary>
+    public static string? WhyNot(Need[] needs)
+    {
+        foreach (Need need in needs)
+        {
+            string? reason = need switch
+            {
+                Need.Launcher => File.Exists(LauncherPath) ? null : $"no {LauncherPath} (run make)",
+                Need.Guests => Directory.Exists(Guest("conformance")) ? null : $"no guests in {OutDirectory}/guest (run make; it takes gcc)",
+                Need.Kernel => Variable("LGUEST_TEST_KERNEL"),
+                Need.Initrd => Variable("LGUEST_TEST_INITRD"),
+                Need.RootDisk => Variable("LGUEST_TEST_ROOT"),
+                Need.OrdinaryUser => Environment.UserName == "root" ? "root may read everything" : null,
+                _ => throw new ArgumentOutOfRangeException(nameof(needs)),
+            };
+            if (reason != null)
+                return reason;
+        }
+
+        return null;
+    }
+
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) switch
+    {
+        null or "" => $"{name} is not set",
+        string path when !File.Exists(path) => $"{name} names a file that is not there: {path}",
+        _ => null,
+    };
+
+    private static string FindRoot()
+    {
+        for (string? directory = AppContext.BaseDirectory; directory != null; directory = Path.GetDirectoryName(directory))
+        {
+            if (File.Exists(Path.Combine(directory, "Lguest.sln")))
+                return directory;
+        }
+
+        return Environment.CurrentDirectory;
+    }
+}
+
+/// <summary>A test that needs something.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class FactNeedingAttribute : FactAttribute
+{
+    /// <summary>Skips, with the reason, when a need is not met.</summary>
+    public FactNeedingAttribute(params Need[] needs) => Skip = Needs.WhyNot(needs);
+}
+
+/// <summary>A theory that needs something.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class TheoryNeedingAttribute : TheoryAttribute
+{
+    /// <summary>Skips, with the reason, when a need is not met.</summary>
+    public TheoryNeedingAttribute(params Need[] needs) => Skip = Needs.WhyNot(needs);
+}

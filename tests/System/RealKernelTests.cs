@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Tests.Support;
+using Xunit;
+
+namespace Lguest.Tests.WholeSystem;
+
+/// <summary>
+/// A real Linux 2.6.23, from the environment: docs/testing.md says what is asked of kernel, initrd and root disk.
+/// </summary>
+public sealed class RealKernelTests : IDisposable
+{
+    private readonly PseudoTerminal _terminal = new();
+    private readonly TemporaryDirectory _directory = new();
+
+    private static string Kernel => Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!;
+
+    private static string Initrd => Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD")!;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _terminal.Dispose();
+        _directory.Dispose();
+    }
+
+    /// <summary>A shell from an initrd, at three sizes of memory.</summary>
+    [TheoryNeeding(Need.Kernel, Need.Initrd, Need.Launcher)]
+    [InlineData("16m")]
+    [InlineData("64m")]
+    [InlineData("512m")]
+    public void AnInitrdGivesAShell(string memory)
+    {
+        _terminal.Start(memory, Kernel, $"--initrd={Initrd}");
+        _terminal.WaitFor("# ");
+        Shell("echo $((6*7))$((2+1))", "423");
+        Shell("cat /proc/version", "Linux version 2.6.23");
+        PowerOff();
+    }
+
+    /// <summary>The kernel's memory map has every bank, and the guest lives with one that it does not use.</summary>
+    [FactNeeding(Need.Kernel, Need.Initrd, Need.Launcher)]
+    public void MemoryWithAHoleBoots()
+    {
+        _terminal.Start("64m@0,32m@128m", Kernel, $"--initrd={Initrd}");
+        _terminal.WaitFor("# ");
+        PowerOff();
+    }
+
+    /// <summary>A root disk, twice in a row: the second boot finds what the first one wrote, and the file system is clean.</summary>
+    [FactNeeding(Need.Kernel, Need.RootDisk, Need.Launcher)]
+    public void ARootDiskKeepsWhatWasWritten()
+    {
+        string disk = Path.Combine(_directory.Path, "root.img");
+        File.Copy(Environment.GetEnvironmentVariable("LGUEST_TEST_ROOT")!, disk);
+        File.SetUnixFileMode(disk, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _terminal.Start("64m", Kernel, $"--block={disk}", "root=/dev/lgba", "rw");
+        _terminal.WaitFor("# ");
+        Shell("echo written by a guest >/lguest-test && echo do''ne", "done");
+        Shell("sync; mount -o remount,ro / && echo r''o", "ro");
+        PowerOff();
+        CheckFileSystem(disk);
+
+        using PseudoTerminal second = new();
+        second.Start("64m", Kernel, $"--block={disk},ro", "root=/dev/lgba", "ro");
+        second.WaitFor("# ");
+        second.Type("cat /lguest-test\r");
+        second.WaitFor("written by a guest");
+        second.Signal(Mono.Unix.Native.Signum.SIGTERM);
+        Assert.Equal(143, second.WaitForExit());
+        Assert.Equal(second.Before, second.Settings);
+    }
+
+    private static void CheckFileSystem(string disk)
+    {
+        const string Checker = "/sbin/e2fsck";
+        if (!File.Exists(Checker))
+            return;
+        using Process check = Process.Start(new ProcessStartInfo(Checker, ["-fn", disk]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        string output = check.StandardOutput.ReadToEnd();
+        check.WaitForExit();
+        Assert.True(check.ExitCode == 0, output);
+    }
+
+    private void Shell(string command, string answer)
+    {
+        _terminal.Type(command + "\r");
+        _terminal.WaitFor(answer);
+        _terminal.WaitFor("# ");
+    }
+
+    private void PowerOff()
+    {
+        _terminal.Type("poweroff -f\r");
+        Assert.Equal(0, _terminal.WaitForExit());
+        Assert.Equal(_terminal.Before, _terminal.Settings);
+        Assert.Equal(string.Empty, _terminal.Error);
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Tests.Support;
+using Mono.Unix.Native;
+using Xunit;
+
+namespace Lguest.Tests.WholeSystem;
+
+/// <summary>Every way out of the launcher: the status it promises, and a terminal with every bit as it was before.</summary>
+public sealed class WaysOutTests : IDisposable
+{
+    private readonly PseudoTerminal _terminal = new();
+    private readonly TemporaryDirectory _directory = new();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _terminal.Dispose();
+        _directory.Dispose();
+    }
+
+    /// <summary>The guest powers off.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void PowerOff()
+    {
+        _terminal.Start("16m", Needs.Guest("conformance/hello"));
+        ExpectEnd(0);
+        Assert.Contains("1 passed, 0 failed", _terminal.Output, StringComparison.Ordinal);
+        Assert.Equal(string.Empty, _terminal.Error);
+    }
+
+    /// <summary>The guest crashes.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void Crash()
+    {
+        _terminal.Start("16m", Needs.Guest("conformance/kill"), "kill=crash");
+        ExpectEnd(1);
+        Assert.Equal("lguest: CRASH: this is the reason\n", _terminal.Error);
+    }
+
+    /// <summary>The guest cannot be started.</summary>
+    [FactNeeding(Need.Launcher)]
+    public void NoKernel()
+    {
+        _terminal.Start("16m", "/nonexistent");
+        ExpectEnd(1);
+        Assert.Equal("lguest: kernel '/nonexistent' does not exist; is the name right?\n", _terminal.Error);
+    }
+
+    /// <summary>Three ^C, each alone.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ThreeControlC()
+    {
+        StartWaiting();
+        for (int i = 0; i < 3; i++)
+        {
+            _terminal.Type("\x03");
+            Thread.Sleep(200);
+        }
+
+        ExpectEnd(2);
+    }
+
+    /// <summary>Three ^C in one go are input, not a way out.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void PastedControlCAreInput()
+    {
+        StartWaiting();
+        _terminal.Type("\x03\x03\x03");
+        Thread.Sleep(500);
+        _terminal.Signal(Signum.SIGTERM);
+        ExpectEnd(143);
+    }
+
+    /// <summary>Signals that ask us to go.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData(Signum.SIGTERM, 143)]
+    [InlineData(Signum.SIGHUP, 129)]
+    [InlineData(Signum.SIGINT, 130)]
+    [InlineData(Signum.SIGQUIT, 131)]
+    public void Signals(Signum signal, int status)
+    {
+        StartWaiting();
+        _terminal.Signal(signal);
+        ExpectEnd(status);
+        Assert.Equal(string.Empty, _terminal.Error);
+    }
+
+    /// <summary>Signals while the guest is busy, not halted.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ASignalWhileTheGuestComputes()
+    {
+        _terminal.Start("16m", Needs.Guest("conformance/segments"));
+        _terminal.WaitUntilRaw();
+        _terminal.Signal(Signum.SIGTERM);
+        ExpectEnd(143);
+    }
+
+    /// <summary>A stop and a continuation: the terminal, which the shell has set for itself meanwhile, is the guest's again.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void AContinuedLauncherTakesTheTerminalAgain()
+    {
+        StartWaiting();
+        _terminal.Signal(Signum.SIGSTOP);
+        _terminal.MakeCooked();
+        Assert.False(_terminal.IsRaw);
+        _terminal.Signal(Signum.SIGCONT);
+        _terminal.WaitUntilRaw();
+        _terminal.Signal(Signum.SIGTERM);
+        ExpectEnd(143);
+    }
+
+    /// <summary>
+    /// A bug: an exception that nobody expected. A part of the launcher that is missing makes one, once the terminal is raw.
+    /// </summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void AnUnexpectedException()
+    {
+        foreach (string file in Directory.GetFiles(Needs.OutDirectory))
+        {
+            string copy = Path.Combine(_directory.Path, Path.GetFileName(file));
+            File.Copy(file, copy);
+            if (Path.GetFileName(file) == "Iced.dll")
+                File.WriteAllText(copy, "no assembly any more");
+        }
+
+        _terminal.StartProgram(Path.Combine(_directory.Path, "lguest"), "16m", Needs.Guest("conformance/integer"));
+        int status = _terminal.WaitForExit();
+        Assert.Equal(_terminal.Before, _terminal.Settings);
+        Assert.Equal(1, status);
+        Assert.StartsWith("lguest: internal error, please report it: ", _terminal.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>Nobody reads the output any more.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ABrokenPipe()
+    {
+        using Process process = LauncherProcess.Start("16m", Needs.Guest("conformance/segments"));
+        process.StandardOutput.Close();
+        Assert.True(process.WaitForExit(LauncherProcess.Patience));
+        Assert.Equal(141, process.ExitCode);
+    }
+
+    /// <summary>Output that cannot be written.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void AFullDiskForTheOutput()
+    {
+        using Process process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" 16m \"$1\" >/dev/full </dev/null", Needs.LauncherPath, Needs.Guest("conformance/hello")]) { RedirectStandardError = true })!;
+        string error = process.StandardError.ReadToEnd();
+        Assert.True(process.WaitForExit(LauncherProcess.Patience));
+        Assert.Equal(1, process.ExitCode);
+        Assert.Equal("lguest: the guest's console cannot be written to standard output: no space left on device\n", error);
+    }
+
+    /// <summary>With standard output closed, a disk must not become the console.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ADiskNeverTakesTheConsolesPlace()
+    {
+        string disk = _directory.File("disk.img", new byte[65536]);
+        using Process process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec \"$0\" --block=\"$2\" 16m \"$1\" >&- <&-", Needs.LauncherPath, Needs.Guest("conformance/hello"), disk]) { RedirectStandardError = true })!;
+        process.StandardError.ReadToEnd();
+        Assert.True(process.WaitForExit(LauncherProcess.Patience));
+        Assert.Equal(-1, File.ReadAllBytes(disk).AsSpan().IndexOfAnyExcept((byte)0));
+    }
+
+    /// <summary>A guest that waits for a line that does not come.</summary>
+    private void StartWaiting()
+    {
+        _terminal.Start("16m", Needs.Guest("conformance/console-input"), "lines=never");
+        _terminal.WaitUntilRaw();
+
+        // Long enough to have come there.
+        Thread.Sleep(500);
+    }
+
+    private void ExpectEnd(int status)
+    {
+        int ended = _terminal.WaitForExit();
+        Assert.True(ended == status, $"status {ended}, not {status}\n{_terminal.Output}\n{_terminal.Error}");
+        Assert.Equal(_terminal.Before, _terminal.Settings);
+    }
+}
