@@ -71,6 +71,7 @@ public static class OptionTable
     {
         "auto" => EngineKind.Auto,
         "interpreter" => EngineKind.Interpreter,
+        "translator" => EngineKind.Translator,
         _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto or interpreter"),
     };
 
