@@ -310,6 +310,14 @@ public unsafe struct CpuState
     [FieldOffset(0x530)]
     public ulong SavedR10;
 
+    /// <summary>Translator: non-zero: bring the floating point state in when entering.</summary>
+    [FieldOffset(0x538)]
+    public uint FloatResume;
+
+    /// <summary>Translator: whether it was in the host's registers when translated code was left.</summary>
+    [FieldOffset(0x53C)]
+    public uint FloatWasLive;
+
     /// <summary>A general register.</summary>
     public uint this[GeneralRegister register]
     {

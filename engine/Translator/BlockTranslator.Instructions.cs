@@ -111,7 +111,7 @@ internal sealed unsafe partial class BlockTranslator
             return true;
         }
 
-        return i.FlowControl == FlowControl.Next && IsPlain(in i) && Plain(in i);
+        return i.FlowControl == FlowControl.Next && (IsPlain(in i) ? Plain(in i) : Float(in i));
     }
 
     /// <summary>

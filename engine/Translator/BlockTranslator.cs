@@ -57,6 +57,7 @@ internal sealed unsafe partial class BlockTranslator
         _blockPage = eip & ~Page.OffsetMask;
         _links.Clear();
         _ended = false;
+        _floatLoaded = false;
         _reader.Reset(_core.Memory.Base + physical, room);
         _decoder.IP = eip;
         _emit.Start(place);
@@ -99,6 +100,7 @@ internal sealed unsafe partial class BlockTranslator
         _emit.StoreState(0x20, eip);
         _emit.Jump(_exit);
         _core.ContinueInterpretedAt(number, _emit.Here);
+        _floatLoaded = false;
         if (instruction == null)
             return;
 

@@ -60,6 +60,7 @@ internal sealed unsafe class NativeStubs
         Label attention = a.CreateLabel();
         Label abort = a.CreateLabel();
         Label leave = a.CreateLabel();
+        Label noFloat = a.CreateLabel();
 
         // void enter(CpuState*)
         a.Label(ref enter);
@@ -81,6 +82,11 @@ internal sealed unsafe class NativeStubs
         a.Label(ref entryStart);
         a.cmp(__dword_ptr[r13 + 0x38], 0);
         a.jne(abort);
+        a.cmp(__dword_ptr[r13 + 0x538], 0);
+        a.je(noFloat);
+        a.fxrstor(__[r13 + CpuState.FxStateOffset]);
+        a.mov(__dword_ptr[r13 + 0x520], 1);
+        a.Label(ref noFloat);
         a.push(__qword_ptr[r13 + 0x500]);
         a.popfq();
         for (int i = 0; i < 8; i++)
@@ -104,7 +110,9 @@ internal sealed unsafe class NativeStubs
         a.pushfq();
         a.pop(__qword_ptr[r13 + 0x500]);
         a.cld();
-        a.cmp(__dword_ptr[r13 + 0x520], 0);
+        a.mov(eax, __dword_ptr[r13 + 0x520]);
+        a.mov(__dword_ptr[r13 + 0x53C], eax);
+        a.test(eax, eax);
         a.je(leave);
 
         // The floating point registers are C#'s too: the guest's go home, and no exception of its may wait in them.
@@ -118,6 +126,9 @@ internal sealed unsafe class NativeStubs
         a.mov(rsp, __[r13 + 0xF8]);
         a.cld();
         a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.NotEntered);
+        a.fninit();
+        a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
+        a.mov(__dword_ptr[r13 + 0x520], 0);
 
         a.Label(ref leave);
         a.add(rsp, 8);

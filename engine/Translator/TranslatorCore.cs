@@ -90,6 +90,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
             _stubs.Enter(cpu);
+            cpu->FloatResume = 0;
             host = null;
             switch ((TranslatedExit)cpu->ExitReason)
             {
@@ -179,6 +180,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <returns>Whether it is.</returns>
     private bool Interpret(uint number, out byte* host, out CpuExit exit)
     {
+        HideHostAddresses();
         Interpreted* record = _interpreted + number;
         byte* next = record->Continue;
         uint nextEip = record->NextEip;
@@ -198,10 +200,28 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <summary>The instruction at an EIP, by the interpreter; on by looking.</summary>
     private bool InterpretAt(uint eip, out CpuExit exit)
     {
+        HideHostAddresses();
         ToLazyFlags();
         Cpu->Eip = eip;
         Cpu->Budget = int.MaxValue;
         return _interpreter.Step(out exit);
+    }
+
+    /// <summary>
+    /// The unit remembers where its last instruction was, in the host's code: that becomes the guest's address again before
+    /// anything of the guest's can see it. (Data addresses need nothing: their low half is the guest's.)
+    /// </summary>
+    private void HideHostAddresses()
+    {
+        if (Cpu->FloatWasLive == 0)
+            return;
+        Cpu->FloatWasLive = 0;
+        uint offset = *(uint*)(Cpu->FxState + 8) - (uint)(ulong)_arena.Executable;
+        if (offset >= CodeBytes + 4096)
+            return;
+        *(uint*)(Cpu->FxState + 8) = _side.Find(offset).Eip;
+        *(ushort*)(Cpu->FxState + 12) = (ushort)Cpu->Cs.Selector;
+        *(ushort*)(Cpu->FxState + 20) = (ushort)Cpu->Ds.Selector;
     }
 
     /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>
@@ -213,6 +233,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             case SideKind.GoingToR10WithEcxInR9:
                 Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
                 Cpu->Eip = (uint)Cpu->SavedR10;
+                break;
+            case SideKind.InstructionWithEcxInR9:
+                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
+                Cpu->Eip = place.Eip;
                 break;
             case SideKind.GoingToR10:
                 Cpu->Eip = (uint)Cpu->SavedR10;
@@ -234,6 +258,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         Cpu->Eip = eip;
         host = null;
         exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
+
+        // Misaligned for SSE, or through a segment that does not reach everywhere: the interpreter knows what it comes to.
+        if (Cpu->FaultVector == 13)
+            return InterpretAt(eip, out exit);
         if (Cpu->FaultVector != 14)
         {
             exit.Vector = (byte)Cpu->FaultVector;
@@ -252,7 +280,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         switch (TryMap(linear, write, out uint errorCode, out string? killReason))
         {
             case MapResult.Mapped:
+                // Begun anew: into the middle of a block, whose first floating point instruction is behind.
                 host = _arena.Executable + place.Offset;
+                Cpu->FloatResume = Cpu->FloatWasLive;
                 return false;
             case MapResult.Fault:
                 exit.Vector = 14;
