@@ -92,7 +92,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Leaves for the interpreter; the code behind it is where it comes back to.</summary>
-    private void EmitInterpret(uint eip, Instruction* instruction)
+    private uint EmitInterpret(uint eip, Instruction* instruction)
     {
         uint number = _core.AddInterpreted(eip, instruction);
         _emit.StoreState(0xCC, number);
@@ -102,7 +102,7 @@ internal sealed unsafe partial class BlockTranslator
         _core.ContinueInterpretedAt(number, _emit.Here);
         _floatLoaded = false;
         if (instruction == null)
-            return;
+            return number;
 
         // What may change the mode, or goes elsewhere, has nothing behind it that could be entered.
         switch (instruction->FlowControl)
@@ -114,6 +114,8 @@ internal sealed unsafe partial class BlockTranslator
                 _ended = true;
                 break;
         }
+
+        return number;
     }
 
     /// <summary>The end of a path: on to an EIP that is known now.</summary>

@@ -27,6 +27,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
     private readonly EmittedRegion* _region;
+    private readonly EmittedRegion* _systemCallRegion;
+    private readonly EmittedRegion* _interruptReturnRegion;
+    private static readonly bool s_xstats = Environment.GetEnvironmentVariable("XSTATS") != null; private readonly Dictionary<string, long> _interpretedCounts = [];
+    private readonly long[] _exits = new long[16];
     private bool _flagsAreNative;
     private bool _interpreterRan;
 
@@ -53,7 +57,11 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         AllocateSpaces();
         Cpu->HostMxcsr = 0x1F80;
         Cpu->BranchTable = _table.Address;
+        Cpu->UserCs.Selector = NoSelector;
+        Cpu->UserSs.Selector = NoSelector;
         _region = SignalHandlers.Register(_stubs.Region);
+        _systemCallRegion = SignalHandlers.Register(_stubs.SystemCallRegion);
+        _interruptReturnRegion = SignalHandlers.Register(_stubs.InterruptReturnRegion);
         _timer = new ThreadTimer(Cpu);
         _interpreter.ForeignCode = this;
     }
@@ -91,6 +99,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             cpu->EnterTarget = (ulong)host;
             _stubs.Enter(cpu);
             cpu->FloatResume = 0;
+
+            // System calls change the ring without asking.
+            _interpreter.UpdateMode();
+            _mode = CurrentMode();
+            if (cpu->FloatWasLive != 0)
+                HideHostAddresses();
+            _exits[cpu->ExitReason]++;
             host = null;
             switch ((TranslatedExit)cpu->ExitReason)
             {
@@ -113,6 +128,14 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.Attention:
                     Interrupted();
                     break;
+                case TranslatedExit.InterpretHere:
+                    if (InterpretAt(cpu->Eip, out CpuExit here))
+                        return Leave(here);
+                    RememberUserSegments();
+                    break;
+                case TranslatedExit.SystemCallFault:
+                    MapKernelStack();
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Eip - 2 });
                 case TranslatedExit.SoftwareInterrupt:
                     return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - 2 });
             }
@@ -142,9 +165,20 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        if (Environment.GetEnvironmentVariable("XSTATS") != null)
+        {
+            for (int i = 0; i < 9; i++)
+                Console.Error.WriteLine($"{(TranslatedExit)i} {_exits[i]}");
+            Console.Error.WriteLine($"blocks {BlocksTranslated} bytes {CodeBytes} flushes {_flushes} drops {_drops} windows {Windows} tablemiss");
+            foreach (var kv in _interpretedCounts.OrderByDescending(k => k.Value).Take(25))
+                Console.Error.WriteLine($"{kv.Value} {kv.Key}");
+        }
+
         // In this order: no signal may find the region when its code is gone.
         _timer.Dispose();
         SignalHandlers.Unregister(_region);
+        SignalHandlers.Unregister(_systemCallRegion);
+        SignalHandlers.Unregister(_interruptReturnRegion);
         _interpreter.ForeignCode = null;
         FreeSpaces();
         FreeCode();
@@ -180,8 +214,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <returns>Whether it is.</returns>
     private bool Interpret(uint number, out byte* host, out CpuExit exit)
     {
-        HideHostAddresses();
         Interpreted* record = _interpreted + number;
+        if (s_xstats) { var d = Iced.Intel.Decoder.Create(32, new Iced.Intel.ByteArrayCodeReader(_interpreter.TryFetch(Cpu->Eip, out uint ph, out _) ? new Span<byte>(Memory.Base + ph, 16).ToArray() : new byte[1])); d.IP = Cpu->Eip; string k = d.Decode().ToString(); _interpretedCounts[k] = _interpretedCounts.GetValueOrDefault(k) + 1; }
         byte* next = record->Continue;
         uint nextEip = record->NextEip;
         uint drops = _drops;
@@ -192,7 +226,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         host = null;
         if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
             return true;
-        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && SegmentsAreAsBefore())
+        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
             host = next;
         return false;
     }
@@ -200,7 +234,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <summary>The instruction at an EIP, by the interpreter; on by looking.</summary>
     private bool InterpretAt(uint eip, out CpuExit exit)
     {
-        HideHostAddresses();
         ToLazyFlags();
         Cpu->Eip = eip;
         Cpu->Budget = int.MaxValue;
@@ -213,9 +246,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// </summary>
     private void HideHostAddresses()
     {
-        if (Cpu->FloatWasLive == 0)
-            return;
-        Cpu->FloatWasLive = 0;
         uint offset = *(uint*)(Cpu->FxState + 8) - (uint)(ulong)_arena.Executable;
         if (offset >= CodeBytes + 4096)
             return;
