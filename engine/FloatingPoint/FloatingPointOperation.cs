@@ -274,7 +274,10 @@ public sealed unsafe class FloatingPointOperation
         uint raised = image->Mxcsr & FxImage.ExceptionFlags;
         if ((raised & ~(before >> 7)) != 0)
         {
+            // The registers are taken back; that the x87 unit turned to MMX is not.
             *image = saved;
+            if (_waits)
+                image->EnterMmx();
             return Raise(image, before, raised);
         }
 
