@@ -213,6 +213,8 @@ internal sealed class InstructionWriter
         }
 
         Target = PickTarget();
+        if (form.Alignment > 1 && !_random.OneIn(6))
+            Target &= ~(form.Alignment - 1);
         uint offset = gs ? Target - Layout.Data : Target;
         return address16 ? WriteMemory16(at, reg, offset) : WriteMemory32(at, reg, offset);
     }

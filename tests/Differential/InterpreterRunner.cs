@@ -51,9 +51,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
     /// <inheritdoc/>
     public void Run(Snippet snippet, Outcome outcome)
     {
-        Span<byte> code = _memory.Write(FirstPage + snippet.Offset, (uint)(snippet.Code.Length + Layout.TerminatorBytes));
-        snippet.Code.CopyTo(code);
-        Layout.WriteTerminator(code[snippet.Code.Length..]);
+        snippet.WriteCode(_memory.Write(FirstPage, Layout.PageSize));
         snippet.Memory.CopyTo(_memory.Write(Image, Layout.ImageBytes));
         CpuState* cpu = _core.Cpu;
         snippet.Before.Registers.CopyTo(new Span<uint>(cpu->Registers, 8));

@@ -72,9 +72,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     {
         lock (_turn)
         {
-            Span<byte> code = new(_memory + snippet.Offset, snippet.Code.Length + Layout.TerminatorBytes);
-            snippet.Code.CopyTo(code);
-            Layout.WriteTerminator(code[snippet.Code.Length..]);
+            snippet.WriteCode(new Span<byte>(_memory, (int)Layout.PageSize));
             Span<byte> image = new(_memory + Layout.PageSize, Layout.ImageBytes);
             snippet.Memory.CopyTo(image);
             snippet.Before.Registers.CopyTo(new Span<uint>(At<uint>(NativeStubs.In), 8));
