@@ -59,7 +59,8 @@ internal sealed unsafe class FloatingPointGenerator
         int count = form != null ? 1 : 2 + _random.Below(MaxInstructions - 1);
         for (int i = 0; i < count; i++)
         {
-            while (!_writer.TryAppend(form ?? _random.Pick(FloatingPointForms.All).Form, one => (form != null || !LoadsControl(one)) && Prepare(one), out _))
+            bool last = i == count - 1;
+            while (!_writer.TryAppend(form ?? _random.Pick(FloatingPointForms.All).Form, one => (form != null || Fits(one, last)) && Prepare(one), out _))
             {
             }
         }
@@ -145,9 +146,14 @@ internal sealed unsafe class FloatingPointGenerator
         }
     }
 
-    // Would unmask exceptions behind the generator's back.
-    private static bool LoadsControl(in Instruction instruction) =>
-        instruction.Mnemonic is Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fxrstor or Mnemonic.Ldmxcsr;
+    // In a sequence: no exceptions unmasked behind the generator's back, and nothing that could load the processor's pointers
+    // back from memory.
+    private static bool Fits(in Instruction instruction, bool last) => instruction.Mnemonic switch
+    {
+        Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fxrstor or Mnemonic.Ldmxcsr => false,
+        Mnemonic.Fnstenv or Mnemonic.Fnsave or Mnemonic.Fxsave => last,
+        _ => true,
+    };
 
     private bool Prepare(Instruction instruction)
     {
@@ -167,7 +173,7 @@ internal sealed unsafe class FloatingPointGenerator
         // A store that an unmasked exception withholds does not even look at its page; the interpreter does, before.
         bool store = instruction.Mnemonic is Mnemonic.Fst or Mnemonic.Fstp or Mnemonic.Fist or Mnemonic.Fistp or Mnemonic.Fbstp;
         bool low = !gs && (instruction.MemoryBase.IsGPR16() || instruction.MemoryDisplSize == 2);
-        if (store && (~_snippet.Before.Fx[0] & FxImage.ExceptionFlags) != 0 && (low || target - Layout.Data > Layout.WritableBytes - 16))
+        if (store && (~_snippet.Before.Fx[0] & FxImage.ExceptionFlags) != 0 && (low || instruction.MemorySegment is Register.CS or Register.FS || target - Layout.Data > Layout.WritableBytes - 16))
             return false;
 
         // How much of a large operand is moved before the segment's limit is met is not defined.
@@ -175,7 +181,10 @@ internal sealed unsafe class FloatingPointGenerator
             return false;
 
         int at = Layout.ImageOffset(target);
-        if (at < 0 || at > Layout.DataBytes - SnippetState.FxBytes)
+        if (at < 0)
+            return true;
+        IgnorePointers(instruction.Code, at);
+        if (at > Layout.DataBytes - SnippetState.FxBytes)
             return true;
         Span<byte> operand = _snippet.Memory.AsSpan(at, SnippetState.FxBytes);
         switch (instruction.Code)
@@ -192,16 +201,6 @@ internal sealed unsafe class FloatingPointGenerator
             case Code.Ldmxcsr_m32:
                 MemoryMarshal.Write(operand, _random.OneIn(4) ? _random.Word() : _random.Word() & FxImage.MxcsrValid);
                 break;
-            case Code.Fnstenv_m14byte or Code.Fnsave_m94byte:
-                Ignore(at + 6, 8);
-                break;
-            case Code.Fnstenv_m28byte or Code.Fnsave_m108byte:
-                Ignore(at + 12, 16);
-                break;
-            case Code.Fxsave_m512byte:
-                Ignore(at + 6, 18);
-                Ignore(at + 28, 4);
-                break;
             case Code.Fbld_m80bcd:
                 for (int i = 0; i < 9 && !_random.OneIn(8); i++)
                     operand[i] = (byte)((_random.Below(10) << 4) | _random.Below(10));
@@ -215,6 +214,23 @@ internal sealed unsafe class FloatingPointGenerator
         }
 
         return true;
+    }
+
+    private void IgnorePointers(Code code, int at)
+    {
+        switch (code)
+        {
+            case Code.Fnstenv_m14byte or Code.Fnsave_m94byte:
+                Ignore(at + 6, 8);
+                break;
+            case Code.Fnstenv_m28byte or Code.Fnsave_m108byte:
+                Ignore(at + 12, 16);
+                break;
+            case Code.Fxsave_m512byte:
+                Ignore(at + 6, 18);
+                Ignore(at + 28, 4);
+                break;
+        }
     }
 
     private void Ignore(int at, int length)
