@@ -51,7 +51,13 @@ public sealed class EngineChannel : IGuestChannel
         if (guest is null)
             return request == ChannelRequest.Initialize ? Initialize(arguments) : -Errno.EINVAL;
         if (guest.DeathReason is not null || guest.ResetRequested)
+        {
+            // Whoever waits in BREAK 1 since before the guest died must be let go all the same.
+            if (request == ChannelRequest.Break)
+                _released.Set();
             return -Errno.ENOENT;
+        }
+
         if (Thread.CurrentThread != _owner && request != ChannelRequest.Break)
             return -Errno.EPERM;
         switch (request)
