@@ -184,7 +184,10 @@ public sealed unsafe partial class InterpreterCore
         _current = null;
         uint epoch = Epoch;
         MicroOp* first = FindBlock(target);
-        if (epoch == Epoch)
+
+        // An instruction that may reach into the next page is not linked: the link would outlive that page's mapping, which
+        // only finding the block again looks at.
+        if (epoch == Epoch && (target & Page.OffsetMask) <= Page.Size - BlockBuilder.MaxInstructionBytes)
             op->Link = first;
         return first;
     }
