@@ -23,6 +23,7 @@ public sealed class EngineChannel : IGuestChannel
     private readonly Lock _breakLock = new();
     private readonly ManualResetEventSlim _released = new(initialState: true);
     private volatile Guest? _guest;
+    private volatile bool _closed;
     private Thread? _owner;
 
     /// <summary>A channel that has no guest yet.</summary>
@@ -43,6 +44,8 @@ public sealed class EngineChannel : IGuestChannel
     public long Write(ReadOnlyMemory<byte> words)
     {
         ReadOnlySpan<byte> input = words.Span;
+        if (_closed)
+            return -Errno.EINVAL;
         if (input.Length < WordSize)
             return -Errno.EFAULT;
         ChannelRequest request = (ChannelRequest)BinaryPrimitives.ReadUInt32LittleEndian(input);
@@ -107,9 +110,18 @@ public sealed class EngineChannel : IGuestChannel
     /// <inheritdoc/>
     public void Dispose()
     {
+        // Under the lock, since a break may be on its way from another thread: it must not reach into what is freed here.
+        lock (_breakLock)
+        {
+            if (_closed)
+                return;
+            _closed = true;
+            _guest?.Dispose();
+            _guest = null;
+        }
+
         // Whoever waits for a break to be released must not wait for ever.
         _released.Set();
-        _guest?.Dispose();
     }
 
     private long Initialize(ReadOnlySpan<byte> arguments)
@@ -159,6 +171,8 @@ public sealed class EngineChannel : IGuestChannel
     {
         lock (_breakLock)
         {
+            if (_closed)
+                return -Errno.EINVAL;
             if (!on)
             {
                 guest.SetBreak(on: false);
