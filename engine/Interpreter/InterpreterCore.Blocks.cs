@@ -21,9 +21,9 @@ public sealed unsafe partial class InterpreterCore
     private const int ArenaOps = 600_000;
 
     private readonly BlockBuilder _builder;
-    private readonly int[] _hash = new int[HashSize];
-    private Block[] _blocks = new Block[4096];
+    private Block[] _blocks = new Block[1024];
     private int _blockCount = 1; // 0 = none
+    private int* _hash;
     private ulong* _granules;
     private int* _frameBlocks;
     private ulong _frames;
@@ -326,7 +326,7 @@ public sealed unsafe partial class InterpreterCore
         Epoch++;
         _arenaNext = _arena;
         _blockCount = 1;
-        Array.Clear(_hash);
+        NativeMemory.Clear(_hash, HashSize * sizeof(int));
         NativeMemory.Clear(_granules, (nuint)(_frames * sizeof(ulong)));
         NativeMemory.Clear(_frameBlocks, (nuint)(_frames * sizeof(int)));
         ForgetJumps();
@@ -335,6 +335,7 @@ public sealed unsafe partial class InterpreterCore
     private void AllocateBlocks()
     {
         _frames = Memory.Top >> Page.Shift;
+        _hash = (int*)NativeMemory.AllocZeroed(HashSize, sizeof(int));
         _granules = (ulong*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(ulong));
         _frameBlocks = (int*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(int));
         _arena = (MicroOp*)NativeMemory.Alloc(ArenaOps, (nuint)sizeof(MicroOp));
@@ -344,6 +345,7 @@ public sealed unsafe partial class InterpreterCore
 
     private void FreeBlocks()
     {
+        NativeMemory.Free(_hash);
         NativeMemory.Free(_granules);
         NativeMemory.Free(_frameBlocks);
         NativeMemory.Free(_arena);
