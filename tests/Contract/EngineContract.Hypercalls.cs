@@ -324,7 +324,7 @@ public abstract partial class EngineContract
             g.Trap(6, skip: 2);
         });
         guest.NextTrap(6);
-        Assert.Equal($"unhandled trap 6 at 0x{guest.Address("second"):x} (0)", guest.Death());
+        Assert.Equal($"unhandled trap 6 at 0x{guest.Address("second"):x} (0x0)", guest.Death());
     }
 
     [Theory]

@@ -375,7 +375,7 @@ public abstract partial class EngineContract
             g.Mark("bad");
             g.Asm.ud2();
         });
-        Assert.Equal($"unhandled trap 6 at 0x{guest.Address("bad"):x} (0)", guest.Death());
+        Assert.Equal($"unhandled trap 6 at 0x{guest.Address("bad"):x} (0x0)", guest.Death());
     }
 
     [Fact]
@@ -427,7 +427,7 @@ public abstract partial class EngineContract
 
         // Through the host it is a bad address (as guest physical, by subtraction); straight from the processor a double fault.
         Assert.Equal(
-            interruptGate ? "bad write address 0x8ffffffc" : $"unhandled trap 8 at 0x{guest.Address("bad"):x} (0)",
+            interruptGate ? "bad write address 0x8ffffffc" : $"unhandled trap 8 at 0x{guest.Address("bad"):x} (0x0)",
             guest.Death());
     }
 

@@ -4,7 +4,7 @@ using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 
-namespace Lguest.Tests.Engine;
+namespace Lguest.Tests.EngineParts;
 
 /// <summary>
 /// Makes guests of a random number generator's worst ideas: a short start that is well formed, so that the nonsense behind it

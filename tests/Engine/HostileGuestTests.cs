@@ -6,7 +6,7 @@ using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 
-namespace Lguest.Tests.Engine;
+namespace Lguest.Tests.EngineParts;
 
 /// <summary>
 /// Whatever a guest does it does to itself: the host does not crash, hang, throw or touch what is not the guest's. Its memory
