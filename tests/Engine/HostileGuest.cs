@@ -67,11 +67,13 @@ internal sealed class HostileGuest
         {
             case HostileKind.KernelCode:
                 Gates();
+                StartClock();
                 Registers();
                 Soup();
                 break;
             case HostileKind.UserCode:
                 Gates();
+                StartClock();
                 EnterRing3();
                 Registers();
                 Soup();
@@ -79,10 +81,13 @@ internal sealed class HostileGuest
             case HostileKind.PageTables:
                 PageTables();
                 Gates();
+                StartClock();
                 Registers();
                 Soup();
                 break;
             case HostileKind.Hypercalls:
+                // First, for one of the calls may well halt it.
+                StartClock();
                 for (int i = 0; i < 30; i++)
                     RandomCall();
                 Soup();
@@ -92,6 +97,7 @@ internal sealed class HostileGuest
                 for (int i = 0; i < 10; i++)
                     Call(HypercallKind.FlushAsync);
                 Gates();
+                StartClock();
                 Soup();
                 break;
             case HostileKind.Tables:
@@ -101,6 +107,8 @@ internal sealed class HostileGuest
                 break;
             case HostileKind.Buffers:
                 Buffers();
+                StartClock();
+                Soup();
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(kind));
@@ -171,10 +179,6 @@ internal sealed class HostileGuest
         Call(HypercallKind.LguestInit, GuestPlan.Data);
         Call(HypercallKind.LoadGdt, GuestPlan.Gdt, Selectors.GdtEntries);
         Call(HypercallKind.SetStack, Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), 1);
-        if (_abi.Clock == ClockStyle.Periodic)
-            Call(HypercallKind.TimerStart, 100);
-        else
-            Call(HypercallKind.SetClockEvent, 0xFFFF_FFFF);
         if (_random.Next(2) == 0)
         {
             _memory.WriteUInt32(GuestPlan.Data + 1120, Value());
@@ -182,6 +186,15 @@ internal sealed class HostileGuest
         }
 
         _memory.WriteUInt32(GuestPlan.Data, (uint)_random.Next(2) * LguestData.InterruptFlag);
+    }
+
+    /// <summary>From here on the guest's time is counted: see the clock it runs under.</summary>
+    private void StartClock()
+    {
+        if (_abi.Clock == ClockStyle.Periodic)
+            Call(HypercallKind.TimerStart, 100);
+        else
+            Call(HypercallKind.SetClockEvent, 0xFFFF_FFFF);
     }
 
     private void Gates()
@@ -308,6 +321,7 @@ internal sealed class HostileGuest
         // The whole table again, now that it is this one; then loads, far jumps and returns with selectors from it.
         Call(HypercallKind.LoadGdt, GuestPlan.Gdt, Selectors.GdtEntries);
         Gates();
+        StartClock();
         for (int i = 0; i < 12; i++)
         {
             uint selector = (uint)((_random.Next(Selectors.GdtEntries) << 3) | _random.Next(4));
