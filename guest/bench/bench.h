@@ -46,7 +46,7 @@ DECLARE_WORK(console) __attribute__((weak));
 void put_text(const char *text, u32 len);
 /* Kilohertz of rdtsc, or 0 where nobody says. */
 u32 tsc_khz(void);
-/* Runs what the words choose: only=NAME,NAME samples=N ticks=N off */
+/* Runs what the words choose: only=NAME,NAME samples=N us=N */
 void bench(const char *words);
 
 #endif
