@@ -59,6 +59,8 @@ public static class Program
         Console.Write(Report.Table(measured));
         foreach (Promise promise in Promise.All(measured, startUp).Where(p => p.Value != null))
             Console.WriteLine($"{(promise.Value <= promise.Limit ? "reached    " : "NOT REACHED")} {promise.Text}: {promise.Value:0.00} {promise.Unit}, promised {promise.Limit:0.00}");
+        foreach ((string name, double time) in startUp.Times)
+            Console.WriteLine($"{name}: {time:0} ms{(startUp.ProcessorTimes.TryGetValue(name, out double processor) ? $", of them {processor:0} ms on a processor" : string.Empty)}");
         if (options.Output is { } file)
         {
             File.WriteAllText(file, Report.Page(places, options, contenders, measured, startUp));

@@ -52,9 +52,9 @@ public static class Report
 
 
             """.ReplaceLineEndings("\n"));
-        page.Append("| from the launcher's start to | ms |\n|---|--:|\n");
+        page.Append("| from the process's start to | ms | of them on a processor |\n|---|--:|--:|\n");
         foreach ((string name, double time) in startUp.Times)
-            page.Append($"| {name} | {Figure(time)} |\n");
+            page.Append($"| {name} | {Figure(time)} | {(startUp.ProcessorTimes.TryGetValue(name, out double processor) ? Figure(processor) : None)} |\n");
         if (startUp.WhyNoLinux is { } why)
             page.Append($"\nNo real kernel was booted: {why}.\n");
         else if (startUp.WhyNoLinuxTcg is { } whyNot)

@@ -6,6 +6,7 @@ public sealed class StartUp(Places places)
 {
     private static readonly string[] _bootWords = ["lpj=5000000", "quiet"];
     private readonly Dictionary<string, List<double>> _times = [];
+    private readonly Dictionary<string, List<double>> _processor = [];
     private readonly List<ResidentMemory> _memory = [];
     private readonly string? _kernel = Variable("LGUEST_TEST_KERNEL");
     private readonly string? _initrd = Variable("LGUEST_TEST_INITRD");
@@ -37,6 +38,9 @@ public sealed class StartUp(Places places)
     /// <summary>Medians by name.</summary>
     public IReadOnlyDictionary<string, double> Times => _times.ToDictionary(pair => pair.Key, pair => Statistics.Median(pair.Value));
 
+    /// <summary>Medians of processor time by name; not for what has ended by then.</summary>
+    public IReadOnlyDictionary<string, double> ProcessorTimes => _processor.ToDictionary(pair => pair.Key, pair => Statistics.Median(pair.Value));
+
     /// <summary>The median process, by what is not the guest's; null when no kernel was booted.</summary>
     public ResidentMemory? Memory => _memory.Count == 0 ? null : _memory.OrderBy(memory => memory.OtherMiB).ElementAt(_memory.Count / 2);
 
@@ -47,31 +51,37 @@ public sealed class StartUp(Places places)
     public void Round()
     {
         using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "only=none"]))
-            Took(FirstWord, guest.WaitFor("begin"));
+            Reached(FirstWord, guest, "begin");
         using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "off"]))
-            Took(WholeLife, guest.WaitForEnd());
+            Took(_times, WholeLife, guest.WaitForEnd());
         using (Child demo = new([places.Launcher, "64m", places.Guest("demo")]))
-            Took(Prompt, demo.WaitFor("demo> "));
+            Reached(Prompt, demo, "demo> ");
         if (WhyNoLinux == null)
         {
             using Child linux = new([places.Launcher, "64m", _kernel!, $"--initrd={_initrd}", .. _bootWords]);
-            Took(LinuxHere, linux.WaitFor(_mark));
+            Reached(LinuxHere, linux, _mark);
             _memory.Add(ResidentMemory.Of(linux.Id));
         }
 
         if (WhyNoLinuxTcg == null)
         {
             using Child linux = new(Contender.Qemu(places, BzImage!, $"console=ttyS0 {string.Join(' ', _bootWords)}", "-initrd", _initrd!));
-            Took(LinuxTcg, linux.WaitFor(_mark));
+            Reached(LinuxTcg, linux, _mark);
         }
     }
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 
-    private void Took(string what, TimeSpan time)
+    private void Reached(string what, Child child, string mark)
     {
-        if (!_times.TryGetValue(what, out List<double>? times))
-            _times[what] = times = [];
+        Took(_times, what, child.WaitFor(mark));
+        Took(_processor, what, child.ProcessorTime);
+    }
+
+    private static void Took(Dictionary<string, List<double>> all, string what, TimeSpan time)
+    {
+        if (!all.TryGetValue(what, out List<double>? times))
+            all[what] = times = [];
         times.Add(time.TotalMilliseconds);
     }
 }
