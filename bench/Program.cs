@@ -63,7 +63,8 @@ public static class Program
             Console.WriteLine($"{name}: {time:0} ms{(startUp.ProcessorTimes.TryGetValue(name, out double processor) ? $", of them {processor:0} ms on a processor" : string.Empty)}");
         if (options.Output is { } file)
         {
-            File.WriteAllText(file, Report.Page(places, options, contenders, measured, startUp));
+            string page = Report.Page(places, options, contenders, measured, startUp);
+            File.WriteAllText(file, Report.Renew(File.Exists(file) ? File.ReadAllText(file) : null, page));
             Console.Error.WriteLine($"bench: {file} is written");
         }
     }

@@ -9,13 +9,16 @@ public static class Report
 {
     private const string None = "–";
 
+    // From this heading on the page is written by hand, and kept.
+    private const string ByHand = "\n## Where the time goes\n";
+
     /// <summary>The whole page.</summary>
     public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp)
     {
         StringBuilder page = new();
         page.Append($"""
             <!-- SPDX-License-Identifier: GPL-2.0-or-later -->
-            <!-- Written by `make bench`; do not edit. -->
+            <!-- Written by `make bench`, down to "Where the time goes"; what is behind that heading is written by hand and kept. -->
             # Performance
 
             Every figure on this page comes from one run of `make bench` on the machine below. The workloads (`guest/bench/`) are compiled
@@ -62,6 +65,13 @@ public static class Report
         if (startUp.Memory is { } memory)
             page.Append($"\nAt that moment the real kernel's launcher has {Figure(memory.OtherMiB)} MiB in memory besides {Figure(memory.GuestMiB)} MiB of the guest's own pages.\n");
         return page.ToString();
+    }
+
+    /// <summary>The page in place of an older one, of which what people wrote stays.</summary>
+    public static string Renew(string? old, string page)
+    {
+        int place = old?.IndexOf(ByHand, StringComparison.Ordinal) ?? -1;
+        return place < 0 ? page : page + old![place..];
     }
 
     /// <summary>The table of workloads alone.</summary>
