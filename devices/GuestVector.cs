@@ -90,6 +90,21 @@ public sealed unsafe class GuestVector
         }
     }
 
+    /// <summary>Copies the first bytes of the vector into host memory.</summary>
+    /// <returns>Bytes copied: the smaller of both lengths.</returns>
+    public int CopyTo(Span<byte> target)
+    {
+        int copied = 0;
+        foreach (ref readonly Iovec section in _sections.AsSpan())
+        {
+            int step = Math.Min((int)section.iov_len, target.Length - copied);
+            new ReadOnlySpan<byte>((void*)section.iov_base, step).CopyTo(target[copied..]);
+            copied += step;
+        }
+
+        return copied;
+    }
+
     /// <summary>Copies from host memory into the vector: for the few bytes that somebody typed.</summary>
     /// <returns>Bytes copied: the smaller of both lengths.</returns>
     public int CopyFrom(ReadOnlySpan<byte> source)
