@@ -54,6 +54,15 @@ public sealed unsafe class GuestVector
         Length = total;
     }
 
+    /// <summary>Takes memory of the host instead, which must not move while this is used.</summary>
+    internal void LoadHost(byte[] pinned, int length)
+    {
+        Clear();
+        _sections[0].iov_base = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
+        _sections[0].iov_len = (ulong)length;
+        Length = length;
+    }
+
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {

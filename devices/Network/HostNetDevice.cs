@@ -16,9 +16,19 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
 {
     private const int GuestSlot = 1;
 
+    /// <summary>Packets that are longer go out as they are.</summary>
+    private const int LongestRepair = 2048;
+
     private readonly PacketReceiver _receiver = new(link, new NetCounters(), capture, complaints ?? Complaints.Silent);
+    private readonly GuestVector _repaired = new();
+    private readonly byte[] _frame = GC.AllocateArray<byte>(LongestRepair, pinned: true);
     private uint _page;
     private bool _attached;
+
+    /// <summary>
+    /// Whether to finish checksums that the guest's packets lack: needed when the guest is on a shared network too, and routes.
+    /// </summary>
+    public bool FinishesChecksums { get; init; }
 
     /// <inheritdoc/>
     public DeviceType Type => DeviceType.Net;
@@ -59,6 +69,16 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent)
     {
         capture?.Record(sent, sent.Length, PacketDirection.FromGuest);
+        if (FinishesChecksums && sent.Length <= LongestRepair)
+        {
+            int length = sent.CopyTo(_frame);
+            if (ChecksumRepair.Finish(_frame.AsSpan(0, length)))
+            {
+                _repaired.LoadHost(_frame, length);
+                return (uint)link.Send(_repaired);
+            }
+        }
+
         return (uint)link.Send(sent);
     }
 

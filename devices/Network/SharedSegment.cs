@@ -47,9 +47,9 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         _ports = ports;
         _listener = listener;
         FreeSlot = freeSlot;
-        _epoll = Syscall.epoll_create(EpollFlags.EPOLL_CLOEXEC);
+        _epoll = EpollSet.Create();
         if (_epoll < 0)
-            throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of(Stdlib.GetLastError())}");
+            throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of(NativeConvert.ToErrno(-_epoll))}");
         _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, listener, EpollEvents.EPOLLIN);
     }
 

@@ -47,12 +47,13 @@ public sealed class GuestNetworks : IDisposable
     /// <summary>Puts devices for them on a bus.</summary>
     public void AddTo(DeviceBus bus, Complaints complaints)
     {
+        bool shared = _ends.OfType<SharedSegment>().Any();
         for (int i = 0; i < _ends.Count; i++)
         {
             bus.Add(_ends[i] switch
             {
                 SharedSegment segment => new SharedNetDevice(segment, _captures[i], complaints),
-                IPacketLink link => new HostNetDevice(link, _captures[i], complaints),
+                IPacketLink link => new HostNetDevice(link, _captures[i], complaints) { FinishesChecksums = shared },
                 _ => throw new InvalidOperationException("an unknown kind of network"),
             });
         }
