@@ -27,6 +27,13 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     /// <summary>Messages other than packets that are looked at in one go.</summary>
     private const int MaxChatter = 64;
 
+    /// <summary>
+    /// The segments of this thread: a guest may have two devices on one, or on two, and while one waits for an answer it may be
+    /// the other that has to give it.
+    /// </summary>
+    [ThreadStatic]
+    private static List<SharedSegment>? t_neighbours;
+
     private readonly SegmentFile _file;
     private readonly SegmentPorts _ports;
     private readonly int _listener;
@@ -51,6 +58,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         if (_epoll < 0)
             throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of(NativeConvert.ToErrno(-_epoll))}");
         _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, listener, EpollEvents.EPOLLIN);
+        (t_neighbours ??= []).Add(this);
     }
 
     /// <summary>The network file.</summary>
@@ -134,6 +142,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         if (_closed)
             return;
         _closed = true;
+        t_neighbours?.Remove(this);
         foreach (SegmentPeer? peer in _peers)
             peer?.Dispose();
         foreach (int connection in _connections.Keys)
@@ -237,13 +246,15 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private void WaitForHello(int fd)
     {
         long deadline = Environment.TickCount64 + HelloPatience;
-        Pollfd[] fds = [new Pollfd { fd = fd, events = PollEvents.POLLIN }, new Pollfd { fd = _listener, events = PollEvents.POLLIN }];
+        List<SharedSegment> doors = t_neighbours ?? [];
+        Pollfd[] fds = [.. doors.Select(d => new Pollfd { fd = d._listener, events = PollEvents.POLLIN }), new Pollfd { fd = fd, events = PollEvents.POLLIN }];
         while (true)
         {
             long left = deadline - Environment.TickCount64;
-            if (left <= 0 || Syscall.poll(fds, 2, (int)left) <= 0 || fds[0].revents != 0)
+            if (left <= 0 || Syscall.poll(fds, (uint)fds.Length, (int)left) <= 0 || fds[^1].revents != 0)
                 return;
-            AcceptAll();
+            foreach (SharedSegment door in doors)
+                door.AcceptAll();
         }
     }
 
