@@ -97,7 +97,7 @@ public sealed class DeviceBus
                 continue;
 
             // used_len is the structure's first word.
-            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, _sent));
+            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, key, _sent));
             return;
         }
 

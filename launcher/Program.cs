@@ -15,6 +15,8 @@ public static class Program
     {
         try
         {
+            if (arguments is ["net", ..])
+                return NetCommand.Run(arguments.AsSpan(1));
             LaunchOptions options = CommandLineParser.Parse(arguments);
             switch (options.Action)
             {

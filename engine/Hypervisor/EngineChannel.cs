@@ -10,7 +10,7 @@ namespace Lguest.Engine.Hypervisor;
 /// <c>/dev/lguest</c> without the device: the reads and writes of abi.md §5 in front of a <see cref="Guest"/>, with the
 /// answers that the genuine one gives.
 /// </summary>
-public sealed class EngineChannel : IGuestChannel
+public sealed class EngineChannel : IGuestChannel, IDmaBindings
 {
     private const int WordSize = sizeof(uint);
 
@@ -39,6 +39,16 @@ public sealed class EngineChannel : IGuestChannel
 
     /// <summary>The guest behind the channel, for debuggers and statistics; null before INITIALIZE.</summary>
     public Guest? Guest => _guest;
+
+    /// <summary>What the guest is told as its number (lguest_data): its driver makes its Ethernet address of it.</summary>
+    /// <remarks>By default unique among the guests of this host. To be set before INITIALIZE.</remarks>
+    public ushort GuestId { get; set; } = (ushort)Environment.ProcessId;
+
+    /// <inheritdoc/>
+    public event Action? BindingsChanged;
+
+    /// <inheritdoc/>
+    public DmaBinding? FindBinding(uint key) => _guest?.Dma.Find(key);
 
     /// <inheritdoc/>
     public long Write(ReadOnlyMemory<byte> words)
@@ -136,7 +146,8 @@ public sealed class EngineChannel : IGuestChannel
         if (pageOffset >= HighestPageOffset)
             return -Errno.EINVAL;
         _owner = Thread.CurrentThread;
-        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset);
+        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
+        _guest.Dma.Changed = () => BindingsChanged?.Invoke();
         return count * WordSize;
     }
 

@@ -65,7 +65,7 @@ public sealed unsafe partial class Guest
         _data->TscKhz = _clock.TscKhz;
 
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
-        _data->GuestId = (ushort)Environment.ProcessId;
+        _data->GuestId = GuestId;
         WriteTimestamp();
     }
 
