@@ -14,7 +14,7 @@ namespace Lguest.Engine.Hypervisor;
 public sealed unsafe partial class Guest : IDisposable
 {
     /// <summary>Nanoseconds until an irq that the guest did not take yet is offered again.</summary>
-    private const long PendingIrqRecheck = 20_000;
+    private const long PendingIrqRecheck = 50_000;
 
     private readonly ExecutionCore _core;
     private readonly CpuState* _cpu;
