@@ -27,6 +27,7 @@ public sealed unsafe partial class Guest : IDisposable
     private readonly uint _pageOffset;
     private readonly uint _pfnLimit;
 
+    private long _rechecks = long.MinValue;
     private string? _dead;
     private bool _reset;
     private bool _halted;
@@ -133,7 +134,10 @@ public sealed unsafe partial class Guest : IDisposable
             }
 
             _cpu->Budget = ChooseBudget();
-            _core.SetDeadline(_irqsPending == 0 ? _clockDeadline : _clock.Monotonic + PendingIrqRecheck);
+            if (_irqsPending != 0)
+                _core.SetDeadline(++_rechecks, PendingIrqRecheck);
+            else
+                _core.SetDeadline(_clockDeadline, TimeToClockEvent());
             Handle(_core.Run());
         }
 

@@ -30,6 +30,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly EmittedRegion* _systemCallRegion;
     private readonly EmittedRegion* _interruptReturnRegion;
     private readonly long[] _exits = new long[16];
+    private long _deadline;
+    private bool _deadlineSpent;
     private bool _flagsAreNative;
     private bool _interpreterRan;
 
@@ -80,6 +82,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         {
             if (Volatile.Read(ref cpu->Attention) != 0)
             {
+                _deadlineSpent = true;
+
                 // However often it is interrupted, each run gets the guest on by an instruction at least.
                 if (!progress && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Eip, out CpuExit step))
                     return Leave(step);
@@ -157,7 +161,14 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
-    public override void SetDeadline(long deadline) => _timer.Arm(deadline);
+    public override void SetDeadline(long deadline, long nanoseconds)
+    {
+        if (deadline == _deadline && !_deadlineSpent)
+            return;
+        _deadline = deadline;
+        _deadlineSpent = false;
+        _timer.Arm(deadline == 0 ? -1 : nanoseconds);
+    }
 
     /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason) =>
