@@ -213,7 +213,7 @@ public sealed unsafe partial class TranslatorCore
             return false;
         if ((candidate << Page.Shift) > uint.MaxValue - LguestData.ReservedBytes || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
             return false;
-        uint directoryRights = *(uint*)(Memory.Base + _pageDirectory + ((page >> 10) * 4));
+        uint directoryRights = *(uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask) + ((page >> 10) * 4));
         bool mayWrite = (entry & directoryRights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
         return mayWrite == writable;
     }
@@ -261,7 +261,11 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>What a page should be mapped as at most now, in the form of <see cref="AddressWindow.this"/>; 0: not at all.</summary>
     private uint Allowed(uint directory, uint page, bool user)
     {
-        uint directoryEntry = *(uint*)(Memory.Base + (directory & ~Page.OffsetMask) + ((page >> 10) * 4));
+        // The directory is what NEW_PGTABLE said: nobody has looked yet whether it is the guest's at all.
+        uint directoryEntryAddress = (directory & ~Page.OffsetMask) + ((page >> 10) * 4);
+        if (!Memory.Contains(directoryEntryAddress, sizeof(uint)))
+            return 0;
+        uint directoryEntry = *(uint*)(Memory.Base + directoryEntryAddress);
         uint table = directoryEntry & ~Page.OffsetMask;
         if ((directoryEntry & (uint)PageFlags.Present) == 0 || !Memory.Contains(table, Page.Size))
             return 0;
