@@ -35,10 +35,23 @@ public sealed class Child : IDisposable
 
     /// <summary>
     /// The time that its threads have had on processors. On a busy machine that tells more than a clock on the wall does; what
-    /// waits costs nothing here.
+    /// waits costs nothing here. Null when it or one of its threads has just ended.
     /// </summary>
-    public TimeSpan ProcessorTime => TimeSpan.FromMicroseconds(
-        Directory.GetDirectories($"/proc/{Id}/task").Sum(task => long.Parse(File.ReadAllText(Path.Combine(task, "schedstat")).Split(' ')[0])) / 1000.0);
+    public TimeSpan? ProcessorTime
+    {
+        get
+        {
+            try
+            {
+                long nanoseconds = Directory.GetDirectories($"/proc/{Id}/task").Sum(task => long.Parse(File.ReadAllText(Path.Combine(task, "schedstat")).Split(' ')[0]));
+                return TimeSpan.FromMicroseconds(nanoseconds / 1000.0);
+            }
+            catch (IOException)
+            {
+                return null;
+            }
+        }
+    }
 
     /// <summary>What it has said so far.</summary>
     public string Output => _output.ToString();

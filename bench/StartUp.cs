@@ -50,15 +50,16 @@ public sealed class StartUp(Places places)
     /// <summary>Everything once.</summary>
     public void Round()
     {
-        using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "only=none"]))
+        // Busy for a while after its first word, so that it can be looked at.
+        using (Child guest = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Bench("guest"), "only=integer", "samples=200"]))
             Reached(FirstWord, guest, "begin");
-        using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "off"]))
+        using (Child guest = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Bench("guest"), "off"]))
             Took(_times, WholeLife, guest.WaitForEnd());
-        using (Child demo = new([places.Launcher, "64m", places.Guest("demo")]))
+        using (Child demo = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Guest("demo")]))
             Reached(Prompt, demo, "demo> ");
         if (WhyNoLinux == null)
         {
-            using Child linux = new([places.Launcher, "64m", _kernel!, $"--initrd={_initrd}", .. _bootWords]);
+            using Child linux = new([places.Launcher, $"--engine={Contender.Translator}", "64m", _kernel!, $"--initrd={_initrd}", .. _bootWords]);
             Reached(LinuxHere, linux, _mark);
             _memory.Add(ResidentMemory.Of(linux.Id));
         }
@@ -75,7 +76,8 @@ public sealed class StartUp(Places places)
     private void Reached(string what, Child child, string mark)
     {
         Took(_times, what, child.WaitFor(mark));
-        Took(_processor, what, child.ProcessorTime);
+        if (child.ProcessorTime is { } time)
+            Took(_processor, what, time);
     }
 
     private static void Took(Dictionary<string, List<double>> all, string what, TimeSpan time)
