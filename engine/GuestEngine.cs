@@ -36,10 +36,12 @@ public static class GuestEngine
     private static ExecutionCore MakeCore(EngineKind kind, GuestMemory memory)
     {
         DescriptorTable gdt = new();
+        if (kind == EngineKind.Auto)
+            kind = TranslatorCore.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
         return kind switch
         {
             EngineKind.Translator => new TranslatorCore(memory, gdt),
-            EngineKind.Auto or EngineKind.Interpreter => new InterpreterCore(memory, gdt),
+            EngineKind.Interpreter => new InterpreterCore(memory, gdt),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine"),
         };
     }

@@ -24,6 +24,7 @@ public sealed unsafe partial class InterpreterCore
     private byte* _kernelTlb;
     private byte* _userTlb;
     private uint _pageDirectory;
+    private bool _tlbUsed = true;
 
     // A read-modify-write that cannot be done in place: a copy, and where it goes.
     private byte* _rmwBuffer;
@@ -40,6 +41,11 @@ public sealed unsafe partial class InterpreterCore
     /// <inheritdoc/>
     public override void FlushTlb()
     {
+        // Often flushed twice without a look in between, when another core runs the guest.
+        if (!_tlbUsed)
+            return;
+        _tlbUsed = false;
+
         // All ones is a tag that no page has, since its low bits are set.
         NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
         ForgetJumps();
@@ -289,6 +295,7 @@ public sealed unsafe partial class InterpreterCore
                 throw Kill(found.KillReason!);
         }
 
+        _tlbUsed = true;
         uint page = linear & ~Page.OffsetMask;
         entry->ReadTag = page;
         entry->WriteTag = (found.Rights & PageFlags.Writable) != 0 && (found.Entry & PageFlags.Dirty) != 0 && !HasCode(found.Frame)

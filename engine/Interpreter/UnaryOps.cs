@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Runtime.CompilerServices;
 using System.Buffers.Binary;
-using System.Numerics;
+using System.Runtime.CompilerServices;
 using Lguest.Engine.Cpu;
 
 namespace Lguest.Engine.Interpreter;

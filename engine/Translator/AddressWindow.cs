@@ -17,6 +17,9 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>In <see cref="this"/>: it may be written.</summary>
     public const uint WritableBit = 2;
 
+    /// <summary>The page is in <see cref="Mapped"/>.</summary>
+    private const uint ListedBit = 4;
+
     private const ulong Size = 1UL << 32;
     private const ulong Guard = 1UL << 20;
     private readonly byte* _reservation;
@@ -46,7 +49,7 @@ internal sealed unsafe class AddressWindow : IDisposable
     public int Mappings { get; private set; } = 1;
 
     /// <summary>What is mapped at a page: its frame address with <see cref="MappedBit"/> and <see cref="WritableBit"/>, or 0.</summary>
-    public uint this[uint page] => _pages[page];
+    public uint this[uint page] => _pages[page] & ~ListedBit;
 
     /// <summary>Maps a run of frames that follow each other.</summary>
     /// <param name="page">First linear page.</param>
@@ -70,9 +73,9 @@ internal sealed unsafe class AddressWindow : IDisposable
 
         for (uint i = 0; i < count; i++)
         {
-            if (_pages[page + i] == 0)
+            if ((_pages[page + i] & ListedBit) == 0)
                 Mapped.Add(page + i);
-            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | (writable ? WritableBit : 0);
+            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | ListedBit | (writable ? WritableBit : 0);
         }
 
         Mappings += 2;
@@ -92,7 +95,7 @@ internal sealed unsafe class AddressWindow : IDisposable
     {
         Unreach(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift);
         for (uint i = 0; i < count; i++)
-            _pages[page + i] = 0;
+            _pages[page + i] &= ListedBit;
     }
 
     /// <summary>Unmaps everything.</summary>
@@ -111,7 +114,13 @@ internal sealed unsafe class AddressWindow : IDisposable
     public void Sweep()
     {
         uint* pages = _pages;
-        Mapped.RemoveAll(page => pages[page] == 0);
+        Mapped.RemoveAll(page =>
+        {
+            if ((pages[page] & MappedBit) != 0)
+                return false;
+            pages[page] = 0;
+            return true;
+        });
     }
 
     public void Dispose()

@@ -353,6 +353,14 @@ public sealed unsafe partial class TranslatorCore
             return;
         }
 
+        // Elsewhere it is missed when it is used, if it ever is: a kernel that copies an address space announces all of it.
+        if (space.PageDirectory != _pageDirectory)
+        {
+            if (now != 0)
+                space.Window.Unmap(page, 1);
+            return;
+        }
+
         // The guest touches next what it has just mapped: here it is.
         bool writable = (allowed & AddressWindow.WritableBit) != 0;
         uint frame = allowed & ~Page.OffsetMask;
