@@ -119,6 +119,9 @@ internal sealed unsafe class NativeStubs
         a.mov(__[r13 + 0x530], r10);
 
         a.Label(ref exit);
+
+        // Interrupted between a push and a pop, the stack is not where it was.
+        a.mov(rsp, __[r13 + 0xF8]);
         for (int i = 0; i < 8; i++)
             a.mov(__dword_ptr[r13 + (i * 4)], s_registers[i]);
         a.pushfq();
