@@ -161,6 +161,7 @@ public sealed class TapTests : IDisposable
         using TransferServer server = Network.Run(() => new TransferServer(HostAddress, 10 << 20));
         string sum = guest.Command($"nc {HostAddress} {server.Port} </dev/null | md5sum");
         Assert.Contains(server.Digest, sum, StringComparison.Ordinal);
+        server.AssertWell();
         guest.Command($"dd if=/dev/zero bs=65536 count=160 2>/dev/null | nc {HostAddress} {server.Port}");
         Assert.Equal("f1c9645dbc14efddc7d8a322685f26eb", server.Received());
     }

@@ -21,7 +21,7 @@ internal sealed class TransferServer : IDisposable
         Digest = Convert.ToHexStringLower(MD5.HashData(content));
         _listener = new TcpListener(IPAddress.Parse(address), 0);
         _listener.Start();
-        _work = Task.Run(() => Serve(content));
+        _work = Task.Factory.StartNew(() => Serve(content), TaskCreationOptions.LongRunning);
     }
 
     /// <summary>Where it listens.</summary>
@@ -33,17 +33,22 @@ internal sealed class TransferServer : IDisposable
     /// <summary>MD5 of what it was sent.</summary>
     public string Received() => _work.Wait(TimeSpan.FromSeconds(60)) ? _work.Result : throw new TimeoutException("nothing was sent");
 
+    /// <summary>Throws what went wrong, if something did.</summary>
+    public void AssertWell()
+    {
+        if (_work.IsFaulted)
+            throw _work.Exception;
+    }
+
     public void Dispose() => _listener.Stop();
 
     private string Serve(byte[] content)
     {
-        using (TcpClient taker = _listener.AcceptTcpClient())
+        using (Socket taker = _listener.AcceptSocket())
         {
-            taker.GetStream().Write(content);
-            taker.Client.Shutdown(SocketShutdown.Send);
-
-            // Until the other side has read it all: closing at once could cost it the end.
-            _ = taker.GetStream().Read(new byte[1]);
+            for (int done = 0; done < content.Length;)
+                done += taker.Send(content.AsSpan(done));
+            taker.Shutdown(SocketShutdown.Send);
         }
 
         using TcpClient giver = _listener.AcceptTcpClient();
