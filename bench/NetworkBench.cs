@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 
@@ -26,9 +27,9 @@ internal static partial class NetworkBench
     /// <param name="engines">Names for --engine.</param>
     public static void Run(Places places, string[] engines)
     {
-        bool alone = Directory.GetFileSystemEntries("/sys/class/net").All(path => Path.GetFileName(path) == "lo");
+        bool alone = NetworkInterface.GetAllNetworkInterfaces().All(i => i.NetworkInterfaceType == NetworkInterfaceType.Loopback);
         if (!alone)
-            Console.Error.WriteLine("bench: SKIPPED guest and host: this is the machine's own network; run it as: unshare --net make bench BENCH=network (as root)");
+            Console.Error.WriteLine("bench: SKIPPED guest and host: this is the machine's own network; run it as root, as: unshare --net make bench BENCH=network");
         string? kernel = Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL");
         string? initrd = Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD");
         if (kernel == null || initrd == null)

@@ -26,11 +26,17 @@ public sealed class UsernetTests
         using RunningGuest guest = RunningGuest.Linux([], $"--usernet=,tcp={port}:8080");
         guest.Command("ifconfig eth0 10.0.2.15 netmask 255.255.255.0; ping -c 1 -w 1 10.0.2.2");
         guest.Type("echo hello from inside | nc -l -p 8080");
-        Thread.Sleep(500);
-        using TcpClient client = new();
-        client.Connect(IPAddress.Loopback, port);
-        using StreamReader reader = new(client.GetStream());
-        Assert.Equal("hello from inside", reader.ReadLine());
+
+        // passt accepts at once, and breaks off if nobody listens inside yet.
+        const int Attempts = 20;
+        string? line = null;
+        for (int i = 0; i < Attempts && line == null; i++)
+        {
+            Thread.Sleep(500);
+            line = Fetch(port);
+        }
+
+        Assert.Equal("hello from inside", line);
     }
 
     /// <summary>passt ends with its launcher, even one that is killed.</summary>
@@ -77,6 +83,22 @@ public sealed class UsernetTests
         process.WaitForExit();
         Assert.Equal(1, process.ExitCode);
         Assert.Contains("apt install passt", error, StringComparison.Ordinal);
+    }
+
+    private static string? Fetch(int port)
+    {
+        try
+        {
+            using TcpClient client = new();
+            client.ReceiveTimeout = 5000;
+            client.Connect(IPAddress.Loopback, port);
+            using StreamReader reader = new(client.GetStream());
+            return reader.ReadLine();
+        }
+        catch (Exception early) when (early is SocketException or IOException)
+        {
+            return null;
+        }
     }
 
     private static int FreePort()
