@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Net;
-using System.Net.Sockets;
 using Lguest.Tests.Support;
 using Xunit;
 
@@ -16,31 +14,6 @@ public sealed class UsernetTests
         using RunningGuest guest = RunningGuest.Demo([], ["--usernet=10.9.8.15/24"], "10.9.8.15");
         guest.Command("ping 10.9.8.2 1");
         Assert.Contains("10.9.8.2 is at 02:4c:47:55:45:53", guest.Command("arp"), StringComparison.Ordinal);
-    }
-
-    /// <summary>A forwarded port of this machine's loopback is the guest's.</summary>
-    [RealKernelNetFact(NetNeed.Passt)]
-    public void AForwardedPortReachesTheGuest()
-    {
-        int port = FreePort();
-        using RunningGuest guest = RunningGuest.Linux([], $"--usernet=,tcp={port}:8080");
-        
-        // passt has to have seen the guest's address before it can send there.
-        guest.Command("ifconfig eth0 up; udhcpc -i eth0 -q -n -s /bin/true; ifconfig eth0 10.0.2.15 netmask 255.255.255.0");
-
-        // The passt of 2023 loses what is sent together with the end.
-        guest.Type("while true; do (echo hello from inside; sleep 3) | nc -l -p 8080; done");
-
-        // passt accepts at once, and breaks off if nobody listens inside yet.
-        const int Attempts = 20;
-        string? line = null;
-        for (int i = 0; i < Attempts && line == null; i++)
-        {
-            Thread.Sleep(500);
-            line = Fetch(port);
-        }
-
-        Assert.Equal("hello from inside", line);
     }
 
     /// <summary>passt ends with its launcher, even one that is killed.</summary>
@@ -87,29 +60,6 @@ public sealed class UsernetTests
         process.WaitForExit();
         Assert.Equal(1, process.ExitCode);
         Assert.Contains("apt install passt", error, StringComparison.Ordinal);
-    }
-
-    private static string? Fetch(int port)
-    {
-        try
-        {
-            using TcpClient client = new();
-            client.ReceiveTimeout = 5000;
-            client.Connect(IPAddress.Loopback, port);
-            using StreamReader reader = new(client.GetStream());
-            return reader.ReadLine();
-        }
-        catch (Exception early) when (early is SocketException or IOException)
-        {
-            return null;
-        }
-    }
-
-    private static int FreePort()
-    {
-        using TcpListener probe = new(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 
     private static int[] Children(int process) =>
