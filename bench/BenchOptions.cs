@@ -7,6 +7,7 @@ public sealed class BenchOptions
     /// <summary>For whoever asks, or mistypes.</summary>
     public const string Usage = """
         make bench BENCH="OPTIONS"
+          network [ENGINES] networks instead: round trips and throughput, guest with host and guest with guest
           --only A,B        these workloads (default: all)
           --engines A,B     among native, translator, interpreter, tcg (default: all)
           --rounds N        rounds, interleaved (default: 7)

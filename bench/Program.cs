@@ -19,6 +19,12 @@ public static class Program
         try
         {
             Places places = new();
+            if (arguments is ["network", ..])
+            {
+                NetworkBench.Run(places, arguments.Length > 1 ? arguments[1].Split(',') : ["interpreter", "translator"]);
+                return 0;
+            }
+
             Run(places, BenchOptions.Parse(arguments, places.Report));
             return 0;
         }

@@ -22,7 +22,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private const int MaxOfProcess = 16;
 
     /// <summary>Milliseconds for the answer to a new connection, which a running launcher gives within a few hundred instructions.</summary>
-    private const int HelloPatience = 20;
+    private const int HelloPatience = 50;
 
     /// <summary>Messages other than packets that are looked at in one go.</summary>
     private const int MaxChatter = 64;
@@ -250,8 +250,9 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         Pollfd[] fds = [.. doors.Select(d => new Pollfd { fd = d._listener, events = PollEvents.POLLIN }), new Pollfd { fd = fd, events = PollEvents.POLLIN }];
         while (true)
         {
-            long left = deadline - Environment.TickCount64;
-            if (left <= 0 || Syscall.poll(fds, (uint)fds.Length, (int)left) <= 0 || fds[^1].revents != 0)
+            // Looks once even when the time is over: on a busy host it may be over before we get here.
+            long left = Math.Max(0, deadline - Environment.TickCount64);
+            if (Syscall.poll(fds, (uint)fds.Length, (int)left) <= 0 || fds[^1].revents != 0)
                 return;
             foreach (SharedSegment door in doors)
                 door.AcceptAll();

@@ -47,7 +47,7 @@ public static class HelpText
               lguest 64m vmlinux --block=rootfile root=/dev/lgba
               lguest --initrd=initrd.gz 64 bzImage quiet
               lguest --tunnet=192.168.19.1/24 64m vmlinux --initrd=initrd.gz
-              lguest --sharenet=lan 64m vmlinux --initrd=initrd.gz     (in several terminals; then: lguest net lan)
+              lguest --sharenet=lan 64m vmlinux --initrd=initrd.gz
               lguest --block=disk.img --block=data.img,ro 128m@0,128m@0x10000000 vmlinux root=/dev/lgba
 
             """);

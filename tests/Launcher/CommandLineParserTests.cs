@@ -88,8 +88,9 @@ public sealed class CommandLineParserTests
     [InlineData("64 vmlinux --initrd=a --initrd=b", "--initrd is given twice ('a' and 'b')")]
     [InlineData("--engine=kvm 64 vmlinux", "there is no engine 'kvm'")]
     [InlineData("--engine= 64 vmlinux", "there is no engine ''")]
-    [InlineData("64 vmlinux --tunnet=192.168.19.1", "networks are not there yet")]
-    [InlineData("64 vmlinux --sharenet=file", "networks between guests are not there yet")]
+    [InlineData("64 vmlinux --tunnet=nowhere", "'nowhere' is no IPv4 address")]
+    [InlineData("64 vmlinux --sharenet=", "--sharenet needs the name of a file")]
+    [InlineData("64 vmlinux --pcap=a --pcap=b", "--pcap is given twice ('a' and 'b')")]
     [InlineData("vmlinux 64", "'vmlinux' is no memory size")]
     public void MistakesGetASentence(string line, string words)
     {
@@ -124,7 +125,7 @@ public sealed class CommandLineParserTests
     public void TheExamplesInTheHelpAreRight()
     {
         string[] examples = [.. HelpText.Whole().Split('\n').Where(line => line.StartsWith("  lguest ", StringComparison.Ordinal))];
-        Assert.Equal(3, examples.Length);
+        Assert.Equal(5, examples.Length);
         foreach (string example in examples)
             Assert.NotEqual(string.Empty, Parse(example["  lguest ".Length..]).Kernel);
     }

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+
+namespace Lguest.Tests.Network;
+
+/// <summary>What the host does on a network with a guest. To be called inside the network (<see cref="NetworkNamespace.Run"/>).</summary>
+internal static class HostPing
+{
+    /// <summary>Pings with that many bytes, and compares what comes back.</summary>
+    public static bool Once(string address, int bytes)
+    {
+        byte[] payload = [.. Enumerable.Range(0, bytes).Select(i => (byte)(i * 3))];
+        using Ping ping = new();
+        const int Patience = 5000;
+        PingReply reply = ping.Send(IPAddress.Parse(address), Patience, payload, new PingOptions { DontFragment = true });
+        return reply.Status == IPStatus.Success && reply.Buffer.AsSpan().SequenceEqual(payload);
+    }
+
+    /// <summary>Sends datagrams to the guest's echo, with no more than <paramref name="window"/> on the way at any time.</summary>
+    /// <returns>How many different ones came back, whole.</returns>
+    public static int Flood(string address, int count, int window, int bytes)
+    {
+        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 8 << 20 };
+        const int EchoPort = 7;
+        const int Patience = 2000;
+        socket.Connect(IPAddress.Parse(address), EchoPort);
+        socket.ReceiveTimeout = Patience;
+        byte[] message = new byte[bytes];
+        byte[] answer = new byte[2048];
+        HashSet<int> back = [];
+        int sent = 0;
+        while (sent < count || back.Count < count)
+        {
+            if (sent < count && sent - back.Count < window)
+            {
+                BitConverter.TryWriteBytes(message, sent++);
+                socket.Send(message);
+                continue;
+            }
+
+            try
+            {
+                if (socket.Receive(answer) == bytes)
+                    back.Add(BitConverter.ToInt32(answer));
+            }
+            catch (SocketException)
+            {
+                break;
+            }
+        }
+
+        return back.Count;
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
+using Lguest.Devices.Network;
+using Lguest.GuestAbi;
+using Lguest.Tests.Support;
+using Mono.Unix.Native;
+using Xunit;
+
+namespace Lguest.Tests.Network;
+
+/// <summary>The network file, its slots, and packets between places on it, without any guest.</summary>
+public sealed class SegmentTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly TestGuest _guest = new();
+    private readonly List<SharedSegment> _places = [];
+
+    private string Lan => Path.Combine(_directory.Path, "lan");
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (SharedSegment place in _places)
+            place.Dispose();
+        _guest.Dispose();
+        _directory.Dispose();
+    }
+
+    /// <summary>Slots go in order, are given back, and the lowest free one comes next.</summary>
+    [Fact]
+    public void SlotsAreGivenBack()
+    {
+        SharedSegment[] three = [Join(), Join(), Join()];
+        Assert.Equal([0, 1, 2], three.Select(p => p.Page.Slot));
+        three[1].Dispose();
+        Assert.Equal(1, Join().Page.Slot);
+        Assert.Equal(3, Join().Page.Slot);
+        Assert.Equal(4096, new FileInfo(Lan).Length);
+    }
+
+    /// <summary>A slot locked in the genuine launcher's way (a lock of the process) is taken.</summary>
+    [Fact]
+    public void TheGenuineLaunchersLocksCount()
+    {
+        File.WriteAllBytes(Lan, new byte[4096]);
+        int fd = Syscall.open(Lan, OpenFlags.O_RDWR);
+        Flock theirs = new() { l_type = LockType.F_WRLCK, l_whence = SeekFlags.SEEK_SET, l_start = 0, l_len = 1 };
+        Assert.Equal(0, Syscall.fcntl(fd, FcntlCommand.F_SETLK, ref theirs));
+        Assert.Equal(1, Join().Page.Slot);
+        SegmentSlot slot = Assert.Single(SegmentSurvey.Take(Lan), s => s.Slot == 0);
+        Assert.True(slot.Taken);
+        Assert.Equal(Environment.ProcessId, slot.ProcessId);
+        Assert.Null(slot.Report);
+        _ = Syscall.close(fd);
+    }
+
+    /// <summary>682 are the most; the 683rd is told so.</summary>
+    [Fact]
+    public void AFullFileSaysSo()
+    {
+        File.WriteAllBytes(Lan, new byte[4096]);
+        int fd = Syscall.open(Lan, OpenFlags.O_RDWR);
+        Flock all = new() { l_type = LockType.F_WRLCK, l_whence = SeekFlags.SEEK_SET, l_start = 0, l_len = NetPage.Slots };
+        Assert.Equal(0, Syscall.fcntl(fd, FcntlCommand.F_SETLK, ref all));
+        Assert.Contains("all of its 682 slots are taken", Refusal(), StringComparison.Ordinal);
+        _ = Syscall.close(fd);
+    }
+
+    /// <summary>Whatever is no network file is left alone, and the sentence says why.</summary>
+    [Fact]
+    public void WhatIsNotOursIsRefused()
+    {
+        File.WriteAllBytes(Lan, new byte[100]);
+        Assert.Contains("has 100 bytes: a network file has 4096", Refusal(), StringComparison.Ordinal);
+        File.WriteAllBytes(Lan, new byte[8192]);
+        Assert.Contains("has 8192 bytes", Refusal(), StringComparison.Ordinal);
+        byte[] text = [.. Enumerable.Repeat((byte)'a', 4096)];
+        text[0] = (byte)'#';
+        text[6] = (byte)'!';
+        text[12] = (byte)'1';
+        File.WriteAllBytes(Lan, text);
+        Assert.Contains("does not look like a network file", Refusal(), StringComparison.Ordinal);
+        Assert.Equal(text, File.ReadAllBytes(Lan));
+        Assert.Contains("is a directory", Assert.Throws<DeviceException>(() => SharedSegment.Join(_directory.Path, 0)).Message, StringComparison.Ordinal);
+        Assert.Contains("no such file", Assert.Throws<DeviceException>(() => SharedSegment.Join(Lan + "/x/y", 0)).Message + Assert.Throws<DeviceException>(() => SegmentSurvey.Take(Lan + "2")).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Lan + "2"));
+    }
+
+    /// <summary>What a dead guest left behind goes when the next is alone; and a page of the other generation is its own.</summary>
+    [Fact]
+    public void TheFirstOneCleansUp()
+    {
+        byte[] page = new byte[4096];
+        page[6 * 5] = 2;
+        File.WriteAllBytes(Lan, page);
+        Assert.Single(SegmentSurvey.Take(Lan));
+        SharedSegment first = SharedSegment.Join(Lan, 0xFF);
+        Assert.All(File.ReadAllBytes(Lan).AsSpan(0, NetPage.Slots * 6).ToArray(), b => Assert.Equal(0xFF, b));
+        Assert.Contains("another generation", Refusal(), StringComparison.Ordinal);
+        first.Dispose();
+        Join();
+        Assert.All(File.ReadAllBytes(Lan).AsSpan(0, NetPage.Slots * 6).ToArray(), b => Assert.Equal(0, b));
+    }
+
+    /// <summary>A guest's page is the file's page, at both ends.</summary>
+    [Fact]
+    public void ThePageIsMapped()
+    {
+        SharedSegment place = Join();
+        _guest.Memory.MapFile(TestGuest.Ram + Page.Size, place.Page.Descriptor, 0);
+        _guest.Memory.WriteUInt32(TestGuest.Ram + Page.Size + 8, 0x01020304);
+        Assert.Equal(0x01020304u, BitConverter.ToUInt32(File.ReadAllBytes(Lan), 8));
+        Assert.Equal((place.Page.Descriptor, 0UL), _guest.Memory.Backing(TestGuest.Ram + Page.Size + 100));
+        Assert.Equal((_guest.Memory.FileDescriptor, (ulong)TestGuest.Ram), _guest.Memory.Backing(TestGuest.Ram + 100));
+    }
+
+    /// <summary>used_len: 0 for nobody and for nothing bound, what fits otherwise.</summary>
+    [Fact]
+    public void WhatArrivesIsCounted()
+    {
+        SharedSegment sender = Join();
+        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        SharedSegment receiver = Join();
+        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        receiver.SetCapacity(1514);
+        Assert.Equal(100, sender.Send(1, Packet(100, 2)));
+        Assert.Equal(2, Receive(receiver, 2000)[0]);
+        receiver.SetCapacity(60);
+        Assert.Equal(60, sender.Send(1, Packet(100, 3)));
+        Assert.Equal(60, Receive(receiver, 60).Length);
+        receiver.SetCapacity(0);
+        Assert.Equal(0, sender.Send(1, Packet(100, 4)));
+        Assert.Equal(0, sender.Send(0, Packet(100, 5)));
+        Assert.Equal(0, sender.Send(1, Packet(0, 0)));
+        Assert.Equal((2UL, 5UL), (sender.Counters.Sent, sender.Counters.SendDrops));
+    }
+
+    /// <summary>A receiver that takes nothing fills its sender's queue, costs it one short wait, and no other peer anything.</summary>
+    [Fact]
+    public void AFullReceiverStopsNobodyElse()
+    {
+        SharedSegment sender = Join();
+        SharedSegment full = Join();
+        SharedSegment other = Join();
+        full.SetCapacity(1514);
+        other.SetCapacity(1514);
+        int queued = 0;
+        while (sender.Send(1, Packet(1514, 1)) > 0)
+            queued++;
+        Assert.InRange(queued, 8, 10_000);
+        long start = Environment.TickCount64;
+        for (int i = 0; i < 1000; i++)
+            Assert.Equal(0, sender.Send(1, Packet(1514, 1)));
+        Assert.InRange(Environment.TickCount64 - start, 0, 1000);
+        Assert.Equal(1514, sender.Send(2, Packet(1514, 9)));
+        Assert.Equal(9, Receive(other, 2000)[0]);
+
+        // It wakes up: all that was queued is there, in order, and there is room again.
+        for (int i = 0; i < queued; i++)
+            Assert.Equal(1514, Receive(full, 2000).Length);
+        Assert.Empty(Receive(full, 2000));
+        Assert.Equal(1514, sender.Send(1, Packet(1514, 1)));
+    }
+
+    /// <summary>Two senders are served in turn: a flood of one does not keep the other waiting.</summary>
+    [Fact]
+    public void SendersTakeTurns()
+    {
+        SharedSegment flooder = Join();
+        SharedSegment modest = Join();
+        SharedSegment receiver = Join();
+        receiver.SetCapacity(1514);
+        for (int i = 0; i < 50; i++)
+            Assert.Equal(1000, flooder.Send(2, Packet(1000, 1)));
+        Assert.Equal(100, modest.Send(2, Packet(100, 2)));
+        int before = 0;
+        while (Receive(receiver, 2000)[0] != 2)
+            before++;
+        Assert.InRange(before, 0, 3);
+    }
+
+    /// <summary>A peer that is gone is noticed, and one that came back is found.</summary>
+    [Fact]
+    public void APeerMayComeBack()
+    {
+        SharedSegment sender = Join();
+        SharedSegment first = Join();
+        first.SetCapacity(1514);
+        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+        first.Dispose();
+        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        SharedSegment second = Join();
+        Assert.Equal(1, second.Page.Slot);
+        second.SetCapacity(1514);
+        Assert.Equal(100, sender.Send(1, Packet(100, 7)));
+        Assert.Equal(7, Receive(second, 2000)[0]);
+    }
+
+    /// <summary>A process that connects again and again gets a few connections, and the others keep theirs.</summary>
+    [Fact]
+    public void ConnectionsAreBounded()
+    {
+        SharedSegment receiver = Join();
+        receiver.SetCapacity(1514);
+        SharedSegment sender = Join();
+        Assert.Equal(100, sender.Send(0, Packet(100, 1)));
+        List<System.Net.Sockets.Socket> crowd = [];
+        for (int i = 0; i < 100; i++)
+        {
+            crowd.Add(new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified));
+            crowd[^1].Connect(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/0"));
+        }
+
+        Assert.Equal(1, Receive(receiver, 2000)[0]);
+        Assert.Empty(Receive(receiver, 2000));
+        int alive = 0;
+        foreach (System.Net.Sockets.Socket one in crowd)
+        {
+            one.ReceiveTimeout = 1000;
+            byte[] hello = new byte[64];
+            alive += one.Receive(hello) > 0 ? 1 : 0;
+            one.Dispose();
+        }
+
+        Assert.InRange(alive, 1, 16);
+        Assert.Equal(100, sender.Send(0, Packet(100, 2)));
+    }
+
+    private SharedSegment Join()
+    {
+        SharedSegment place = SharedSegment.Join(Lan, 0);
+        _places.Add(place);
+        return place;
+    }
+
+    private string Refusal() => Assert.Throws<DeviceException>(() => SharedSegment.Join(Lan, 0)).Message;
+
+    private GuestVector Packet(int length, byte mark)
+    {
+        const uint Data = 0x4000;
+        const uint Dma = 0x1000;
+        _guest.Memory.Write(Data, 2048).Fill(mark);
+        _guest.WriteDma(Dma, (Data, (ushort)length));
+        GuestVector vector = new();
+        vector.Load(_guest.Memory, Dma, toGuest: false);
+        return vector;
+    }
+
+    private byte[] Receive(SharedSegment place, int room)
+    {
+        const uint Data = 0x8000;
+        const uint Dma = 0x2000;
+        _guest.WriteDma(Dma, (Data, (ushort)room));
+        GuestVector vector = new();
+        vector.Load(_guest.Memory, Dma, toGuest: true);
+        int length = place.Receive(vector);
+        return _guest.Memory.Read(Data, (uint)length).ToArray();
+    }
+}
