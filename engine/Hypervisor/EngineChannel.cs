@@ -51,7 +51,12 @@ public sealed class EngineChannel : IGuestChannel
         if (guest is null)
             return request == ChannelRequest.Initialize ? Initialize(arguments) : -Errno.EINVAL;
         if (guest.DeathReason is not null || guest.ResetRequested)
+        {
+            // Who waits in BREAK would wait for ever: the owner's BREAK 0 ends here, too.
+            _released.Set();
             return -Errno.ENOENT;
+        }
+
         if (Thread.CurrentThread != _owner && request != ChannelRequest.Break)
             return -Errno.EPERM;
         switch (request)
@@ -89,6 +94,9 @@ public sealed class EngineChannel : IGuestChannel
             return -Errno.ERESTART;
         if (guest.DeathReason is { } reason)
         {
+            // Killed while its owner was busy elsewhere: a debugger has not seen it yet.
+            if (guest.HoldForDebugger())
+                return -Errno.EAGAIN;
             byte[] text = Encoding.Latin1.GetBytes(reason + '\0');
             int length = Math.Min(text.Length, buffer.Length);
             text.AsSpan(0, length).CopyTo(buffer.Span);
