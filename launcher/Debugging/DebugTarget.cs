@@ -15,15 +15,16 @@ public sealed class DebugTarget
 {
     private readonly HashSet<uint> _breakpoints = [];
     private readonly List<Watchpoint> _watchpoints = [];
+    private readonly Lazy<SymbolTable> _symbols;
     private volatile Running? _running;
     private IGuestDebugger? _debugger;
 
     /// <summary>A target without a guest yet.</summary>
-    /// <param name="symbols">The kernel's names.</param>
-    public DebugTarget(SymbolTable symbols) => Symbols = symbols;
+    /// <param name="symbols">The kernel's names, read when first asked for.</param>
+    public DebugTarget(Lazy<SymbolTable> symbols) => _symbols = symbols;
 
     /// <summary>The kernel's names.</summary>
-    public SymbolTable Symbols { get; }
+    public SymbolTable Symbols => _symbols.Value;
 
     /// <summary>The guest that runs now, with what belongs to it; null between two.</summary>
     public Running? Current => _running;

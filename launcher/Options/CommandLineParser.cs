@@ -81,7 +81,7 @@ public static class CommandLineParser
         {
             value = word[(equals + 1)..];
         }
-        else
+        else if (!option.ValueOptional)
         {
             if (next == arguments.Count)
                 throw new LaunchException($"--{name} needs a value: --{name}={option.ValueName} {Hint}");

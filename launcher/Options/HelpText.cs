@@ -26,10 +26,12 @@ public static class HelpText
             Options, before MEMORY or behind KERNEL (-- ends them):
 
             """);
-        foreach (LaunchOption option in OptionTable.All)
+        foreach (LaunchOption option in OptionTable.All.OrderBy(static o => o.Name, StringComparer.Ordinal))
         {
             string letter = option.Letter == '\0' ? string.Empty : $"-{option.Letter}, ";
-            string left = $"  {letter}--{option.Name}{(option.ValueName == null ? string.Empty : "=" + option.ValueName)}";
+            string left = $"  {letter}--{option.Name}{(option.ValueName == null ? string.Empty : option.ValueOptional ? $"[={option.ValueName}]" : "=" + option.ValueName)}";
+            if (left.Length >= Column)
+                left += '\n' + new string(' ', Column);
             text.Append(left.PadRight(Column)).Append(option.Help.Replace("\n", "\n" + new string(' ', Column), StringComparison.Ordinal)).Append('\n');
         }
 

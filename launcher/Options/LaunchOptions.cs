@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
+using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Memory;
 
 namespace Lguest.Launcher.Options;
@@ -51,4 +52,7 @@ public sealed class LaunchOptions
 
     /// <summary>Tell more on standard error.</summary>
     public bool Verbose { get; set; }
+
+    /// <summary>What looks into the guest.</summary>
+    public DebugOptions Debug { get; } = new();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
+using Lguest.Launcher.Debugging;
 
 namespace Lguest.Launcher.Options;
 
@@ -9,12 +10,16 @@ namespace Lguest.Launcher.Options;
 /// <param name="ValueName">What stands behind the equals sign in the help; null when the option takes no value.</param>
 /// <param name="Help">One or two lines.</param>
 /// <param name="Apply">Takes note of it; throws a <see cref="LaunchException"/> for a value that makes no sense.</param>
-public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply);
+public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply)
+{
+    /// <summary>Whether the value may be left out, and then is empty; it must stand behind an equals sign.</summary>
+    public bool ValueOptional { get; init; }
+}
 
 /// <summary>The options, in one table: the parser goes by it, and the help is printed from it, so they cannot disagree.</summary>
 public static class OptionTable
 {
-    /// <summary>Every option, by the alphabet.</summary>
+    /// <summary>Every option; the help sorts them.</summary>
     public static IReadOnlyList<LaunchOption> All { get; } =
     [
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
@@ -23,6 +28,7 @@ public static class OptionTable
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
+        .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
     ];
 

@@ -2,8 +2,10 @@
 using System.ComponentModel;
 using Lguest.Devices;
 using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
@@ -27,6 +29,7 @@ public sealed class GuestSession : IDisposable
     private readonly List<BlockImage> _images = [];
     private readonly ConsolePort _console;
     private readonly Terminal? _terminal;
+    private readonly DebugHub _debug;
     private readonly Lock _endLock = new();
     private bool _ended;
 
@@ -67,12 +70,43 @@ public sealed class GuestSession : IDisposable
         const int StandardOutput = 1;
         _console = new ConsolePort(StandardInput, StandardOutput, TimeProvider.System);
         _terminal = Terminal.On(StandardInput);
+        try
+        {
+            _debug = new DebugHub(options.Debug, _kernel, say);
+        }
+        catch
+        {
+            CloseImages();
+            throw;
+        }
     }
 
     /// <summary>Runs the guest, again each time that it restarts.</summary>
     /// <returns>The exit status.</returns>
     /// <exception cref="LaunchException">The host cannot run it.</exception>
     public int Run()
+    {
+        int status = RunToTheEnd();
+        _debug.Exiting(status);
+        return status;
+    }
+
+    /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
+    public void Dispose()
+    {
+        _terminal?.Restore();
+        lock (_endLock)
+        {
+            if (_ended)
+                return;
+            _ended = true;
+            SyncImages();
+            CloseImages();
+            _debug.Dispose();
+        }
+    }
+
+    private int RunToTheEnd()
     {
         using StopSignals signals = new(EndNow, ContinueTerminal);
         _terminal?.MakeRaw();
@@ -108,20 +142,6 @@ public sealed class GuestSession : IDisposable
         }
     }
 
-    /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
-    public void Dispose()
-    {
-        _terminal?.Restore();
-        lock (_endLock)
-        {
-            if (_ended)
-                return;
-            _ended = true;
-            SyncImages();
-            CloseImages();
-        }
-    }
-
     private RunOutcome RunOnce(StopSignals signals)
     {
         using GuestMemory memory = MakeMemory();
@@ -138,7 +158,7 @@ public sealed class GuestSession : IDisposable
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 
-        using IGuestChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
+        using EngineChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
         long answer = channel.Initialize(
             (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
         if (answer < 0)
@@ -148,10 +168,12 @@ public sealed class GuestSession : IDisposable
         signals.OnStop(waker.RequestBreak);
         try
         {
+            _debug.Begin(new DebugTarget.Running(channel.Guest!, bus, _layout, _options.Engine.ToString().ToLowerInvariant()));
             return new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
         }
         finally
         {
+            _debug.End();
             signals.OnStop(null);
         }
     }
