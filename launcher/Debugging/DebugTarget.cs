@@ -136,6 +136,8 @@ public sealed class DebugTarget
     /// <param name="Guest">The guest.</param>
     /// <param name="Bus">Its devices.</param>
     /// <param name="Layout">Its memory's layout.</param>
+    /// <param name="Console">The host's side of its console.</param>
     /// <param name="Engine">The engine's name, as on the command line.</param>
-    public sealed record Running(Guest Guest, DeviceBus Bus, GuestLayout Layout, string Engine);
+    /// <param name="LookAfterDevices">Makes the launcher look after its devices soon. Any thread.</param>
+    public sealed record Running(Guest Guest, DeviceBus Bus, GuestLayout Layout, ConsolePort Console, string Engine, Action LookAfterDevices);
 }

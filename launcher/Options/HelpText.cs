@@ -16,7 +16,7 @@ public static class HelpText
     public static string Whole()
     {
         StringBuilder text = new();
-        text.Append($"Usage: {Usage}\n");
+        text.Append($"Usage: {Usage}\n       lguest ctl PATH COMMAND\n");
         text.Append("""
             Runs a paravirtual i386 Linux guest (2.6.23, CONFIG_LGUEST_GUEST), without any help from the host's kernel.
 

@@ -137,6 +137,7 @@ public sealed class GuestSession : IDisposable
                     return ExitStatus.Failure;
                 default:
                     End(outcome.Reason);
+                    _debug.TellOfDeath();
                     return ExitStatus.Failure;
             }
         }
@@ -168,8 +169,11 @@ public sealed class GuestSession : IDisposable
         signals.OnStop(waker.RequestBreak);
         try
         {
-            _debug.Begin(new DebugTarget.Running(channel.Guest!, bus, _layout, _options.Engine.ToString().ToLowerInvariant()));
-            return new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+            _debug.Begin(new DebugTarget.Running(
+                channel.Guest!, bus, _layout, _console, _options.Engine.ToString().ToLowerInvariant(), waker.RequestBreak));
+            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+            _debug.Finished(outcome);
+            return outcome;
         }
         finally
         {

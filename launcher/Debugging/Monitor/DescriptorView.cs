@@ -10,13 +10,17 @@ namespace Lguest.Launcher.Debugging.Monitor;
 /// <summary>The guest's descriptor tables in words.</summary>
 internal static class DescriptorView
 {
+    private const ulong Unset = 0x0000_2100_0000_0000;
+
     public static string ShowGdt(Guest guest)
     {
         StringBuilder text = new("index selector descriptor         base     limit    what\n");
         for (int i = 0; i < Selectors.GdtEntries; i++)
         {
             ulong descriptor = guest.Core.Gdt.Entries[i];
-            if (descriptor == 0)
+
+            // What LOAD_GDT leaves of an entry that the guest has not set: a DPL of 1 and the accessed bit, which are the host's.
+            if ((descriptor & ~Unset) == 0)
                 continue;
             uint attributes = SegmentLoad.Attributes(descriptor);
             uint selector = ((uint)i << 3) | SegmentLoad.Dpl(attributes);

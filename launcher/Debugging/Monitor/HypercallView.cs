@@ -22,6 +22,8 @@ internal static class HypercallView
                 text.Append($"{direct,11} {ring,11}  {HypercallNames.Of(kind)}\n");
         }
 
+        if (last == 0)
+            return text.ToString();
         IReadOnlyList<PastHypercall> past = statistics.Last(last);
         text.Append($"the last {past.Count} of {statistics.HypercallTotal}:\n");
         foreach (PastHypercall call in past)

@@ -9,6 +9,9 @@ namespace Lguest.Launcher.Debugging.Monitor;
 /// <summary>The guest's page tables in words.</summary>
 internal static class PageTableText
 {
+    /// <summary>The bits of an entry that the processor leaves to the kernel.</summary>
+    private const uint SoftwareBits = 0xE00;
+
     /// <summary>Both levels of one walk, and what came of it for the kernel and for programs.</summary>
     public static string ShowWalk(Guest guest, uint address)
     {
@@ -55,10 +58,20 @@ internal static class PageTableText
 
     private static string Flags(uint entry)
     {
-        PageFlags flags = (PageFlags)(entry & Page.OffsetMask);
-        return (flags & PageFlags.Present) == 0
-            ? "not present"
-            : ((flags & ~(PageFlags)0xE00).ToString() + ((entry & 0xE00) != 0 ? $", software bits 0x{entry & 0xE00:x}" : string.Empty));
+        if ((entry & (uint)PageFlags.Present) == 0)
+            return entry == 0 ? "not present" : "not present (what the rest says is the guest's own business)";
+        List<string> words = ["present", (entry & (uint)PageFlags.Writable) != 0 ? "writable" : "read-only", (entry & (uint)PageFlags.User) != 0 ? "user" : "kernel"];
+        foreach ((PageFlags flag, string name) in (ReadOnlySpan<(PageFlags, string)>)
+            [(PageFlags.WriteThrough, "PWT"), (PageFlags.CacheDisable, "PCD"), (PageFlags.Accessed, "accessed"), (PageFlags.Dirty, "dirty"),
+            (PageFlags.PageSizeOrPat, "PSE/PAT"), (PageFlags.Global, "global")])
+        {
+            if ((entry & (uint)flag) != 0)
+                words.Add(name);
+        }
+
+        if ((entry & SoftwareBits) != 0)
+            words.Add($"software bits 0x{entry & SoftwareBits:x}");
+        return string.Join(", ", words);
     }
 
     private static string Rights(PageFlags rights) =>
