@@ -19,7 +19,7 @@ public sealed unsafe class Disassembler : ISymbolResolver
     public Disassembler(SymbolTable symbols)
     {
         _symbols = symbols;
-        _formatter = new GasFormatter(new FormatterOptions { GasShowMnemonicSizeSuffix = true }, this);
+        _formatter = new GasFormatter(new FormatterOptions { HexPrefix = "0x", UppercaseHex = false, SmallHexNumbersInDecimal = false }, this);
     }
 
     /// <summary>The instruction that a guest is about to execute.</summary>

@@ -13,6 +13,8 @@ public static class ElfSymbols
     private const int SectionHeaderSize = 40;
     private const int SymbolSize = 16;
     private const uint SymbolTableSection = 2;
+    private const int TypeFunction = 2;
+    private const uint ExecutableFlag = 4;
     private const uint Undefined = 0;
     private const uint FirstReservedSection = 0xFF00;
     private const uint Absolute = 0xFFF1;
@@ -46,14 +48,26 @@ public static class ElfSymbols
             if (Word(header, 4) == SymbolTableSection)
             {
                 ReadOnlySpan<byte> names = Section(file, file.Slice(headers + ((int)Word(header, 24) * SectionHeaderSize), SectionHeaderSize));
-                return new SymbolTable(Symbols(Section(file, header), names));
+                return new SymbolTable(Symbols(Section(file, header), names, ExecutableSections(file, headers, count)));
             }
         }
 
         return SymbolTable.Empty;
     }
 
-    private static List<Symbol> Symbols(ReadOnlySpan<byte> table, ReadOnlySpan<byte> names)
+    private static HashSet<uint> ExecutableSections(ReadOnlySpan<byte> file, int headers, int count)
+    {
+        HashSet<uint> executable = [];
+        for (int i = 0; i < count; i++)
+        {
+            if ((Word(file.Slice(headers + (i * SectionHeaderSize), SectionHeaderSize), 8) & ExecutableFlag) != 0)
+                executable.Add((uint)i);
+        }
+
+        return executable;
+    }
+
+    private static List<Symbol> Symbols(ReadOnlySpan<byte> table, ReadOnlySpan<byte> names, HashSet<uint> executable)
     {
         List<Symbol> symbols = [];
         for (; table.Length >= SymbolSize; table = table[SymbolSize..])
@@ -71,7 +85,7 @@ public static class ElfSymbols
             uint address = Word(table, 4);
             if (word.Length == 0 || word.StartsWith(".L", StringComparison.Ordinal) || (section == Absolute && address < 0x10000))
                 continue;
-            symbols.Add(new Symbol(address, Word(table, 8), word, type != 1));
+            symbols.Add(new Symbol(address, Word(table, 8), word, type == TypeFunction || (type == 0 && executable.Contains(section))));
         }
 
         return symbols;

@@ -16,6 +16,12 @@ public sealed class SymbolTable
     /// <summary>A symbol without a size, and none behind it, names no more than this.</summary>
     private const uint Reach = 0x10000;
 
+    /// <summary>The same for data.</summary>
+    private const uint TableReach = 0x200;
+
+    /// <summary>What an assembler fills up behind a function.</summary>
+    private const uint Padding = 16;
+
     private readonly Symbol[] _symbols;
 
     /// <summary>A table.</summary>
@@ -98,10 +104,10 @@ public sealed class SymbolTable
             return false;
         symbol = _symbols[high];
 
-        // Code in assembly often has no size, and padding belongs to nobody: what is just behind is still the best name.
+        // Tables in assembly have no size either, and what lies behind one is not often part of it. Code in assembly often has no size, and padding belongs to nobody: what is just behind is still the best name.
         uint end = high + 1 < _symbols.Length ? _symbols[high + 1].Address : symbol.Address + Reach;
         uint offset = address - symbol.Address;
-        return address < end && offset < Math.Max(symbol.Size + 16, symbol.Size == 0 ? Reach : 0);
+        return address < end && offset < (symbol.Size != 0 ? symbol.Size + Padding : symbol.IsCode ? Reach : TableReach);
     }
 
     /// <summary>An address as <c>name+0x12</c>, or null when no symbol covers it.</summary>
