@@ -72,7 +72,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         {
             if (Volatile.Read(ref cpu->Attention) != 0)
                 return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
-            if ((_interpreter.Mode & Unusual) != 0)
+            if ((_interpreter.Mode & Unusual) != 0 || IsWatched)
             {
                 _interpreterRan = true;
                 ToLazyFlags();

@@ -227,7 +227,7 @@ public static class ReportPage
         .lane{height:56px}.ticks{height:16px;fill:var(--fg)}
         .a{fill:var(--a)}.b{fill:var(--b)}.c{fill:var(--c)}.d{fill:var(--d)}.e{fill:var(--e)}
         .scale{display:flex;justify-content:space-between;color:var(--dim);font-size:.75rem}
-        .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:0 1rem}
+        .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 1rem}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
         th{text-align:left;font-weight:500}td,th{padding:.15rem .4rem .15rem 0;vertical-align:middle}
         .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
