@@ -113,11 +113,11 @@ public sealed class DebugHub : IDisposable
         _tracer?.Detach();
     }
 
-    /// <summary>Prints what is known of a guest that died, behind the reason.</summary>
+    /// <summary>Prints what is known of a guest that died. The reason comes behind it: the last line is what people look at.</summary>
     public void TellOfDeath()
     {
         if (_deathReport != null)
-            HostOutput.Write(2, _deathReport);
+            HostOutput.Write(2, "lguest: the guest died; what it left behind:\n" + _deathReport);
     }
 
     /// <summary>The launcher ends.</summary>

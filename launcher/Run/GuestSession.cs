@@ -136,8 +136,9 @@ public sealed class GuestSession : IDisposable
                     End($"the guest's console cannot be written to standard output: {HostMessage.Of(_console.OutputError)}");
                     return ExitStatus.Failure;
                 default:
-                    End(outcome.Reason);
+                    _terminal?.Restore();
                     _debug.TellOfDeath();
+                    End(outcome.Reason);
                     return ExitStatus.Failure;
             }
         }
