@@ -124,6 +124,7 @@ public sealed class DebugHub : IDisposable
     /// <param name="status">With this exit status.</param>
     public void Exiting(int status)
     {
+        Target.Close();
         _gdb?.GuestExited(status);
         if (_recorder == null)
             return;
@@ -141,6 +142,7 @@ public sealed class DebugHub : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Target.Close();
         _control?.Dispose();
         _gdb?.Dispose();
         _tracer?.Dispose();

@@ -13,10 +13,15 @@ namespace Lguest.Launcher.Debugging;
 /// </summary>
 public sealed class DebugTarget
 {
+    /// <summary>From the launcher's start to its guest's, or from one guest to the next, takes a moment; then something is wrong.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     private readonly HashSet<uint> _breakpoints = [];
     private readonly List<Watchpoint> _watchpoints = [];
     private readonly Lazy<SymbolTable> _symbols;
+    private readonly ManualResetEventSlim _hasGuest = new();
     private volatile Running? _running;
+    private volatile bool _closed;
     private IGuestDebugger? _debugger;
 
     /// <summary>A target without a guest yet.</summary>
@@ -42,15 +47,32 @@ public sealed class DebugTarget
         running.Guest.Debugger = _debugger;
         if (pause)
             running.Guest.Pause();
+        _hasGuest.Set();
     }
 
-    /// <summary>The guest is over.</summary>
-    public void End() => _running = null;
+    /// <summary>The guest is over; there may be another one.</summary>
+    public void End()
+    {
+        _hasGuest.Reset();
+        _running = null;
+    }
 
-    /// <summary>Has something done with the guest at rest, on the thread that owns it, and waits for the result.</summary>
+    /// <summary>There will be no guest any more.</summary>
+    public void Close()
+    {
+        _closed = true;
+        _hasGuest.Set();
+    }
+
+    /// <summary>
+    /// Has something done with the guest at rest, on the thread that owns it, and waits for the result; first, if need be, for
+    /// the guest.
+    /// </summary>
     /// <exception cref="GuestGoneException">There is none just now.</exception>
     public T Ask<T>(Func<Running, T> question)
     {
+        if (!_closed)
+            _hasGuest.Wait(Patience);
         Running running = _running ?? throw new GuestGoneException();
         T answer = default!;
         running.Guest.Invoke(() => answer = question(running));

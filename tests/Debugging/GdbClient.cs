@@ -11,7 +11,22 @@ internal sealed class GdbClient : IDisposable
 {
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
 
-    public GdbClient(string path) => _socket.Connect(new UnixDomainSocketEndPoint(path));
+    public GdbClient(string path)
+    {
+        // The file is there a moment before anyone listens.
+        for (int patience = 500; ; patience--)
+        {
+            try
+            {
+                _socket.Connect(new UnixDomainSocketEndPoint(path));
+                return;
+            }
+            catch (SocketException refused) when (refused.SocketErrorCode == SocketError.ConnectionRefused && patience > 0)
+            {
+                Thread.Sleep(10);
+            }
+        }
+    }
 
     /// <summary>Sends a packet and returns the answer.</summary>
     public string Ask(string packet)
@@ -36,7 +51,15 @@ internal sealed class GdbClient : IDisposable
             data.Append((char)c);
         ReadByte();
         ReadByte();
-        _socket.Send("+"u8);
+        try
+        {
+            _socket.Send("+"u8);
+        }
+        catch (SocketException)
+        {
+            // The last words of a launcher that is gone by now.
+        }
+
         return GdbPacket.Unescape(data.ToString());
     }
 

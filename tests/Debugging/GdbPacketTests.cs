@@ -10,7 +10,7 @@ public sealed class GdbPacketTests
     [Theory]
     [InlineData("", "$#00")]
     [InlineData("OK", "$OK#9a")]
-    [InlineData("a}b", "$a}]b#1d")]
+    [InlineData("a}b", "$a}]b#9d")]
     [InlineData("$#*", "$}\u0004}\u0003}\n#88")]
     public void PacketsAreWrapped(string data, string wire) => Assert.Equal(wire, Encoding.Latin1.GetString(GdbPacket.Encode(data)));
 

@@ -20,7 +20,7 @@ public sealed class GdbProtocolTests
         using WaitingLauncher launcher = Start(engine, "conformance/hello");
         using GdbClient gdb = new(launcher.GdbSocket);
         Assert.Equal("T05thread:1;", gdb.Ask("?"));
-        Assert.Contains("never", "never" + gdb.Ask("qSupported:swbreak+"), StringComparison.Ordinal);
+        Assert.Contains("qXfer:features:read+", gdb.Ask("qSupported:multiprocess+"), StringComparison.Ordinal);
         uint eip = gdb.Register(GdbRegisters.Eip);
         for (int i = 0; gdb.Ask($"m{GdbClient.Address(eip)},2") != "cd1f"; i++)
         {
@@ -156,8 +156,9 @@ public sealed class GdbProtocolTests
             }
         }
 
-        foreach (string packet in (ReadOnlySpan<string>)["qRcmd,xx", "qXfer:features:read:target.xml:zz", "m,", "X0,2:a", "Z9,0,1", "Z2,ffffffff,2", "vCont;t", "qRcmd,", ""])
+        foreach (string packet in (ReadOnlySpan<string>)["qRcmd,xx", "qXfer:features:read:target.xml:zz", "m,", "X0,2:a", "Z9,0,1", "Z2,ffffffff,2", "vCont;t", ""])
             gdb.Ask(packet);
+        Assert.Contains("translate ADDR", gdb.Monitor(string.Empty), StringComparison.Ordinal);
         Assert.StartsWith("T", gdb.Ask("?"), StringComparison.Ordinal);
         Assert.False(launcher.Process.HasExited);
     }
@@ -173,7 +174,7 @@ public sealed class GdbProtocolTests
         gdb.Receive();
         foreach ((string command, string expected) in (ReadOnlySpan<(string, string)>)[
             ("help", "translate ADDR"),
-            ("hypercalls", "LGUEST_INIT(data="),
+            ("hypercalls", "LGUEST_INIT\n"),
             ("translate 0xc0100000", "physical 0x00100000; the kernel may read"),
             ("translate 0xc0100000 1", "usage: translate ADDR"),
             ("translate 0x10", "not "),
