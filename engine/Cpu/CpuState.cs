@@ -310,6 +310,94 @@ public unsafe struct CpuState
     [FieldOffset(0x530)]
     public ulong SavedR10;
 
+    /// <summary>Translator: non-zero: bring the floating point state in when entering.</summary>
+    [FieldOffset(0x538)]
+    public uint FloatResume;
+
+    /// <summary>Translator: whether it was in the host's registers when translated code was left.</summary>
+    [FieldOffset(0x53C)]
+    public uint FloatWasLive;
+
+    /// <summary>Translator: added to 64-bit addresses through %fs: 0, or so much that they fault because the segment has a limit.</summary>
+    [FieldOffset(0x540)]
+    public ulong FsBias;
+
+    /// <summary>Translator: likewise for %gs.</summary>
+    [FieldOffset(0x548)]
+    public ulong GsBias;
+
+    /// <summary>Translator: EFLAGS that are set beside the arithmetic ones, DF and IF.</summary>
+    [FieldOffset(0x550)]
+    public uint ExtraFlags;
+
+    /// <summary>Translator: the selector in %es, negated, for comparing without flags.</summary>
+    [FieldOffset(0x554)]
+    public uint NegatedEs;
+
+    /// <summary>Translator: likewise in %ds.</summary>
+    [FieldOffset(0x558)]
+    public uint NegatedDs;
+
+    /// <summary>Translator: what the kernel may load into %fs without asking: two candidates, then two for %gs.</summary>
+    [FieldOffset(0x560)]
+    public SegmentCandidate FsCandidate0;
+
+    /// <summary>Translator: where INT 0x80 goes: the fast way or the slow one.</summary>
+    [FieldOffset(0x5E0)]
+    public ulong SystemCallEntry;
+
+    /// <summary>Translator: where the fast way ends.</summary>
+    [FieldOffset(0x5E8)]
+    public ulong SystemCallTail;
+
+    /// <summary>Translator: where IRET goes.</summary>
+    [FieldOffset(0x5F0)]
+    public ulong InterruptReturnEntry;
+
+    /// <summary>Translator: where its fast way ends.</summary>
+    [FieldOffset(0x5F8)]
+    public ulong InterruptReturnTail;
+
+    /// <summary>Translator: the kernel's window and branch key, then ring 3's.</summary>
+    [FieldOffset(0x600)]
+    public ulong KernelWindowBase;
+
+    /// <summary>Translator: the kernel's branch key.</summary>
+    [FieldOffset(0x608)]
+    public ulong KernelBranchKey;
+
+    /// <summary>Translator: ring 3's window.</summary>
+    [FieldOffset(0x610)]
+    public ulong UserWindowBase;
+
+    /// <summary>Translator: ring 3's branch key.</summary>
+    [FieldOffset(0x618)]
+    public ulong UserBranchKey;
+
+    /// <summary>Translator: %cs of the kernel.</summary>
+    [FieldOffset(0x620)]
+    public SegmentRegister KernelCs;
+
+    /// <summary>Translator: %ss of the kernel.</summary>
+    [FieldOffset(0x630)]
+    public SegmentRegister KernelSs;
+
+    /// <summary>Translator: %cs that ring 3 was last returned to with.</summary>
+    [FieldOffset(0x640)]
+    public SegmentRegister UserCs;
+
+    /// <summary>Translator: %ss likewise.</summary>
+    [FieldOffset(0x650)]
+    public SegmentRegister UserSs;
+
+    /// <summary>Translator: host address of lguest_data.irq_enabled.</summary>
+    [FieldOffset(0x660)]
+    public ulong IrqEnabledAddress;
+
+    /// <summary>Translator: the kernel's stack for traps from ring 3.</summary>
+    [FieldOffset(0x668)]
+    public uint KernelStack;
+
     /// <summary>A general register.</summary>
     public uint this[GeneralRegister register]
     {
@@ -331,4 +419,20 @@ public unsafe struct CpuState
             LazyFlags.Load(value, out FlagResult, out FlagAux);
         }
     }
+}
+
+/// <summary>A segment register's content that may be loaded without asking. 32 bytes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct SegmentCandidate
+{
+    /// <summary>Selector and hidden part.</summary>
+    public SegmentRegister Segment;
+
+    /// <summary>See <see cref="CpuState.FsBias"/>.</summary>
+    public ulong Bias;
+
+    /// <summary>The selector, negated.</summary>
+    public uint Negated;
+
+    private readonly uint _padding;
 }

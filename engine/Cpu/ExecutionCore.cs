@@ -146,6 +146,20 @@ public abstract unsafe class ExecutionCore : IDisposable
     {
     }
 
+    /// <summary>Tells how system calls are delivered, for cores that do it by themselves.</summary>
+    /// <param name="handler">The trap gate's handler that ring 3 may call, or null.</param>
+    /// <param name="stackSelector">%ss of the kernel's stack.</param>
+    /// <param name="stackPointer">%esp of the kernel's stack.</param>
+    /// <param name="irqEnabled">Host address of lguest_data.irq_enabled.</param>
+    public virtual void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
+    {
+    }
+
+    /// <summary>Told when the GDT was changed.</summary>
+    public virtual void DescriptorsChanged()
+    {
+    }
+
     /// <summary>Tells where the kernel's part of every address space starts.</summary>
     /// <param name="pageOffset">Its lowest linear address.</param>
     public virtual void SetKernelStart(uint pageOffset)

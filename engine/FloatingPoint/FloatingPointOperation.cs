@@ -109,6 +109,8 @@ public sealed unsafe class FloatingPointOperation
         return Done;
     }
 
+    // Known limit: with overflow or underflow unmasked, PE comes from the rounded result; the processor asks whether a result
+    // with an unbounded exponent would have been exact.
     // Unmasked, an underflow is reported when the result is tiny; masked, only when it is inexact as well. Flushing to zero
     // reports every tiny result even when masked: so the stub, which always runs masked, is asked that way first.
     private byte UnmaskedUnderflow(CpuState* cpu, FxImage* image)
@@ -274,7 +276,10 @@ public sealed unsafe class FloatingPointOperation
         uint raised = image->Mxcsr & FxImage.ExceptionFlags;
         if ((raised & ~(before >> 7)) != 0)
         {
+            // The registers are taken back; that the x87 unit turned to MMX is not.
             *image = saved;
+            if (_waits)
+                image->EnterMmx();
             return Raise(image, before, raised);
         }
 

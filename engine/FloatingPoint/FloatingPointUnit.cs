@@ -80,15 +80,14 @@ public sealed unsafe class FloatingPointUnit : IDisposable
         }
         else if (shape.HasMemory)
         {
-            bytes = kind is FloatingPointKind.FxSave or FloatingPointKind.FxRestore
-                ? FxImage.Bytes32
-                : instruction.MemorySize.GetSize();
+            bytes = instruction.MemorySize.GetSize();
             access = MemoryAccess(instruction);
         }
 
         bool writes = access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
         bool reads = access is OpAccess.Read or OpAccess.CondRead or OpAccess.ReadWrite or OpAccess.ReadCondWrite
-            || InstructionClassifier.MayWithholdStore(instruction.Mnemonic);
+            || InstructionClassifier.MayWithholdStore(instruction.Mnemonic)
+            || kind == FloatingPointKind.FxSave; // which leaves the end of its 512 bytes as it is
         bool aligned = kind is FloatingPointKind.FxSave or FloatingPointKind.FxRestore
             || (bytes == 16 && !InstructionClassifier.AllowsUnaligned(instruction.Mnemonic));
         return new FloatingPointOperation(kind, stub, Waits(kind, instruction), FpuOpcode(instruction, kind), shape.Segment)
@@ -100,6 +99,9 @@ public sealed unsafe class FloatingPointUnit : IDisposable
             ImplicitDestination = masked,
         };
     }
+
+    private static bool TouchesMmx(in Instruction instruction) =>
+        instruction.Op0Register.IsMM() || (instruction.Op1Kind == OpKind.Register && instruction.Op1Register.IsMM());
 
     private OpAccess MemoryAccess(in Instruction instruction)
     {
@@ -113,12 +115,12 @@ public sealed unsafe class FloatingPointUnit : IDisposable
         return OpAccess.None;
     }
 
-    // Intel SDM vol. 1, 8.3.11; CVTPI2PD from memory does not touch the x87 state.
+    // Intel SDM vol. 1, 8.3.11; CVTPI2PS and CVTPI2PD from memory do not touch the x87 state.
     private static bool Waits(FloatingPointKind kind, in Instruction instruction) => kind switch
     {
         FloatingPointKind.Legacy or FloatingPointKind.LegacyFlags or FloatingPointKind.LoadControl or FloatingPointKind.Wait
             or FloatingPointKind.LoadEnvironment or FloatingPointKind.Restore => true,
-        FloatingPointKind.Mixed => !(instruction.Mnemonic == Mnemonic.Cvtpi2pd && instruction.Op1Kind == OpKind.Memory),
+        FloatingPointKind.Mixed => TouchesMmx(instruction),
         _ => false,
     };
 
@@ -164,7 +166,7 @@ public sealed unsafe class FloatingPointUnit : IDisposable
     }
 
     /// <summary>What two instructions must have in common to share an operation.</summary>
-    private readonly record struct Shape(Code Code, Register Register0, Register Register1, byte Immediate, bool HasMemory, SegmentName Segment)
+    private readonly record struct Shape(Code Code, Register Register0, Register Register1, Register Register2, byte Immediate, bool HasMemory, SegmentName Segment)
     {
         public static Shape Of(in Instruction instruction)
         {
@@ -175,6 +177,7 @@ public sealed unsafe class FloatingPointUnit : IDisposable
                 instruction.Code,
                 instruction.Op0Kind == OpKind.Register && instruction.OpCount > 0 ? instruction.Op0Register : Register.None,
                 instruction.Op1Kind == OpKind.Register && instruction.OpCount > 1 ? instruction.Op1Register : Register.None,
+                instruction.Op2Kind == OpKind.Register && instruction.OpCount > 2 ? instruction.Op2Register : Register.None,
                 immediate ? instruction.Immediate8 : (byte)0,
                 memory,
                 memory ? (SegmentName)(instruction.MemorySegment - Register.ES) : default);

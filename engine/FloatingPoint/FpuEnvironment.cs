@@ -55,7 +55,6 @@ internal static unsafe class FpuEnvironment
     /// <summary>FLDENV.</summary>
     public static void Load(ref FxImage image, ReadOnlySpan<byte> source, int environmentBytes)
     {
-        // A register keeps its physical place when TOP moves, but the image lists them from the top of the stack.
         int oldTop = image.Top;
         int stride = environmentBytes == Size16 ? 2 : 4;
         ushort control = BinaryPrimitives.ReadUInt16LittleEndian(source);
@@ -80,7 +79,7 @@ internal static unsafe class FpuEnvironment
 
         image.Tags = Abridge(tags);
         image.LoadControl(control);
-        Rotate(ref image, image.Top - oldTop);
+        image.KeepPlaces(oldTop);
     }
 
     /// <summary>FNSAVE without its side effect: environment, then ST(0)–ST(7), 10 bytes each.</summary>
@@ -145,20 +144,5 @@ internal static unsafe class FpuEnvironment
         }
 
         return (byte)abridged;
-    }
-
-    private static void Rotate(ref FxImage image, int by)
-    {
-        by &= 7;
-        if (by == 0)
-            return;
-        Span<byte> old = stackalloc byte[128];
-        fixed (byte* stack = image.Stack)
-        {
-            Span<byte> registers = new(stack, 128);
-            registers.CopyTo(old);
-            for (int i = 0; i < 8; i++)
-                old.Slice(16 * ((i + by) & 7), 16).CopyTo(registers[(16 * i)..]);
-        }
     }
 }

@@ -28,6 +28,9 @@ internal unsafe struct FxImage
     /// <summary>FSW: B, a copy of ES since the 387.</summary>
     public const ushort StatusBusy = 0x8000;
 
+    /// <summary>FSW: TOP.</summary>
+    public const ushort TopMask = 0x3800;
+
     /// <summary>The six exception flags, the same bits in FSW, MXCSR and (as masks) FCW.</summary>
     public const ushort ExceptionFlags = 0x003F;
 
@@ -115,8 +118,10 @@ internal unsafe struct FxImage
     /// <summary>FNINIT: registers keep their contents but count as empty.</summary>
     public void Initialize()
     {
+        int oldTop = Top;
         Control = ControlInitial;
         Status = 0;
+        KeepPlaces(oldTop);
         Tags = 0;
         Opcode = 0;
         InstructionOffset = 0;
@@ -127,4 +132,32 @@ internal unsafe struct FxImage
 
     /// <summary>FNCLEX.</summary>
     public void ClearExceptions() => Status &= 0x7F00;
+
+    /// <summary>What every MMX instruction does to the x87 state: TOP 0, all registers in use.</summary>
+    public void EnterMmx()
+    {
+        int oldTop = Top;
+        Status &= unchecked((ushort)~TopMask);
+        KeepPlaces(oldTop);
+        Tags = 0xFF;
+    }
+
+    /// <summary>
+    /// A register keeps its physical place when TOP is set, but the image lists them from the top of the stack.
+    /// </summary>
+    /// <param name="oldTop">TOP before.</param>
+    public void KeepPlaces(int oldTop)
+    {
+        int by = (Top - oldTop) & 7;
+        if (by == 0)
+            return;
+        Span<byte> old = stackalloc byte[128];
+        fixed (byte* stack = Stack)
+        {
+            Span<byte> registers = new(stack, 128);
+            registers.CopyTo(old);
+            for (int i = 0; i < 8; i++)
+                old.Slice(16 * ((i + by) & 7), 16).CopyTo(registers[(16 * i)..]);
+        }
+    }
 }

@@ -21,10 +21,11 @@ internal static class InstructionClassifier
 
         bool mmx = Uses(instruction, mmx: true);
         bool xmm = Uses(instruction, mmx: false);
-        if (xmm && !mmx && !TakesMmxFromMemory(instruction.Mnemonic))
-            kind = UsesMxcsr(instruction.Mnemonic);
-        else if (xmm)
+        FloatingPointKind sse = UsesMxcsr(instruction.Mnemonic);
+        if ((xmm && mmx) || ConvertsMmx(instruction.Mnemonic))
             kind = FloatingPointKind.Mixed;
+        else if (xmm || sse != FloatingPointKind.SseMove)
+            kind = sse; // CVTSS2SI and its like name no XMM register when they read memory
         else if (instruction.RflagsRead != RflagsBits.None || instruction.RflagsModified != RflagsBits.None)
             kind = FloatingPointKind.LegacyFlags;
         else
@@ -109,7 +110,9 @@ internal static class InstructionClassifier
         return false;
     }
 
-    private static bool TakesMmxFromMemory(Mnemonic mnemonic) => mnemonic is Mnemonic.Cvtpi2ps or Mnemonic.Cvtpi2pd;
+    // With a memory operand only one kind of register is named.
+    private static bool ConvertsMmx(Mnemonic mnemonic) => mnemonic is Mnemonic.Cvtpi2ps or Mnemonic.Cvtpi2pd
+        or Mnemonic.Cvtps2pi or Mnemonic.Cvttps2pi or Mnemonic.Cvtpd2pi or Mnemonic.Cvttpd2pi;
 
     private static FloatingPointKind UsesMxcsr(Mnemonic mnemonic)
     {

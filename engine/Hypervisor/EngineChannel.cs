@@ -52,8 +52,9 @@ public sealed class EngineChannel : IGuestChannel
             return request == ChannelRequest.Initialize ? Initialize(arguments) : -Errno.EINVAL;
         if (guest.DeathReason is not null || guest.ResetRequested)
         {
-            // Who waits in BREAK would wait for ever: the owner's BREAK 0 ends here, too.
-            _released.Set();
+            // Whoever waits in BREAK 1 since before the guest died must be let go all the same.
+            if (request == ChannelRequest.Break)
+                _released.Set();
             return -Errno.ENOENT;
         }
 

@@ -141,6 +141,7 @@ public sealed unsafe partial class Guest
             case HypercallKind.LoadIdtEntry:
                 if (_idt.Set(edx, ebx, ecx) is { } reason)
                     Kill(reason);
+                TellSystemCall();
                 break;
             case HypercallKind.SetStack:
                 SetStack(edx, ebx, ecx);
@@ -236,6 +237,7 @@ public sealed unsafe partial class Guest
             _gdt.Entries[first + i] = descriptor | accessed;
         }
 
+        _core.DescriptorsChanged();
         ReloadSegments();
     }
 
@@ -292,6 +294,15 @@ public sealed unsafe partial class Guest
         _stackPointer = pointer;
         _stackPages = pages;
         PinStack();
+        TellSystemCall();
+    }
+
+    /// <summary>A core that delivers system calls by itself must know how.</summary>
+    private void TellSystemCall()
+    {
+        Gate gate = _idt[Vectors.SystemCall];
+        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0;
+        _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, &_data->IrqEnabled);
     }
 
     /// <summary>The kernel's stack must be there whenever a trap comes.</summary>

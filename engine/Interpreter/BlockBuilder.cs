@@ -14,7 +14,7 @@ namespace Lguest.Engine.Interpreter;
 internal sealed unsafe class BlockBuilder
 {
     /// <summary>Ops that one block may take at most.</summary>
-    public const int MaxOps = (MaxInstructions * 2) + 4;
+    public const int MaxOps = (MaxInstructions * 3) + 4;
 
     private const int MaxInstructions = 64;
     private const int MaxInstructionBytes = 15;

@@ -17,12 +17,7 @@ internal static unsafe class FloatOps
     public static MicroOp* Execute(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         FloatingPointOperation operation = core.FloatOperation(op->Immediate);
-        if (cpu->TaskSwitched != 0)
-            throw core.Raise(DeviceNotAvailable);
-
-        // An exception left behind by an earlier instruction comes before anything that is wrong with this one's operand.
-        if (operation.IsHeldUp(cpu))
-            throw core.Raise(MathFault);
+        CheckAvailable(core, cpu, operation);
         uint address = 0;
         int bytes = operation.OperandBytes;
         if (bytes != 0)
@@ -46,6 +41,13 @@ internal static unsafe class FloatOps
         return op + 1;
     }
 
+    /// <summary>Goes in front of working out an address that can fault by itself.</summary>
+    public static MicroOp* CheckAvailable(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        CheckAvailable(core, cpu, core.FloatOperation(op->Immediate));
+        return op + 1;
+    }
+
     /// <summary>CLFLUSH: nothing but a read that may fault.</summary>
     public static MicroOp* Touch(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
@@ -58,6 +60,15 @@ internal static unsafe class FloatOps
     {
         core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), 0x33u | (cpu->TaskSwitched != 0 ? 8u : 0));
         return op + 1;
+    }
+
+    // No unit, or an exception left behind by an earlier instruction, comes before anything that is wrong with the operand.
+    private static void CheckAvailable(InterpreterCore core, CpuState* cpu, FloatingPointOperation operation)
+    {
+        if (cpu->TaskSwitched != 0)
+            throw core.Raise(DeviceNotAvailable);
+        if (operation.IsHeldUp(cpu))
+            throw core.Raise(MathFault);
     }
 
     private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;

@@ -32,7 +32,17 @@ internal sealed unsafe partial class InstructionSelector
         }
         else if (operation.OperandBytes != 0)
         {
+            MicroOp* before = _op;
             Memory(in i, operation.OperandBytes, operation.Writes);
+            if (_op != before)
+            {
+                // Room in front of the op that works out the address.
+                _op[0] = _op[-1];
+                _op[-1] = _proto;
+                _op[-1].Immediate = index;
+                _op[-1].Handler = &FloatOps.CheckAvailable;
+                _op++;
+            }
         }
 
         _proto.Immediate = index;

@@ -98,8 +98,9 @@ internal readonly unsafe struct Cmps : IStringStep
     public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
         where TWidth : struct, IWidth
     {
-        uint a = core.ReadLinear<TWidth>(cpu, source);
-        Cmp.Run<TWidth>(cpu, a, core.ReadLinear<TWidth>(cpu, target));
+        // When neither can be read, it is [edi] that faults.
+        uint b = core.ReadLinear<TWidth>(cpu, target);
+        Cmp.Run<TWidth>(cpu, core.ReadLinear<TWidth>(cpu, source), b);
     }
 }
 
@@ -139,10 +140,19 @@ internal static unsafe class StringOps
             return op + 1;
         int round = (core.Mode & CodeMode.Single) != 0 ? 1 : RoundBytes / TWidth.Size;
         uint done = 0;
+        int flagResult = cpu->FlagResult;
+        uint flagAux = cpu->FlagAux;
         if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->SystemFlags & EFlags.Direction) == 0)
             done = Bulk<TStep, TWidth>(core, cpu, count);
         for (; done == 0 || (done < (uint)round && done < count); done++)
         {
+            if (TStep.Compares)
+            {
+                // A fault leaves the flags as they were before the first comparison (Intel SDM vol. 2, REP).
+                cpu->FlagResult = flagResult;
+                cpu->FlagAux = flagAux;
+            }
+
             Step<TStep, TWidth>(core, cpu, op);
             cpu->Registers[Ecx] = (cpu->Registers[Ecx] & ~mask) | ((cpu->Registers[Ecx] - 1) & mask);
             if (TStep.Compares && (cpu->FlagResult == 0) != (op->Immediate != 0))
@@ -222,6 +232,8 @@ internal static unsafe class StringOps
         uint mask = (op->Second & Address16) != 0 ? 0xFFFFu : uint.MaxValue;
         uint source = cpu->Registers[Esi] & mask;
         uint target = cpu->Registers[Edi] & mask;
+        if (TStep.Source && TStep.Compares)
+            core.ProbeRead(Check(core, SegmentName.Es, target, TWidth.Size, write: false), TWidth.Size);
         if (TStep.Source)
             source = Check(core, (SegmentName)op->Extra, source, TWidth.Size, write: false);
         if (TStep.Target)

@@ -29,8 +29,10 @@ internal static unsafe class SystemOps
         uint address = Operand.Address(cpu, op);
         int index = TWidth.Extend(Operand.Get<TWidth>(cpu, op->Destination));
         int lower = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address));
+        if (index < lower)
+            throw core.Raise(5); // the upper bound is not even looked at
         int upper = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address + (uint)TWidth.Size));
-        return index < lower || index > upper ? throw core.Raise(5) : op + 1;
+        return index > upper ? throw core.Raise(5) : op + 1;
     }
 
     /// <summary>An exception with error code 0: UD2 and what is no instruction (6), privileged instructions (13).</summary>

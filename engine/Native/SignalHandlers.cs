@@ -26,7 +26,7 @@ internal struct EmittedRegion
     /// <summary>Where to go on after a fault in translated code.</summary>
     public ulong FaultExit;
 
-    /// <summary>Where to go on when translated code was interrupted.</summary>
+    /// <summary>Where to go on when translated code was interrupted; 0: it is left to go on.</summary>
     public ulong AttentionExit;
 
     /// <summary>Where to go on when the entry was called off.</summary>
@@ -213,10 +213,14 @@ internal static unsafe partial class SignalHandlers
         a.jnz(loop);
         a.ret();
         a.Label(ref inCode);
+
+        // Where there is no exit for it, the code looks at the attention flag by itself before it goes on.
+        a.mov(r9, __[rcx + 40]);
+        a.test(r9, r9);
+        a.jz(next);
         a.mov(r8, __[rdx + ContextR13]);
         a.mov(__[r8 + 0xD0], rax);
-        a.mov(rax, __[rcx + 40]);
-        a.mov(__[rdx + ContextRip], rax);
+        a.mov(__[rdx + ContextRip], r9);
         a.ret();
         return Assemble(arena, a);
     }

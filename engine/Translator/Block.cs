@@ -4,7 +4,7 @@ namespace Lguest.Engine.Translator;
 /// <summary>What a block is found by: where its bytes are, where the guest sees them, and what they were translated for.</summary>
 /// <param name="Physical">Guest physical address.</param>
 /// <param name="Eip">Linear address.</param>
-/// <param name="Mode">Ring, TS, and which of %fs and %gs reach all 4 GiB.</param>
+/// <param name="Mode">Ring and TS.</param>
 internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode);
 
 /// <summary>What translated code depends on beside its bytes.</summary>
@@ -18,12 +18,6 @@ internal enum TranslationMode : byte
 
     /// <summary>The floating point unit faults.</summary>
     TaskSwitched = 2,
-
-    /// <summary>%fs reaches all addresses and may be written.</summary>
-    FsWide = 4,
-
-    /// <summary>%gs likewise.</summary>
-    GsWide = 8,
 }
 
 /// <summary>A translated run of instructions.</summary>

@@ -72,7 +72,10 @@ internal sealed unsafe partial class BlockTranslator
                 return true;
             case Code.Int_imm8:
                 _ended = true;
-                SoftwareInterrupt(i.Immediate8, i.NextIP32);
+                if (i.Immediate8 == 0x80 && (_mode & TranslationMode.User) != 0)
+                    SystemCall(i.NextIP32);
+                else
+                    SoftwareInterrupt(i.Immediate8, i.NextIP32);
                 return true;
             case Code.Nopd:
             case Code.Nop_rm32:
@@ -111,7 +114,9 @@ internal sealed unsafe partial class BlockTranslator
             return true;
         }
 
-        return i.FlowControl == FlowControl.Next && IsPlain(in i) && Plain(in i);
+        if (Kernel(in i))
+            return true;
+        return i.FlowControl == FlowControl.Next && (IsPlain(in i) ? Plain(in i) : Float(in i));
     }
 
     /// <summary>
@@ -270,9 +275,9 @@ internal sealed unsafe partial class BlockTranslator
         switch (i.MemorySegment)
         {
             case Register.FS:
-                return (_mode & TranslationMode.FsWide) != 0 && PlaceInSegment(ref host, SegmentName.Fs);
+                return PlaceInSegment(ref host, SegmentName.Fs);
             case Register.GS:
-                return (_mode & TranslationMode.GsWide) != 0 && PlaceInSegment(ref host, SegmentName.Gs);
+                return PlaceInSegment(ref host, SegmentName.Gs);
             case Register.CS:
                 return false;
             default:
@@ -281,7 +286,10 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    /// <summary>An operand in a segment with a base: its address is worked out first, in %r10d.</summary>
+    /// <summary>
+    /// An operand in a segment with a base: its address is worked out first, in %r10d. A segment that does not reach all
+    /// addresses has a bias that no address survives: then the interpreter looks at its limit.
+    /// </summary>
     private bool PlaceInSegment(ref Instruction host, SegmentName segment)
     {
         Instruction lea = Instruction.Create(
@@ -290,8 +298,10 @@ internal sealed unsafe partial class BlockTranslator
             return false;
         _emit.LoadR9(0x50 + ((int)segment * 16) + SegmentBaseInRegister);
         _emit.AddR9ToR10();
-        host.MemoryBase = Register.R10D;
-        host.MemoryIndex = Register.None;
+        _emit.Bytes(0x4D, 0x8B, 0x8D); // mov r9, [r13 + bias]
+        _emit.UInt32(segment == SegmentName.Fs ? 0x540u : 0x548);
+        host.MemoryBase = Register.R10;
+        host.MemoryIndex = Register.R9;
         host.MemoryIndexScale = 1;
         host.MemoryDisplacement64 = 0;
         host.MemoryDisplSize = 0;

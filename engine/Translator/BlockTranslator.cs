@@ -57,6 +57,7 @@ internal sealed unsafe partial class BlockTranslator
         _blockPage = eip & ~Page.OffsetMask;
         _links.Clear();
         _ended = false;
+        _floatLoaded = false;
         _reader.Reset(_core.Memory.Base + physical, room);
         _decoder.IP = eip;
         _emit.Start(place);
@@ -91,7 +92,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Leaves for the interpreter; the code behind it is where it comes back to.</summary>
-    private void EmitInterpret(uint eip, Instruction* instruction)
+    private uint EmitInterpret(uint eip, Instruction* instruction)
     {
         uint number = _core.AddInterpreted(eip, instruction);
         _emit.StoreState(0xCC, number);
@@ -99,8 +100,9 @@ internal sealed unsafe partial class BlockTranslator
         _emit.StoreState(0x20, eip);
         _emit.Jump(_exit);
         _core.ContinueInterpretedAt(number, _emit.Here);
+        _floatLoaded = false;
         if (instruction == null)
-            return;
+            return number;
 
         // What may change the mode, or goes elsewhere, has nothing behind it that could be entered.
         switch (instruction->FlowControl)
@@ -112,6 +114,8 @@ internal sealed unsafe partial class BlockTranslator
                 _ended = true;
                 break;
         }
+
+        return number;
     }
 
     /// <summary>The end of a path: on to an EIP that is known now.</summary>

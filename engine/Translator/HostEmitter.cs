@@ -105,6 +105,15 @@ internal sealed unsafe class HostEmitter : CodeWriter
         *(int*)at = (int)(target - (_arena.Executable + displacementOffset + 4));
     }
 
+    /// <summary>Fills in a one-byte displacement with the way to here.</summary>
+    public void CloseShort(uint displacementOffset)
+    {
+        long distance = Offset - (displacementOffset + 1L);
+        if (distance > sbyte.MaxValue)
+            throw new InvalidOperationException($"a short jump of {distance} bytes");
+        _arena.Writable[displacementOffset] = (byte)distance;
+    }
+
     /// <summary>Registers of the guest as the host's: %esp is kept in %r8d.</summary>
     public static Register ToHost(Register register) => register switch
     {

@@ -27,6 +27,12 @@ internal enum TranslatedExit : uint
     /// <summary>Interrupted at <see cref="CpuState.FaultRip"/>.</summary>
     Attention,
 
+    /// <summary>The instruction at EIP is the interpreter's.</summary>
+    InterpretHere,
+
+    /// <summary>A system call found no stack where it was to be: EIP is behind INT 0x80.</summary>
+    SystemCallFault,
+
     /// <summary>int n: <see cref="CpuState.ExitDetail"/> is the vector, EIP behind it.</summary>
     SoftwareInterrupt,
 }
@@ -60,6 +66,15 @@ internal sealed unsafe class NativeStubs
         Label attention = a.CreateLabel();
         Label abort = a.CreateLabel();
         Label leave = a.CreateLabel();
+        Label noFloat = a.CreateLabel();
+        Label systemCall = a.CreateLabel();
+        Label systemCallEnd = a.CreateLabel();
+        Label systemCallFault = a.CreateLabel();
+        Label slowSystemCall = a.CreateLabel();
+        Label interruptReturn = a.CreateLabel();
+        Label interruptReturnEnd = a.CreateLabel();
+        Label interruptReturnFault = a.CreateLabel();
+        Label slowInterruptReturn = a.CreateLabel();
 
         // void enter(CpuState*)
         a.Label(ref enter);
@@ -81,6 +96,11 @@ internal sealed unsafe class NativeStubs
         a.Label(ref entryStart);
         a.cmp(__dword_ptr[r13 + 0x38], 0);
         a.jne(abort);
+        a.cmp(__dword_ptr[r13 + 0x538], 0);
+        a.je(noFloat);
+        a.fxrstor(__[r13 + CpuState.FxStateOffset]);
+        a.mov(__dword_ptr[r13 + 0x520], 1);
+        a.Label(ref noFloat);
         a.push(__qword_ptr[r13 + 0x500]);
         a.popfq();
         for (int i = 0; i < 8; i++)
@@ -104,7 +124,9 @@ internal sealed unsafe class NativeStubs
         a.pushfq();
         a.pop(__qword_ptr[r13 + 0x500]);
         a.cld();
-        a.cmp(__dword_ptr[r13 + 0x520], 0);
+        a.mov(eax, __dword_ptr[r13 + 0x520]);
+        a.mov(__dword_ptr[r13 + 0x53C], eax);
+        a.test(eax, eax);
         a.je(leave);
 
         // The floating point registers are C#'s too: the guest's go home, and no exception of its may wait in them.
@@ -114,10 +136,28 @@ internal sealed unsafe class NativeStubs
         a.mov(__dword_ptr[r13 + 0x520], 0);
         a.jmp(leave);
 
+        EmitSystemCall(a, exit, systemCall, systemCallFault);
+        a.Label(ref systemCallEnd);
+        a.nop();
+        EmitInterruptReturn(a, exit, interruptReturn, interruptReturnFault);
+        a.Label(ref interruptReturnEnd);
+        a.nop();
+
+        a.Label(ref slowSystemCall);
+        a.mov(__dword_ptr[r13 + 0xCC], 0x80);
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.SoftwareInterrupt);
+        a.jmp(exit);
+        a.Label(ref slowInterruptReturn);
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.InterpretHere);
+        a.jmp(exit);
+
         a.Label(ref abort);
         a.mov(rsp, __[r13 + 0xF8]);
         a.cld();
         a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.NotEntered);
+        a.fninit();
+        a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
+        a.mov(__dword_ptr[r13 + 0x520], 0);
 
         a.Label(ref leave);
         a.add(rsp, 8);
@@ -146,6 +186,161 @@ internal sealed unsafe class NativeStubs
             AttentionExit = result.GetLabelRIP(attention),
             EntryAbort = result.GetLabelRIP(abort),
         };
+        SystemCall = result.GetLabelRIP(systemCall);
+        SlowSystemCall = result.GetLabelRIP(slowSystemCall);
+        SystemCallRegion = new EmittedRegion
+        {
+            CodeStart = SystemCall,
+            CodeEnd = result.GetLabelRIP(systemCallEnd),
+            FaultExit = result.GetLabelRIP(systemCallFault),
+        };
+        InterruptReturn = result.GetLabelRIP(interruptReturn);
+        SlowInterruptReturn = result.GetLabelRIP(slowInterruptReturn);
+        InterruptReturnRegion = new EmittedRegion
+        {
+            CodeStart = InterruptReturn,
+            CodeEnd = result.GetLabelRIP(interruptReturnEnd),
+            FaultExit = result.GetLabelRIP(interruptReturnFault),
+        };
+    }
+
+    /// <summary>Ways for <see cref="CpuState.SystemCallEntry"/> and <see cref="CpuState.InterruptReturnEntry"/>.</summary>
+    public ulong SystemCall { get; }
+
+    /// <summary>The slow way.</summary>
+    public ulong SlowSystemCall { get; }
+
+    /// <summary>IRET to ring 3.</summary>
+    public ulong InterruptReturn { get; }
+
+    /// <summary>IRET by the interpreter.</summary>
+    public ulong SlowInterruptReturn { get; }
+
+    /// <summary>For the signal handlers.</summary>
+    public EmittedRegion SystemCallRegion { get; }
+
+    /// <summary>For the signal handlers.</summary>
+    public EmittedRegion InterruptReturnRegion { get; }
+
+    /// <summary>
+    /// INT 0x80 from ring 3, without leaving: what the processor does through a trap gate. EIP is stored already, behind the
+    /// instruction. Until the stack is written nothing has changed; from then on nothing faults. An interruption in between is
+    /// not acted on: the tail that this goes to looks at the flag.
+    /// </summary>
+    private static void EmitSystemCall(Assembler a, Label exit, Label start, Label fault)
+    {
+        a.Label(ref start);
+        a.pushfq();
+        a.mov(r9, __[rsp]);
+        a.mov(r10d, __dword_ptr[r13 + 0x668]);
+        a.mov(r11, __[r13 + 0x600]);
+        a.add(r11, r10);
+
+        // EFLAGS as the guest sees them: IF is what it says itself.
+        a.mov(r15, __[r13 + 0x660]);
+        a.mov(r15d, __dword_ptr[r15]);
+        a.and(r15d, (int)EFlags.Interrupt);
+        a.and(r9d, ~(int)EFlags.Interrupt);
+        a.or(r9d, r15d);
+        a.or(r9d, __dword_ptr[r13 + 0x550]);
+        a.mov(__dword_ptr[r11 - 12], r9d);
+        a.mov(r9d, __dword_ptr[r13 + 0x70]);
+        a.mov(__dword_ptr[r11 - 4], r9d);
+        a.mov(__dword_ptr[r11 - 8], r8d);
+        a.mov(r9d, __dword_ptr[r13 + 0x60]);
+        a.mov(__dword_ptr[r11 - 16], r9d);
+        a.mov(r9d, __dword_ptr[r13 + 0x20]);
+        a.mov(__dword_ptr[r11 - 20], r9d);
+
+        a.lea(r8d, __[r10 - 20]);
+        Copy16(a, 0x60, 0x620);
+        Copy16(a, 0x70, 0x630);
+        a.mov(__dword_ptr[r13 + 0x48], 1);
+        SwitchContext(a, 0x600, 0x608);
+        a.popfq();
+        a.jmp(__qword_ptr[r13 + 0x5E8]);
+
+        a.Label(ref fault);
+        a.mov(rsp, __[r13 + 0xF8]);
+        a.sub(rsp, 8);
+        a.popfq();
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.SystemCallFault);
+        a.jmp(exit);
+    }
+
+    /// <summary>
+    /// IRET from ring 1 to ring 3, if it is the ordinary one: the %cs and %ss of the last time, no flags but those that
+    /// arithmetic sets, no data segment that ring 3 may not keep. EIP is stored, at the instruction.
+    /// </summary>
+    private static void EmitInterruptReturn(Assembler a, Label exit, Label start, Label fault)
+    {
+        const int unusual = (int)(EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086);
+        Label slow = a.CreateLabel();
+        a.Label(ref start);
+        a.pushfq();
+        a.mov(r11d, r8d);
+        a.add(r11, r15);
+        a.mov(r9d, __dword_ptr[r11 + 4]);
+        a.movzx(r9d, r9w);
+        a.cmp(r9d, __dword_ptr[r13 + 0x640]);
+        a.jne(slow);
+        a.mov(r9d, __dword_ptr[r11 + 16]);
+        a.movzx(r9d, r9w);
+        a.cmp(r9d, __dword_ptr[r13 + 0x650]);
+        a.jne(slow);
+        a.mov(r10d, __dword_ptr[r11 + 8]);
+        a.mov(r9d, r10d);
+        a.and(r9d, unusual);
+        a.cmp(r9d, __dword_ptr[r13 + 0x550]);
+        a.jne(slow);
+        foreach (int segment in (ReadOnlySpan<int>)[0x50, 0x80, 0x90, 0xA0])
+        {
+            Label usable = a.CreateLabel();
+            a.mov(r9d, __dword_ptr[r13 + segment + 12]);
+            a.test(r9d, r9d);
+            a.jz(usable);
+            a.not(r9d);
+            a.test(r9d, 0x60);
+            a.jnz(slow);
+            a.Label(ref usable);
+        }
+
+        a.and(r10d, (int)(EFlags.Arithmetic | EFlags.Direction));
+        a.or(r10d, (int)(EFlags.Fixed | EFlags.Interrupt));
+        a.mov(__[rsp], r10);
+        a.mov(r10d, __dword_ptr[r11]);
+        a.mov(r8d, __dword_ptr[r11 + 12]);
+        Copy16(a, 0x60, 0x640);
+        Copy16(a, 0x70, 0x650);
+        a.mov(__dword_ptr[r13 + 0x48], 3);
+        SwitchContext(a, 0x610, 0x618);
+        a.popfq();
+        a.jmp(__qword_ptr[r13 + 0x5F8]);
+
+        a.Label(ref fault);
+        a.mov(rsp, __[r13 + 0xF8]);
+        a.sub(rsp, 8);
+        a.Label(ref slow);
+        a.popfq();
+        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.InterpretHere);
+        a.jmp(exit);
+    }
+
+    private static void Copy16(Assembler a, int to, int from)
+    {
+        a.mov(r9, __[r13 + from]);
+        a.mov(__[r13 + to], r9);
+        a.mov(r9, __[r13 + from + 8]);
+        a.mov(__[r13 + to + 8], r9);
+    }
+
+    private static void SwitchContext(Assembler a, int window, int key)
+    {
+        a.mov(r15, __[r13 + window]);
+        a.wrgsbase(r15);
+        a.mov(__[r13 + 0x508], r15);
+        a.mov(r14, __[r13 + key]);
+        a.mov(__[r13 + 0x510], r14);
     }
 
     /// <summary>Where in the state the host's own MXCSR is kept.</summary>

@@ -7,6 +7,9 @@ internal enum SideKind : byte
     /// <summary>Its host code begins here; until the next entry it has done nothing that doing it again would not do again.</summary>
     Instruction,
 
+    /// <summary>The same, and the guest's %ecx is in %r9d.</summary>
+    InstructionWithEcxInR9,
+
     /// <summary>It is done: what is left is going to a known EIP.</summary>
     GoingTo,
 

@@ -102,8 +102,21 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         TranslationMode mode = CurrentMode();
         _mode = mode;
         bool user = (mode & TranslationMode.User) != 0;
-        Cpu->WindowBase = (ulong)(user ? CurrentUserWindow() : _kernelWindow).Base;
-        Cpu->BranchKey = ((user ? _space!.Key : _kernelKey) << 4 | (ulong)mode) << 32;
+        ulong taskSwitched = (ulong)(mode & TranslationMode.TaskSwitched);
+        CpuState* cpu = Cpu;
+        cpu->KernelWindowBase = (ulong)_kernelWindow.Base;
+        cpu->KernelBranchKey = (_kernelKey << 4 | taskSwitched) << 32;
+        if (user)
+            CurrentUserWindow();
+        if (_space is { } space)
+        {
+            cpu->UserWindowBase = (ulong)space.Window.Base;
+            cpu->UserBranchKey = (space.Key << 4 | taskSwitched | (ulong)TranslationMode.User) << 32;
+        }
+
+        cpu->WindowBase = user ? cpu->UserWindowBase : cpu->KernelWindowBase;
+        cpu->BranchKey = user ? cpu->UserBranchKey : cpu->KernelBranchKey;
+        PrepareKernelWays();
     }
 
     private TranslationMode CurrentMode()
@@ -113,10 +126,6 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             mode |= TranslationMode.User;
         if (Cpu->TaskSwitched != 0)
             mode |= TranslationMode.TaskSwitched;
-        if (IsWide(Cpu->Fs))
-            mode |= TranslationMode.FsWide;
-        if (IsWide(Cpu->Gs))
-            mode |= TranslationMode.GsWide;
         return mode;
     }
 
@@ -125,7 +134,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         && (segment.Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit | SegmentLoad.ReadableOrWritableBit))
             == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.ReadableOrWritableBit);
 
-    private bool SegmentsAreAsBefore() => CurrentMode() == _mode;
+    private bool ModeIsAsBefore() => CurrentMode() == _mode;
 
     /// <summary>Translated code for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
     private byte* Find(uint eip, out CpuExit fault)

@@ -27,6 +27,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
     private readonly EmittedRegion* _region;
+    private readonly EmittedRegion* _systemCallRegion;
+    private readonly EmittedRegion* _interruptReturnRegion;
+    private static readonly bool s_xstats = Environment.GetEnvironmentVariable("XSTATS") != null; private readonly Dictionary<string, long> _interpretedCounts = [];
+    private readonly long[] _exits = new long[16];
     private bool _flagsAreNative;
     private bool _interpreterRan;
 
@@ -53,7 +57,11 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         AllocateSpaces();
         Cpu->HostMxcsr = 0x1F80;
         Cpu->BranchTable = _table.Address;
+        Cpu->UserCs.Selector = NoSelector;
+        Cpu->UserSs.Selector = NoSelector;
         _region = SignalHandlers.Register(_stubs.Region);
+        _systemCallRegion = SignalHandlers.Register(_stubs.SystemCallRegion);
+        _interruptReturnRegion = SignalHandlers.Register(_stubs.InterruptReturnRegion);
         _timer = new ThreadTimer(Cpu);
         _interpreter.ForeignCode = this;
     }
@@ -90,6 +98,14 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
             _stubs.Enter(cpu);
+            cpu->FloatResume = 0;
+
+            // System calls change the ring without asking.
+            _interpreter.UpdateMode();
+            _mode = CurrentMode();
+            if (cpu->FloatWasLive != 0)
+                HideHostAddresses();
+            _exits[cpu->ExitReason]++;
             host = null;
             switch ((TranslatedExit)cpu->ExitReason)
             {
@@ -112,6 +128,14 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.Attention:
                     Interrupted();
                     break;
+                case TranslatedExit.InterpretHere:
+                    if (InterpretAt(cpu->Eip, out CpuExit here))
+                        return Leave(here);
+                    RememberUserSegments();
+                    break;
+                case TranslatedExit.SystemCallFault:
+                    MapKernelStack();
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Eip - 2 });
                 case TranslatedExit.SoftwareInterrupt:
                     return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - 2 });
             }
@@ -141,9 +165,20 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        if (Environment.GetEnvironmentVariable("XSTATS") != null)
+        {
+            for (int i = 0; i < 9; i++)
+                Console.Error.WriteLine($"{(TranslatedExit)i} {_exits[i]}");
+            Console.Error.WriteLine($"blocks {BlocksTranslated} bytes {CodeBytes} flushes {_flushes} drops {_drops} windows {Windows} tablemiss");
+            foreach (var kv in _interpretedCounts.OrderByDescending(k => k.Value).Take(25))
+                Console.Error.WriteLine($"{kv.Value} {kv.Key}");
+        }
+
         // In this order: no signal may find the region when its code is gone.
         _timer.Dispose();
         SignalHandlers.Unregister(_region);
+        SignalHandlers.Unregister(_systemCallRegion);
+        SignalHandlers.Unregister(_interruptReturnRegion);
         _interpreter.ForeignCode = null;
         FreeSpaces();
         FreeCode();
@@ -180,6 +215,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private bool Interpret(uint number, out byte* host, out CpuExit exit)
     {
         Interpreted* record = _interpreted + number;
+        if (s_xstats) { var d = Iced.Intel.Decoder.Create(32, new Iced.Intel.ByteArrayCodeReader(_interpreter.TryFetch(Cpu->Eip, out uint ph, out _) ? new Span<byte>(Memory.Base + ph, 16).ToArray() : new byte[1])); d.IP = Cpu->Eip; string k = d.Decode().ToString(); _interpretedCounts[k] = _interpretedCounts.GetValueOrDefault(k) + 1; }
         byte* next = record->Continue;
         uint nextEip = record->NextEip;
         uint drops = _drops;
@@ -190,7 +226,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         host = null;
         if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
             return true;
-        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && SegmentsAreAsBefore())
+        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
             host = next;
         return false;
     }
@@ -204,6 +240,20 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         return _interpreter.Step(out exit);
     }
 
+    /// <summary>
+    /// The unit remembers where its last instruction was, in the host's code: that becomes the guest's address again before
+    /// anything of the guest's can see it. (Data addresses need nothing: their low half is the guest's.)
+    /// </summary>
+    private void HideHostAddresses()
+    {
+        uint offset = *(uint*)(Cpu->FxState + 8) - (uint)(ulong)_arena.Executable;
+        if (offset >= CodeBytes + 4096)
+            return;
+        *(uint*)(Cpu->FxState + 8) = _side.Find(offset).Eip;
+        *(ushort*)(Cpu->FxState + 12) = (ushort)Cpu->Cs.Selector;
+        *(ushort*)(Cpu->FxState + 20) = (ushort)Cpu->Ds.Selector;
+    }
+
     /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>
     private void Interrupted()
     {
@@ -213,6 +263,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             case SideKind.GoingToR10WithEcxInR9:
                 Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
                 Cpu->Eip = (uint)Cpu->SavedR10;
+                break;
+            case SideKind.InstructionWithEcxInR9:
+                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
+                Cpu->Eip = place.Eip;
                 break;
             case SideKind.GoingToR10:
                 Cpu->Eip = (uint)Cpu->SavedR10;
@@ -234,6 +288,10 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         Cpu->Eip = eip;
         host = null;
         exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
+
+        // Misaligned for SSE, or through a segment that does not reach everywhere: the interpreter knows what it comes to.
+        if (Cpu->FaultVector == 13)
+            return InterpretAt(eip, out exit);
         if (Cpu->FaultVector != 14)
         {
             exit.Vector = (byte)Cpu->FaultVector;
@@ -252,7 +310,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         switch (TryMap(linear, write, out uint errorCode, out string? killReason))
         {
             case MapResult.Mapped:
+                // Begun anew: into the middle of a block, whose first floating point instruction is behind.
                 host = _arena.Executable + place.Offset;
+                Cpu->FloatResume = Cpu->FloatWasLive;
                 return false;
             case MapResult.Fault:
                 exit.Vector = 14;

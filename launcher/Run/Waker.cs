@@ -96,9 +96,18 @@ public sealed class Waker : IDisposable
         lock (_lock)
             _stopping = true;
         Poke();
+
+        // Again and again: it may be on its way into BREAK at this moment. An engine that does not let it go must not hold us:
+        // then the thread stays behind with its pipe, and goes with the process.
         const int Patience = 10;
-        while (!_thread.Join(Patience))
+        const int Tries = 300;
+        for (int i = 0; !_thread.Join(Patience); i++)
+        {
+            if (i == Tries)
+                return;
             _ = _channel.ReleaseBreak();
+        }
+
         _ = Syscall.close(_pokeRead);
         _ = Syscall.close(_pokeWrite);
     }

@@ -72,7 +72,10 @@ internal sealed class InstructionForm
 
     public bool RegisterAllowed { get; set; } = true;
 
-    public bool AddsRegister { get; private set; }
+    /// <summary>Memory operands are mostly multiples of this.</summary>
+    public uint Alignment { get; set; } = 1;
+
+    public bool AddsRegister { get; set; }
 
     public int ImmediateBytes { get; set; }
 

@@ -213,7 +213,11 @@ internal sealed class InstructionWriter
         }
 
         Target = PickTarget();
+        if (form.Alignment > 1 && !_random.OneIn(6))
+            Target &= ~(form.Alignment - 1);
         uint offset = gs ? Target - Layout.Data : Target;
+        if (address16)
+            Target = (gs ? Layout.Data : 0) + (ushort)offset;
         return address16 ? WriteMemory16(at, reg, offset) : WriteMemory32(at, reg, offset);
     }
 

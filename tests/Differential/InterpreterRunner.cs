@@ -51,11 +51,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
     /// <inheritdoc/>
     public void Run(Snippet snippet, Outcome outcome)
     {
-        const ushort ud2 = 0x0B0F;
-        Span<byte> code = _memory.Write(FirstPage + snippet.Offset, (uint)(snippet.Code.Length + Layout.TerminatorBytes));
-        snippet.Code.CopyTo(code);
-        code[snippet.Code.Length..].Fill(0x90);
-        BitConverter.TryWriteBytes(code[snippet.Code.Length..], ud2);
+        snippet.WriteCode(_memory.Write(FirstPage, Layout.PageSize));
         snippet.Memory.CopyTo(_memory.Write(Image, Layout.ImageBytes));
         CpuState* cpu = _core.Cpu;
         snippet.Before.Registers.CopyTo(new Span<uint>(cpu->Registers, 8));
@@ -71,14 +67,14 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         _memory.Read(Image, Layout.ImageBytes).CopyTo(outcome.Memory);
         outcome.After.Flags = cpu->Flags;
         outcome.After.Eip = cpu->Eip;
-        outcome.ErrorCode = exit.ErrorCode;
         outcome.FaultAddress = exit.Vector == 14 ? exit.FaultAddress : 0;
         outcome.Vector = exit.Kind switch
         {
-            ExitKind.Exception when exit.Vector == 6 && cpu->Eip == snippet.End => Outcome.NoVector,
+            ExitKind.Exception when exit.Vector == 13 && cpu->Eip == snippet.End => Outcome.NoVector,
             ExitKind.Exception or ExitKind.SoftwareInterrupt => exit.Vector,
             _ => throw new InvalidOperationException($"the interpreter stopped with {exit.Kind} {exit.Reason} at 0x{exit.InstructionEip:x8}"),
         };
+        outcome.ErrorCode = outcome.Vector == Outcome.NoVector ? 0 : exit.ErrorCode;
     }
 
     /// <inheritdoc/>

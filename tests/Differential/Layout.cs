@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+
 namespace Lguest.Tests.Differential;
 
 /// <summary>
@@ -28,8 +30,35 @@ internal static class Layout
     /// <summary>%gs: base <see cref="Data"/>, limit of the three data pages, so that 16-bit addresses find something.</summary>
     public const uint GsLimit = DataBytes - 1;
 
-    /// <summary>Bytes that end a snippet, whichever way the runner does it.</summary>
+    /// <summary>
+    /// Where a snippet's end jumps to, far: natively back to 64-bit code. In the interpreter the same selector names a data
+    /// segment, so that the jump faults; the bytes are the same for both, since a snippet may come to read them.
+    /// </summary>
+    public const uint Exit = 0x3B5F_0000;
+
+    public const ushort ExitSelector = 0x33;
+
+    /// <summary>Bytes of that jump.</summary>
     public const int TerminatorBytes = 7;
+
+    /// <summary>Writes the jump.</summary>
+    public static void WriteTerminator(Span<byte> target) => WriteFarJump(target, Exit, ExitSelector);
+
+    /// <summary>A far jump of 32-bit code.</summary>
+    public static void WriteFarJump(Span<byte> target, uint address, ushort selector)
+    {
+        target[0] = 0xEA;
+        BinaryPrimitives.WriteUInt32LittleEndian(target[1..], address);
+        BinaryPrimitives.WriteUInt16LittleEndian(target[5..], selector);
+    }
+
+    /// <summary>Where a linear address is in an image of data and stack; −1 when it is in neither.</summary>
+    public static int ImageOffset(uint linear)
+    {
+        if (linear - Data < DataBytes)
+            return (int)(linear - Data);
+        return linear - Stack < PageSize ? (int)(DataBytes + (linear - Stack)) : -1;
+    }
 
     /// <summary>Where each page of the file is seen, and whether it can be written.</summary>
     public static IReadOnlyList<(uint Linear, bool Writable)> Pages { get; } =

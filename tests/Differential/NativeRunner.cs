@@ -11,8 +11,9 @@ namespace Lguest.Tests.Differential;
 /// </summary>
 internal sealed unsafe class NativeRunner : ISnippetRunner
 {
-    private const uint Context = 0x2003_0000;
-    private const uint Stubs = 0x2004_0000;
+    // Far from what snippets are likely to reach.
+    private const uint Context = 0x3B5D_0000;
+    private const uint Stubs = Layout.Exit;
     private const int FixedNoReplace = 0x10_0000;
     private const int Populate = 0x8000;
     private const int ContextPage = 5, StubPage = 6, PageCount = 7;
@@ -71,9 +72,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     {
         lock (_turn)
         {
-            Span<byte> code = new(_memory + snippet.Offset, snippet.Code.Length + Layout.TerminatorBytes);
-            snippet.Code.CopyTo(code);
-            NativeStubs.WriteFarJump(code[snippet.Code.Length..], _stubs.Exit64, NativeStubs.Code64);
+            snippet.WriteCode(new Span<byte>(_memory, (int)Layout.PageSize));
             Span<byte> image = new(_memory + Layout.PageSize, Layout.ImageBytes);
             snippet.Memory.CopyTo(image);
             snippet.Before.Registers.CopyTo(new Span<uint>(At<uint>(NativeStubs.In), 8));

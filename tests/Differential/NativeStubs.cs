@@ -12,7 +12,7 @@ namespace Lguest.Tests.Differential;
 internal sealed class NativeStubs
 {
     public const ushort Code32 = 0x23;
-    public const ushort Code64 = 0x33;
+    public const ushort Code64 = Layout.ExitSelector;
     public const ushort Data = 0x2B;
 
     // The context's fields.
@@ -39,8 +39,7 @@ internal sealed class NativeStubs
     {
         _base = codeAddress;
         _context = contextAddress;
-        int leave = Leave(out int common);
-        Exit64 = _base + (uint)leave;
+        int common = Leave(); // first: Layout.Exit is where the code begins
         Enter = _base + (uint)WriteEnter();
         Handler = _base + (uint)WriteHandler(_base + (uint)common);
         Probe = _base + (uint)WriteProbe();
@@ -52,32 +51,21 @@ internal sealed class NativeStubs
     /// <summary>void(): runs the snippet that the context describes.</summary>
     public uint Enter { get; }
 
-    /// <summary>Where a snippet's end jumps to.</summary>
-    public uint Exit64 { get; }
-
     /// <summary>Signal handler.</summary>
     public uint Handler { get; }
 
     /// <summary>void(): tries 32-bit code in a child process; leaves its wait status in the context.</summary>
     public uint Probe { get; }
 
-    /// <summary>A far jump from 32-bit code: <see cref="Layout.TerminatorBytes"/> bytes.</summary>
-    public static void WriteFarJump(Span<byte> target, uint address, ushort selector)
+    /// <returns>Where the handler continues.</returns>
+    private int Leave()
     {
-        target[0] = 0xEA;
-        BinaryPrimitives.WriteUInt32LittleEndian(target[1..], address);
-        BinaryPrimitives.WriteUInt16LittleEndian(target[5..], selector);
-    }
-
-    private int Leave(out int common)
-    {
-        int start = _length;
         for (int i = 0; i < 8; i++)
             Absolute([0x89], i, Out + (4 * i));      // mov [out], r32
         Absolute([0x48, 0x8B], 4, HostRsp);          // mov rsp, [host]
         Emit(0x9C);                                  // pushfq
         Absolute([0x8F], 0, OutFlags);               // pop [flags]
-        common = _length;
+        int common = _length;
         Emit(0x6A, 0x02, 0x9D);                      // push 2; popfq
         Absolute([0x0F, 0xAE], 0, FxOut);            // fxsave
         Emit(0xDB, 0xE3);                            // fninit
@@ -86,7 +74,7 @@ internal sealed class NativeStubs
         Emit(0x31, 0xC0, 0x8E, 0xE8);                // xor eax, eax; mov gs, eax
         SetSignals(OldSignals, 0);
         Emit(0x41, 0x5F, 0x41, 0x5E, 0x41, 0x5D, 0x41, 0x5C, 0x5D, 0x5B, 0xC3); // pop r15 r14 r13 r12 rbp rbx; ret
-        return start;
+        return common;
     }
 
     private int WriteEnter()
@@ -163,7 +151,7 @@ internal sealed class NativeStubs
         Emit32(code32 - 8);
         Emit32(code32);
         Emit((byte)Code32, 0, 0, 0);
-        WriteFarJump(_code.AsSpan(_length), back, Code64);
+        Layout.WriteFarJump(_code.AsSpan(_length), back, Code64);
         _length += Layout.TerminatorBytes;
         Emit(0xB8);                                  // exit_group(42)
         Emit32(231);

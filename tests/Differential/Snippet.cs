@@ -50,10 +50,21 @@ internal sealed class Snippet
     /// <summary>Flags that need not agree at the regular end.</summary>
     public uint UndefinedFlags { get; set; }
 
+    /// <summary>Where in memory the processor may differ: its own idea of the last x87 instruction's place.</summary>
+    public HashSet<int> IgnoredMemory { get; } = [];
+
     public uint Start => Layout.Code + Offset;
 
     /// <summary>EIP at the regular end.</summary>
     public uint End => Start + (uint)Code.Length;
+
+    /// <summary>Makes the code page: all of it, since a snippet may come to read what is beside its code.</summary>
+    public void WriteCode(Span<byte> page)
+    {
+        page.Clear();
+        Code.CopyTo(page[(int)Offset..]);
+        Layout.WriteTerminator(page[((int)Offset + Code.Length)..]);
+    }
 
     public IEnumerable<Instruction> Instructions()
     {

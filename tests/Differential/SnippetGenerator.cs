@@ -39,8 +39,8 @@ internal sealed class SnippetGenerator
         _snippet.Seed = seed;
         _snippet.Offset = 16 * (uint)_random.Below(200);
         FillImage(seed >> ImageShift);
-        SetRegisters();
         _writer.Start(_snippet, _random);
+        SetRegisters();
         _flagsUndefined = 0;
         if (form != null)
             Single(form);
@@ -258,6 +258,9 @@ internal sealed class SnippetGenerator
                 _writer.Want(Ebp, _random.OneIn(8) ? _writer.PickTarget() : Layout.Stack + 0x100 + (uint)_random.Below(0xC00));
                 return true;
             case Mnemonic.Enter:
+                // A frame of 64 KiB never fits: once in a while is enough.
+                if (instruction.Immediate16 > 0x300 && !_random.OneIn(50))
+                    return false;
                 _writer.Want(Ebp, _random.OneIn(8) ? _writer.PickTarget() : Layout.Stack + 0x100 + (uint)_random.Below(0xC00));
                 return true;
             case Mnemonic.Popf or Mnemonic.Popfd:

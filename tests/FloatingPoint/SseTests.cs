@@ -160,8 +160,10 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(0, _machine.Run(0xD9, 0xEB)); // fldpi
         FloatingPointOperation? save = _machine.Compile(0x0F, 0xAE, 0x00);
         Assert.NotNull(save);
-        Assert.Equal((288, 16u), (save.OperandBytes, save.AlignmentRequired));
+        Assert.Equal((512, true, true, 16u), (save.OperandBytes, save.Reads, save.Writes, save.AlignmentRequired));
+        _machine.Scratch[288] = 0x5A;
         Assert.Equal(0, save.Execute(_machine.Cpu));
+        Assert.Equal(0x5A, _machine.Scratch[288]);
         _machine.SetXmm(7, 0, 0, 0, 0);
         Assert.Equal(0, _machine.Run(0xDB, 0xE3)); // fninit
         Assert.Equal(0, _machine.Run(0x0F, 0xAE, 0x08)); // fxrstor
@@ -169,6 +171,26 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(new float[] { 1, 2, 3, 4 }, _machine.Xmm(7));
         BinaryPrimitives.WriteUInt32LittleEndian(_machine.Scratch[24..], 0xFFFF_FFFF);
         Assert.Equal(FloatingPointOperation.GeneralProtection, _machine.Run(0x0F, 0xAE, 0x08));
+    }
+
+    [Fact]
+    public void OperationsAreToldApartByEveryRegister()
+    {
+        FloatingPointOperation? first = _machine.Compile(0x66, 0x0F, 0xF7, 0xC1); // maskmovdqu xmm0, xmm1
+        Assert.Same(first, _machine.Compile(0x66, 0x0F, 0xF7, 0xC1));
+        Assert.NotSame(first, _machine.Compile(0x66, 0x0F, 0xF7, 0xC2));
+        Assert.NotSame(first, _machine.Compile(0x66, 0x0F, 0xF7, 0xC9));
+    }
+
+    [Fact]
+    public void ConversionsFromMemoryKnowTheirExceptions()
+    {
+        // No XMM register is named, and yet it is MXCSR that counts.
+        Unmask(Invalid);
+        BinaryPrimitives.WriteSingleLittleEndian(_machine.Scratch, float.NaN);
+        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0x18)); // cvttss2si ebx, dword
+        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x2C, 0x18));       // cvttps2pi mm3, qword
+        Assert.Equal(0xFF, _machine.Image->Tags);
     }
 
     [Fact]

@@ -169,6 +169,16 @@ public sealed unsafe class X87Tests : IDisposable
     }
 
     [Fact]
+    public void InitializingKeepsRegistersInPlace()
+    {
+        PushDouble(7); // physical register 7
+        Assert.Equal(0, _machine.Run(0xDB, 0xE3)); // fninit
+        _machine.Image->Tags = 0xFF;
+        Assert.Equal(0, _machine.Run(0xD9, 0xF6)); // fdecstp: back to it
+        Assert.Equal(7.0, _machine.Top);
+    }
+
+    [Fact]
     public void LoadingAnEnvironmentKeepsRegistersInPlace()
     {
         PushDouble(7);

@@ -62,12 +62,7 @@ public sealed class BrokenImageTests : IDisposable
         ["overlapping segments"] = ("overlap", () => Elf(kernel => kernel.Segments[0].MemorySize = 0x10001)),
         ["the same segment twice"] = ("overlap", () => Elf(kernel => kernel.Segments.Add(kernel.Segments[1]))),
         ["entered outside of its segments"] = ("wants to be entered at physical address 0x00500000", () => Elf(kernel => kernel.Entry = 0x500000, mark: false)),
-        ["entered behind its last byte"] = ("outside of its segments", () =>
-        {
-            TestKernel kernel = new();
-            kernel.Segments.Add(new TestSegment { Physical = 0x100000, Virtual = 0xC0100000, Data = [.. "GenuineLguest"u8] });
-            return kernel.Build();
-        }),
+        ["entered behind its last byte"] = ("outside of its segments", NothingBehindTheMark),
         ["virtio's 2.6.24"] = ("Linux 2.6.24", () => TestKernel.Good("2.6.24").Build()),
         ["virtio's 4.13"] = ("Linux 4.13.0-1-generic", () => TestKernel.Good("4.13.0-1-generic").Build()),
         ["virtio's bzImage"] = ("virtio", () => TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("2.6.31")))),
@@ -229,6 +224,13 @@ public sealed class BrokenImageTests : IDisposable
     {
         TestKernel kernel = TestKernel.Good(mark ? "2.6.23" : string.Empty, mark);
         change(kernel);
+        return kernel.Build();
+    }
+
+    private static byte[] NothingBehindTheMark()
+    {
+        TestKernel kernel = new();
+        kernel.Segments.Add(new TestSegment { Physical = 0x100000, Virtual = 0xC0100000, Data = [.. "GenuineLguest"u8] });
         return kernel.Build();
     }
 

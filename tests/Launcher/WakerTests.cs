@@ -151,4 +151,25 @@ public sealed class WakerTests : IDisposable
 
         Assert.Equal(1, asked);
     }
+
+    /// <summary>A channel that, its guest being dead, does not even let go of who waits: the launcher goes on without.</summary>
+    [Fact]
+    public async Task AnEngineThatHoldsItDoesNotHoldUs()
+    {
+        using ManualResetEventSlim never = new(false);
+        IGuestChannel dead = Substitute.For<IGuestChannel>();
+        dead.Write(Arg.Any<ReadOnlyMemory<byte>>()).Returns(call =>
+        {
+            if (call.Arg<ReadOnlyMemory<byte>>().Span[4] == 0)
+                return -Errno.ENOENT;
+            _broken.Release();
+            never.Wait();
+            return 0;
+        });
+        Waker waker = new(dead, [_input]);
+        _pipe.Write("x");
+        Assert.True(_broken.Wait(Long));
+        await Task.Run(waker.Dispose).WaitAsync(Long);
+        never.Set();
+    }
 }

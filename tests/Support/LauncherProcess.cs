@@ -39,7 +39,8 @@ public static class LauncherProcess
         if (!process.WaitForExit(Patience))
         {
             process.Kill();
-            throw new TimeoutException($"lguest {string.Join(' ', arguments)} hangs; its output: {output.Result}");
+            process.WaitForExit();
+            throw new TimeoutException($"lguest {string.Join(' ', arguments)} hangs; its output: {output.Result}\n{error.Result}");
         }
 
         return new ProcessResult(process.ExitCode, output.Result, error.Result);

@@ -32,6 +32,11 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
             throw new InvalidOperationException("openpty: " + Marshal.GetLastPInvokeErrorMessage());
         _master = master;
         _slave = slave;
+
+        // Other tests start launchers at the same time, and must not hand them this terminal.
+        const int CloseOnExec = 1;
+        _ = Syscall.fcntl(master, FcntlCommand.F_SETFD, CloseOnExec);
+        _ = Syscall.fcntl(slave, FcntlCommand.F_SETFD, CloseOnExec);
         _slaveName = Syscall.ttyname(slave);
         Before = Settings;
         _reader = new Thread(ReadAll) { IsBackground = true };
