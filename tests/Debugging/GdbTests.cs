@@ -16,7 +16,7 @@ public sealed class GdbTests
     {
         using WaitingLauncher launcher = Start(engine, "demo", "note one\nnote two\nnote three\nnote four\nnote five\n");
         string output = Gdb("demo", launcher,
-            "watch book.title", "continue", "backtrace", "up", "print used", "print &book.title", "print to", "detach");
+            "watch book.title", "continue", "backtrace", "up", "print used", "print &book.title", "detach");
         Assert.Contains("Hardware watchpoint 1: book.title", output, StringComparison.Ordinal);
         Assert.Contains("note_copy (", output, StringComparison.Ordinal);
         Assert.Contains(" in note_add (", output, StringComparison.Ordinal);
