@@ -2,7 +2,7 @@
 # make            out/lguest, and our own guests under out/guest/
 # make run        boots the demo guest with a scratch disk
 # make test       all tests; TEST_FILTER=... for some (see dotnet test --filter)
-# make bench      the benchmarks
+# make bench      the benchmarks, and docs/performance.md; BENCH=--help tells of options
 # make format     what the style check wants
 # make clean
 
@@ -48,8 +48,8 @@ run: all
 	@test -f $(OUT)/scratch.img || dd if=/dev/zero of=$(OUT)/scratch.img bs=1M count=8 status=none
 	$(OUT)/lguest $(MEMORY) $(OUT)/guest/demo --block=$(OUT)/scratch.img
 
-bench:
-	$(DOTNET) run --project bench -c Release
+bench: all
+	LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) run --project bench -c Release -- $(BENCH)
 
 format:
 	$(DOTNET) format Lguest.sln

@@ -1,7 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Bench;
+namespace Lguest.Bench;
 
-// One word for one benchmark; none for all.
-if (args.Length == 0 || args.Contains("tracing"))
-    TracingOverhead.Run(Console.Out);
-return 0;
+/// <summary>
+/// `make bench`: the same workloads natively, under our engines and under QEMU's translator, turn by turn, and a page with what
+/// came of it.
+/// </summary>
+public static class Program
+{
+    /// <summary>Starts here.</summary>
+    public static int Main(string[] arguments)
+    {
+        if (arguments is ["tracing"])
+        {
+            TracingOverhead.Run(Console.Out);
+            return 0;
+        }
+
+        if (arguments.Contains("--help"))
+        {
+            Console.WriteLine(BenchOptions.Usage);
+            return 0;
+        }
+
+        try
+        {
+            Places places = new();
+            Run(places, BenchOptions.Parse(arguments, places.Report));
+            return 0;
+        }
+        catch (Exception failure) when (failure is ArgumentException or BenchException)
+        {
+            Console.Error.WriteLine($"bench: {failure.Message}");
+            return 1;
+        }
+    }
+
+    private static void Run(Places places, BenchOptions options)
+    {
+        IReadOnlyList<Contender> contenders = [.. Contender.All(places).Where(c => options.Engines?.Contains(c.Name) ?? true)];
+        foreach (Contender contender in contenders.Where(c => c.Missing != null))
+            Console.Error.WriteLine($"bench: SKIPPED {contender.Name}: {contender.Missing}");
+
+        Measurements measured = new();
+        StartUp startUp = new(places);
+        if (options.StartUp && startUp.WhyNoLinuxTcg is { } why)
+            Console.Error.WriteLine($"bench: SKIPPED the boot of a real kernel: {why}");
+        string only = options.Only == null ? string.Empty : $" only={options.Only}";
+        for (int round = 1; round <= options.Rounds; round++)
+        {
+            Console.Error.WriteLine($"bench: round {round} of {options.Rounds}");
+            foreach (Contender contender in contenders.Where(c => c.Missing == null))
+            {
+                // The interpreter's samples are long, and nobody waits for its last percent.
+                int samples = contender.Name == Contender.Interpreter ? 1 + options.Samples / 8 : options.Samples;
+                using Child child = new(contender.Command($"samples={samples}{only}"));
+                child.WaitForEnd();
+                measured.Add(contender.Name, child.Output);
+            }
+
+            if (options.StartUp)
+                startUp.Round();
+        }
+
+        Console.Write(Report.Table(measured));
+        foreach (Promise promise in Promise.All(measured, startUp).Where(p => p.Value != null))
+            Console.WriteLine($"{(promise.Value <= promise.Limit ? "reached    " : "NOT REACHED")} {promise.Text}: {promise.Value:0.00} {promise.Unit}, promised {promise.Limit:0.00}");
+        foreach ((string name, double time) in startUp.Times)
+            Console.WriteLine($"{name}: {time:0} ms{(startUp.ProcessorTimes.TryGetValue(name, out double processor) ? $", of them {processor:0} ms on a processor" : string.Empty)}");
+        if (options.Output is { } file)
+        {
+            string page = Report.Page(places, options, contenders, measured, startUp);
+            File.WriteAllText(file, Report.Renew(File.Exists(file) ? File.ReadAllText(file) : null, page));
+            Console.Error.WriteLine($"bench: {file} is written");
+        }
+    }
+}

@@ -47,7 +47,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     public bool Watches(uint key) => _memory != null && key == _page;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, GuestVector sent)
+    public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent)
     {
         GuestMemory memory = _memory ?? throw new InvalidOperationException("the device is not on a bus");
         BlockPage request = memory.ReadValue<BlockPage>(_page);

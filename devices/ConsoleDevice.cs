@@ -44,21 +44,21 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     public bool Watches(uint sentTo) => sentTo == key;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, GuestVector sent) => (uint)port.Write(sent);
+    public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => (uint)port.Write(sent);
 
     /// <inheritdoc/>
     public void ReadInput() => port.ReadInput();
 
     /// <inheritdoc/>
-    public void Deliver(IGuestChannel channel)
+    public bool Deliver(IGuestChannel channel)
     {
         if (!HoldsInput)
-            return;
+            return false;
 
         // Not bound yet, or still full of what we gave it last time: it keeps.
         long buffer = channel.GetDma(key);
         if (buffer < 0)
-            return;
+            return false;
         try
         {
             uint address = (uint)buffer;
@@ -78,10 +78,12 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
             port.Take(given);
             if (given > 0)
                 _ = channel.RaiseIrq(irq);
+            return given > 0;
         }
         catch (GuestAddressException wrong)
         {
             _complaints.Once("console input", $"console input: {wrong.Message}");
+            return false;
         }
     }
 }

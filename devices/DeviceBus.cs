@@ -99,7 +99,7 @@ public sealed class DeviceBus
             if (!device.Watches(key))
                 continue;
             Observer?.Sending(device, dmaAddress);
-            uint used = device.HandleOutput(channel, _sent);
+            uint used = device.HandleOutput(channel, key, _sent);
 
             // used_len is the structure's first word.
             _memory.WriteUInt32(dmaAddress, used);

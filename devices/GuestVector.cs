@@ -54,6 +54,15 @@ public sealed unsafe class GuestVector
         Length = total;
     }
 
+    /// <summary>Takes memory of the host instead, which must not move while this is used.</summary>
+    internal void LoadHost(byte[] pinned, int length)
+    {
+        Clear();
+        _sections[0].iov_base = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
+        _sections[0].iov_len = (ulong)length;
+        Length = length;
+    }
+
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
@@ -88,6 +97,21 @@ public sealed unsafe class GuestVector
             if (_sections[_first].iov_len == 0)
                 _first++;
         }
+    }
+
+    /// <summary>Copies the first bytes of the vector into host memory.</summary>
+    /// <returns>Bytes copied: the smaller of both lengths.</returns>
+    public int CopyTo(Span<byte> target)
+    {
+        int copied = 0;
+        foreach (ref readonly Iovec section in _sections.AsSpan())
+        {
+            int step = Math.Min((int)section.iov_len, target.Length - copied);
+            new ReadOnlySpan<byte>((void*)section.iov_base, step).CopyTo(target[copied..]);
+            copied += step;
+        }
+
+        return copied;
     }
 
     /// <summary>Copies from host memory into the vector: for the few bytes that somebody typed.</summary>

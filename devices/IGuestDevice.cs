@@ -31,9 +31,10 @@ public interface IGuestDevice
 
     /// <summary>The guest sent DMA to one of the device's keys.</summary>
     /// <param name="channel">The guest's channel, for a reply.</param>
+    /// <param name="key">Which: one that it <see cref="Watches"/>.</param>
     /// <param name="sent">What was sent: guest memory, checked. It is valid during the call only.</param>
     /// <returns>Bytes taken: what goes to the DMA's used_len.</returns>
-    uint HandleOutput(IGuestChannel channel, GuestVector sent);
+    uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent);
 }
 
 /// <summary>A device that also brings the guest something from the host.</summary>
@@ -52,5 +53,6 @@ public interface IInputDevice : IGuestDevice
     void ReadInput();
 
     /// <summary>Gives the guest what was read, if it has a buffer bound and free.</summary>
-    void Deliver(IGuestChannel channel);
+    /// <returns>Whether the guest got anything: then it is worth trying again soon, if more is held.</returns>
+    bool Deliver(IGuestChannel channel);
 }

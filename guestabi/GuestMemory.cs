@@ -65,8 +65,24 @@ public abstract unsafe class GuestMemory : IDisposable
     /// <summary>First address above everything.</summary>
     public ulong Top { get; }
 
-    /// <summary>The file that backs the memory, for mapping it again; an address is its own offset in the file.</summary>
+    /// <summary>The file that backs the memory, but for pages replaced by <see cref="MapFile"/>; an address is its own offset.</summary>
     public abstract int FileDescriptor { get; }
+
+    /// <summary>What backs a page, for an engine that maps it again elsewhere.</summary>
+    /// <param name="address">An address in the page.</param>
+    /// <returns>A file, and the offset in it of the page's first byte.</returns>
+    public virtual (int FileDescriptor, ulong Offset) Backing(uint address) => (FileDescriptor, address & ~Page.OffsetMask);
+
+    /// <summary>
+    /// Replaces a page by one of a file that others map too, as the first launcher did for a network's page: what the guest
+    /// writes there the others see, and the other way round. To be done before an engine is opened on the memory.
+    /// </summary>
+    /// <param name="address">Guest physical address of the page.</param>
+    /// <param name="fileDescriptor">Stays the caller's, and stays open for as long as the memory lives.</param>
+    /// <param name="offset">Bytes from the file's start, a multiple of the page.</param>
+    /// <exception cref="GuestAddressException">The page is not the guest's.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The host does not map it.</exception>
+    public abstract void MapFile(uint address, int fileDescriptor, ulong offset);
 
     /// <summary>Who wants to know of host writes.</summary>
     public IHostWriteObserver? Observer { get; set; }

@@ -18,6 +18,8 @@ public static class Program
         {
             if (arguments is ["ctl", ..])
                 return ControlClient.Run(arguments[1..]);
+            if (arguments is ["net", ..])
+                return NetCommand.Run(arguments.AsSpan(1));
             LaunchOptions options = CommandLineParser.Parse(arguments);
             switch (options.Action)
             {

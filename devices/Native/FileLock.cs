@@ -10,7 +10,10 @@ namespace Lguest.Devices.Native;
 /// </summary>
 internal static partial class FileLock
 {
+    private const int GetLock = 36;
     private const int SetLock = 37;
+    private const short WriterLock = 1;
+    private const short NoLock = 2;
     private const int EAGAIN = 11;
     private const int EACCES = 13;
 
@@ -33,6 +36,36 @@ internal static partial class FileLock
         }
 
         return true;
+    }
+
+    /// <summary>Tries to lock one byte for writing, without waiting. The byte need not exist.</summary>
+    /// <returns>0 when it is ours, EAGAIN when it is another's, or another error number.</returns>
+    public static int TryLockByte(int fd, long offset)
+    {
+        Range range = new() { Type = WriterLock, Start = offset, Length = 1 };
+        if (fcntl(fd, SetLock, ref range) == 0)
+            return 0;
+        int error = Marshal.GetLastPInvokeError();
+        return error == EACCES ? EAGAIN : error;
+    }
+
+    /// <summary>Gives a byte back.</summary>
+    public static void UnlockByte(int fd, long offset)
+    {
+        Range range = new() { Type = NoLock, Start = offset, Length = 1 };
+        _ = fcntl(fd, SetLock, ref range);
+    }
+
+    /// <summary>Whether somebody else has a byte locked.</summary>
+    /// <param name="fd">The file.</param>
+    /// <param name="offset">The byte.</param>
+    /// <param name="processId">Who, for a lock of the old kind, which belongs to a process; else 0.</param>
+    public static bool IsByteLocked(int fd, long offset, out int processId)
+    {
+        Range range = new() { Type = WriterLock, Start = offset, Length = 1 };
+        bool locked = fcntl(fd, GetLock, ref range) == 0 && range.Type != NoLock;
+        processId = locked ? Math.Max(0, range.ProcessId) : 0;
+        return locked;
     }
 
     // fcntl is variadic; on x86-64 and arm64 Linux a pointer in third place travels the same way.

@@ -12,6 +12,9 @@ public sealed class DmaRegistry(GuestMemory memory)
     private readonly Binding?[] _bindings = new Binding?[LguestDma.MaxBindings];
     private ulong _bound;
 
+    /// <summary>Called after each binding made or undone, on the thread that runs the guest.</summary>
+    public Action? Changed { get; set; }
+
     /// <summary>Bindings in use, oldest first: for the debugger.</summary>
     public IEnumerable<(uint Key, uint Array, uint Count, uint Irq)> Bindings =>
         _bindings.OfType<Binding>().OrderBy(b => b.Order).Select(b => (b.Key, b.Array, b.Count, b.Irq));
@@ -28,29 +31,31 @@ public sealed class DmaRegistry(GuestMemory memory)
         if (irq == 0)
         {
             int bound = Array.FindIndex(_bindings, b => b is not null && b.Key == key && b.Array == array);
-            if (bound >= 0)
-                _bindings[bound] = null;
-            return bound >= 0;
+            if (bound < 0)
+                return false;
+            _bindings[bound] = null;
+            Changed?.Invoke();
+            return true;
         }
 
         int free = Array.IndexOf(_bindings, null);
-        if (free >= 0)
-            _bindings[free] = new Binding(key, array, count, irq, _bound++);
-        return free >= 0;
+        if (free < 0)
+            return false;
+        _bindings[free] = new Binding(key, array, count, irq, _bound++);
+        Changed?.Invoke();
+        return true;
     }
+
+    /// <summary>The array bound last under a key; null when there is none.</summary>
+    public DmaBinding? Find(uint key) =>
+        Latest(key) is { } binding ? new DmaBinding(binding.Array, binding.Count, binding.Irq) : null;
 
     /// <summary>A free buffer of the array bound last under a key. Its irq is left in its used_len.</summary>
     /// <returns>Its guest physical address, or null: nothing bound, or every buffer full.</returns>
     /// <exception cref="GuestAddressException">The guest bound what it has not.</exception>
     public uint? FindFree(uint key)
     {
-        Binding? binding = null;
-        foreach (Binding? candidate in _bindings)
-        {
-            if (candidate is not null && candidate.Key == key && (binding is null || candidate.Order > binding.Order))
-                binding = candidate;
-        }
-
+        Binding? binding = Latest(key);
         for (uint i = 0; i < binding?.Count; i++)
         {
             ulong address = binding.Array + ((ulong)i * LguestDma.Size);
@@ -63,6 +68,18 @@ public sealed class DmaRegistry(GuestMemory memory)
         }
 
         return null;
+    }
+
+    private Binding? Latest(uint key)
+    {
+        Binding? latest = null;
+        foreach (Binding? candidate in _bindings)
+        {
+            if (candidate is not null && candidate.Key == key && (latest is null || candidate.Order > latest.Order))
+                latest = candidate;
+        }
+
+        return latest;
     }
 
     private sealed record Binding(uint Key, uint Array, uint Count, uint Irq, ulong Order);

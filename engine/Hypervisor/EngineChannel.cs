@@ -10,7 +10,7 @@ namespace Lguest.Engine.Hypervisor;
 /// <c>/dev/lguest</c> without the device: the reads and writes of abi.md §5 in front of a <see cref="Guest"/>, with the
 /// answers that the genuine one gives.
 /// </summary>
-public sealed class EngineChannel : IGuestChannel
+public sealed class EngineChannel : IGuestChannel, IDmaBindings
 {
     private const int WordSize = sizeof(uint);
 
@@ -23,6 +23,7 @@ public sealed class EngineChannel : IGuestChannel
     private readonly Lock _breakLock = new();
     private readonly ManualResetEventSlim _released = new(initialState: true);
     private volatile Guest? _guest;
+    private volatile bool _closed;
     private Thread? _owner;
 
     /// <summary>A channel that has no guest yet.</summary>
@@ -39,10 +40,22 @@ public sealed class EngineChannel : IGuestChannel
     /// <summary>The guest behind the channel, for debuggers and statistics; null before INITIALIZE.</summary>
     public Guest? Guest => _guest;
 
+    /// <summary>What the guest is told as its number (lguest_data): its driver makes its Ethernet address of it.</summary>
+    /// <remarks>By default unique among the guests of this host. To be set before INITIALIZE.</remarks>
+    public ushort GuestId { get; set; } = (ushort)Environment.ProcessId;
+
+    /// <inheritdoc/>
+    public event Action? BindingsChanged;
+
+    /// <inheritdoc/>
+    public DmaBinding? FindBinding(uint key) => _guest?.Dma.Find(key);
+
     /// <inheritdoc/>
     public long Write(ReadOnlyMemory<byte> words)
     {
         ReadOnlySpan<byte> input = words.Span;
+        if (_closed)
+            return -Errno.EINVAL;
         if (input.Length < WordSize)
             return -Errno.EFAULT;
         ChannelRequest request = (ChannelRequest)BinaryPrimitives.ReadUInt32LittleEndian(input);
@@ -110,9 +123,18 @@ public sealed class EngineChannel : IGuestChannel
     /// <inheritdoc/>
     public void Dispose()
     {
+        // Under the lock, since a break may be on its way from another thread: it must not reach into what is freed here.
+        lock (_breakLock)
+        {
+            if (_closed)
+                return;
+            _closed = true;
+            _guest?.Dispose();
+            _guest = null;
+        }
+
         // Whoever waits for a break to be released must not wait for ever.
         _released.Set();
-        _guest?.Dispose();
     }
 
     private long Initialize(ReadOnlySpan<byte> arguments)
@@ -127,7 +149,8 @@ public sealed class EngineChannel : IGuestChannel
         if (pageOffset >= HighestPageOffset)
             return -Errno.EINVAL;
         _owner = Thread.CurrentThread;
-        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset);
+        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
+        _guest.Dma.Changed = () => BindingsChanged?.Invoke();
         return count * WordSize;
     }
 
@@ -162,6 +185,8 @@ public sealed class EngineChannel : IGuestChannel
     {
         lock (_breakLock)
         {
+            if (_closed)
+                return -Errno.EINVAL;
             if (!on)
             {
                 guest.SetBreak(on: false);

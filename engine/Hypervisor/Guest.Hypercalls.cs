@@ -77,7 +77,7 @@ public sealed unsafe partial class Guest
         _data->TscKhz = _clock.TscKhz;
 
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
-        _data->GuestId = (ushort)Environment.ProcessId;
+        _data->GuestId = GuestId;
         WriteTimestamp();
     }
 
@@ -159,7 +159,7 @@ public sealed unsafe partial class Guest
                 if (!Dma.IsValidKey(edx))
                     Kill($"bad dma key {Hex(edx)}");
                 else
-                    eax = Dma.Bind(edx, ebx, ecx >> 8, ecx & 0xFF) ? 1u : 0;
+                    eax = Dma.Bind(edx, ebx, (ushort)(ecx >> 8), ecx & 0xFF) ? 1u : 0; // The count has 16 bits.
                 break;
             case HypercallKind.SendDma:
                 SendDma(edx, ebx);

@@ -76,6 +76,9 @@ public sealed unsafe partial class Guest : IDisposable
         core.LoadPageDirectory(pageDirectory);
     }
 
+    /// <summary>The number that the guest is told at LGUEST_INIT.</summary>
+    public ushort GuestId { get; init; }
+
     /// <summary>What the guest has bound.</summary>
     public DmaRegistry Dma { get; }
 

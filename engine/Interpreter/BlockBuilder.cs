@@ -16,8 +16,10 @@ internal sealed unsafe class BlockBuilder
     /// <summary>Ops that one block may take at most.</summary>
     public const int MaxOps = (MaxInstructions * 3) + 4;
 
+    /// <summary>Longer is no instruction.</summary>
+    public const int MaxInstructionBytes = 15;
+
     private const int MaxInstructions = 64;
-    private const int MaxInstructionBytes = 15;
 
     private readonly InterpreterCore _core;
     private readonly InstructionSelector _selector;

@@ -21,9 +21,9 @@ public sealed unsafe partial class InterpreterCore
     private const int ArenaOps = 600_000;
 
     private readonly BlockBuilder _builder;
-    private readonly int[] _hash = new int[HashSize];
-    private Block[] _blocks = new Block[4096];
+    private Block[] _blocks = new Block[1024];
     private int _blockCount = 1; // 0 = none
+    private int* _hash;
     private ulong* _granules;
     private int* _frameBlocks;
     private ulong _frames;
@@ -184,7 +184,10 @@ public sealed unsafe partial class InterpreterCore
         _current = null;
         uint epoch = Epoch;
         MicroOp* first = FindBlock(target);
-        if (epoch == Epoch)
+
+        // An instruction that may reach into the next page is not linked: the link would outlive that page's mapping, which
+        // only finding the block again looks at.
+        if (epoch == Epoch && (target & Page.OffsetMask) <= Page.Size - BlockBuilder.MaxInstructionBytes)
             op->Link = first;
         return first;
     }
@@ -323,7 +326,7 @@ public sealed unsafe partial class InterpreterCore
         Epoch++;
         _arenaNext = _arena;
         _blockCount = 1;
-        Array.Clear(_hash);
+        NativeMemory.Clear(_hash, HashSize * sizeof(int));
         NativeMemory.Clear(_granules, (nuint)(_frames * sizeof(ulong)));
         NativeMemory.Clear(_frameBlocks, (nuint)(_frames * sizeof(int)));
         ForgetJumps();
@@ -332,6 +335,7 @@ public sealed unsafe partial class InterpreterCore
     private void AllocateBlocks()
     {
         _frames = Memory.Top >> Page.Shift;
+        _hash = (int*)NativeMemory.AllocZeroed(HashSize, sizeof(int));
         _granules = (ulong*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(ulong));
         _frameBlocks = (int*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(int));
         _arena = (MicroOp*)NativeMemory.Alloc(ArenaOps, (nuint)sizeof(MicroOp));
@@ -341,6 +345,7 @@ public sealed unsafe partial class InterpreterCore
 
     private void FreeBlocks()
     {
+        NativeMemory.Free(_hash);
         NativeMemory.Free(_granules);
         NativeMemory.Free(_frameBlocks);
         NativeMemory.Free(_arena);

@@ -115,6 +115,9 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         throw _fault;
     }
 
+    /// <summary>Set by MOV and POP to %ss.</summary>
+    internal bool StackSegmentLoaded { get; set; }
+
     /// <summary>What was compiled under an index.</summary>
     internal FloatingPointOperation FloatOperation(uint index) => _floatOperations[(int)index];
 
@@ -155,12 +158,13 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     }
 
     /// <summary>
-    /// One instruction, decoded afresh. With TF set the processor traps behind every instruction but those that load %ss or
-    /// change TF themselves; the trap's EIP is the next instruction.
+    /// One instruction, decoded afresh. With TF set before it the processor traps behind it, unless it was a MOV or POP to %ss,
+    /// which %esp is to follow undisturbed; the trap's EIP is the next instruction.
     /// </summary>
     private void RunSingle(CpuState* cpu)
     {
         bool trap = (cpu->SystemFlags & EFlags.Trap) != 0;
+        StackSegmentLoaded = false;
         MicroOp* op = _builder.BuildSingle(cpu->Eip);
         MicroOp* last = op;
         while (op != null)
@@ -170,7 +174,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
             op = op->Handler(this, cpu, op);
         }
 
-        if (trap && !_hasExit)
+        if (trap && !_hasExit && !StackSegmentLoaded)
         {
             _exit = new CpuExit { Kind = ExitKind.Exception, Vector = 1, InstructionEip = last->Eip };
             _hasExit = true;

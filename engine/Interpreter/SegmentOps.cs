@@ -53,6 +53,7 @@ internal static unsafe class SegmentOps
     {
         CodeMode mode = core.Mode;
         core.LoadSegment((SegmentName)op->Extra, TSource.Get<Width16>(core, cpu, op));
+        core.StackSegmentLoaded = (SegmentName)op->Extra == SegmentName.Ss;
         return Continue(core, cpu, op, mode);
     }
 
@@ -89,6 +90,7 @@ internal static unsafe class SegmentOps
         uint selector = core.StackRead(0, 2);
         uint mask = core.StackMask;
         core.LoadSegment((SegmentName)op->Extra, selector);
+        core.StackSegmentLoaded = (SegmentName)op->Extra == SegmentName.Ss;
         cpu->Registers[4] = (cpu->Registers[4] & ~mask) | ((cpu->Registers[4] + (uint)TWidth.Size) & mask);
         return Continue(core, cpu, op, mode);
     }

@@ -15,6 +15,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
     private static readonly nuint ReservedBytes = unchecked((nuint)((1UL << 32) + Page.Size));
 
     private readonly int _fd;
+    private readonly Dictionary<uint, (int FileDescriptor, ulong Offset)> _replaced = [];
     private bool _disposed;
 
     private MappedGuestMemory(byte* mapping, int fd, IReadOnlyList<MemoryRange> ranges)
@@ -57,6 +58,21 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
             MemoryMap.Close(fd);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public override (int FileDescriptor, ulong Offset) Backing(uint address) =>
+        _replaced.TryGetValue(address & ~Page.OffsetMask, out (int FileDescriptor, ulong Offset) file) ? file : base.Backing(address);
+
+    /// <inheritdoc/>
+    public override void MapFile(uint address, int fileDescriptor, ulong offset)
+    {
+        if (!Contains(address, Page.Size))
+            throw new GuestAddressException(address, Page.Size);
+        if (((address | offset) & Page.OffsetMask) != 0)
+            throw new ArgumentException($"a page is replaced by a page: not 0x{address:x8} by offset {offset}", nameof(address));
+        MemoryMap.Map(Base + address, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fileDescriptor, offset);
+        _replaced[address] = (fileDescriptor, offset);
     }
 
     /// <inheritdoc/>

@@ -56,8 +56,18 @@ internal sealed unsafe class AddressWindow : IDisposable
     public void Map(uint page, uint count, uint frame, bool writable)
     {
         int protection = MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0);
-        MemoryMap.Map(
-            Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift, protection, MemoryMap.Shared | MemoryMap.Fixed, _memory.FileDescriptor, frame);
+        for (uint done = 0, run; done < count; done += run)
+        {
+            (int file, ulong offset) = _memory.Backing(frame + (done << Page.Shift));
+            run = 1;
+
+            // A network's page is another file's: a run of frames may have more than one backing.
+            while (done + run < count && _memory.Backing(frame + ((done + run) << Page.Shift)) == (file, offset + ((ulong)run << Page.Shift)))
+                run++;
+            MemoryMap.Map(
+                Base + ((ulong)(page + done) << Page.Shift), (nuint)run << Page.Shift, protection, MemoryMap.Shared | MemoryMap.Fixed, file, offset);
+        }
+
         for (uint i = 0; i < count; i++)
         {
             if (_pages[page + i] == 0)

@@ -29,8 +29,14 @@ internal sealed unsafe class Block
     /// <summary>Where it is executed.</summary>
     public byte* Host { get; set; }
 
-    /// <summary>Guest bytes it was made of, all of one page.</summary>
+    /// <summary>Guest bytes of its first page that it was made of.</summary>
     public int Bytes { get; set; }
+
+    /// <summary>For a block whose last instruction crosses into the next page: where its rest is.</summary>
+    public uint Physical2 { get; set; }
+
+    /// <summary>How many bytes of it.</summary>
+    public int Bytes2 { get; set; }
 
     /// <summary>Its bytes were written: it must not be entered any more.</summary>
     public bool Dropped { get; set; }

@@ -85,6 +85,12 @@ internal sealed unsafe partial class BlockTranslator
 
         switch (i.Mnemonic)
         {
+            case Mnemonic.Prefetchnta:
+            case Mnemonic.Prefetcht0:
+            case Mnemonic.Prefetcht1:
+            case Mnemonic.Prefetcht2:
+                // A hint about an address that need not even exist.
+                return true;
             case Mnemonic.Jecxz:
             case Mnemonic.Loop:
             case Mnemonic.Loope:
@@ -182,6 +188,7 @@ internal sealed unsafe partial class BlockTranslator
             case Mnemonic.Cmpxchg:
             case Mnemonic.Cmpxchg8b:
             case Mnemonic.Nop:
+            case Mnemonic.Movnti:
                 return true;
         }
 

@@ -30,6 +30,16 @@ internal sealed unsafe partial class BlockTranslator
                 StoreSelector();
                 _emit.MoveStack(-4);
                 return true;
+            case Code.Mov_rm16_Sreg:
+            case Code.Mov_r32m16_Sreg:
+                if (i.Op0Kind != OpKind.Register)
+                    return false;
+                _emit.LoadR9(SegmentOffset(i.Op1Register));
+                Instruction copy = i.Op0Register.IsGPR32()
+                    ? Instruction.Create(Code.Mov_r32_rm32, HostEmitter.ToHost(i.Op0Register), Register.R9D)
+                    : Instruction.Create(Code.Mov_r16_rm16, HostEmitter.ToHost(i.Op0Register), Register.R9W);
+                _emit.Encode(in copy);
+                return true;
             case Code.Mov_Sreg_rm16:
             case Code.Mov_Sreg_r32m16:
                 if (i.Op1Kind != OpKind.Register || i.Op0Register is Register.CS or Register.SS)
@@ -223,8 +233,8 @@ internal sealed unsafe partial class BlockTranslator
         if (i.MemorySegment is not (Register.DS or Register.ES or Register.SS) || !Place(ref load, in i) || !_emit.TryEncode(in load))
             return false;
         Register whole = Register.EAX + (i.Op0Register - Register.AH);
-        MemoryOperand scratch = new(Register.R13, Register.None, 1, CpuState.ScratchOffset, 4);
-        MemoryOperand scratchHigh = new(Register.R13, Register.None, 1, CpuState.ScratchOffset + 1, 4);
+        MemoryOperand scratch = new(Register.R13, Register.None, 1, CpuState.ScratchOffset, 8);
+        MemoryOperand scratchHigh = new(Register.R13, Register.None, 1, CpuState.ScratchOffset + 1, 8);
         Instruction spill = Instruction.Create(Code.Mov_rm32_r32, scratch, whole);
         Instruction insert = Instruction.Create(Code.Mov_rm8_r8, scratchHigh, Register.R9L);
         Instruction fill = Instruction.Create(Code.Mov_r32_rm32, whole, scratch);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
@@ -18,6 +19,7 @@ namespace Lguest.Engine.Translator;
 internal sealed unsafe partial class BlockTranslator
 {
     private const int MaxInstructions = 64;
+    private const int MaxInstructionBytes = 15;
 
     /// <summary>Host bytes that a block may take at most, generously.</summary>
     public const int MaxHostBytes = MaxInstructions * 160;
@@ -27,6 +29,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly SideTable _side;
     private readonly byte* _exit;
     private readonly PointerCodeReader _reader = new();
+    private readonly byte* _crossing = (byte*)NativeMemory.AllocZeroed(16);
     private readonly Decoder _decoder;
     private readonly List<(uint Site, uint Target)> _links = [];
     private Block? _block;
@@ -42,6 +45,8 @@ internal sealed unsafe partial class BlockTranslator
         _exit = exit;
         _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
     }
+
+    ~BlockTranslator() => NativeMemory.Free(_crossing);
 
     /// <summary>Translates what is at an EIP.</summary>
     /// <param name="block">Its key; the rest is filled in.</param>
@@ -67,8 +72,17 @@ internal sealed unsafe partial class BlockTranslator
         {
             _decoder.Decode(out Instruction instruction);
             _side.Add(_emit.Offset, next, SideKind.Instruction);
+            if (_reader.RanOut && Crossing(block, next, physical + (next - eip), out Instruction whole) && Emit(in whole))
+            {
+                next = whole.NextIP32;
+                break;
+            }
+
             if (_reader.RanOut)
             {
+                block.Physical2 = 0;
+                block.Bytes2 = 0;
+
                 // It crosses into the next page, or cannot be decoded: either is the interpreter's.
                 EmitInterpret(next, null);
                 _ended = true;
@@ -85,10 +99,39 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         block.Bytes = (int)Math.Min((uint)room, next - eip);
+        if (block.Bytes2 != 0)
+            block.Bytes2 = (int)(next & Page.OffsetMask);
         if (!_ended)
             GoTo(next);
         EmitLinkStubs();
         return _emit.Here;
+    }
+
+    /// <summary>
+    /// An instruction that crosses into the next page. In the kernel's part that is the same page in all address spaces, and
+    /// when that changes all code goes; elsewhere the interpreter looks each time.
+    /// </summary>
+    private bool Crossing(Block block, uint eip, uint physical, out Instruction instruction)
+    {
+        instruction = default;
+        if ((_mode & TranslationMode.User) != 0 || _blockPage < _core.KernelStart)
+            return false;
+        int first = (int)(Page.Size - (physical & Page.OffsetMask));
+        if (first >= MaxInstructionBytes || !_core.TryFetchQuietly(_blockPage + Page.Size, out uint physical2))
+            return false;
+        new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
+        new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
+        _reader.Reset(_crossing, MaxInstructionBytes);
+        _decoder.IP = eip;
+        _decoder.Decode(out instruction);
+        bool whole = !_reader.RanOut && !instruction.IsInvalid && !_core.MustInterpret(physical);
+        _reader.Reset(_crossing, 0);
+        _reader.ReadByte();
+        if (!whole)
+            return false;
+        block.Physical2 = physical2;
+        block.Bytes2 = 1;
+        return true;
     }
 
     /// <summary>Leaves for the interpreter; the code behind it is where it comes back to.</summary>
@@ -179,9 +222,9 @@ internal sealed unsafe partial class BlockTranslator
         _emit.Bytes(0x41, 0xFF, 0xA4, 0x24); // jmp [r12 + host]
         _emit.UInt32((uint)(tag + BranchTable.HostOffset));
         _emit.Close(miss, _emit.Here);
-        _emit.StoreState(0x20, target);
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
-        _emit.Jump(_exit);
+        _emit.Bytes(0x49, 0xC7, 0xC2); // mov r10, target
+        _emit.UInt32(target);
+        _emit.Jump(_core.SecondProbe);
     }
 
     /// <summary>On to the EIP in %r10d. Everything else of the instruction is done.</summary>
@@ -206,8 +249,36 @@ internal sealed unsafe partial class BlockTranslator
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
         _emit.Bytes(0x41, 0xFF, 0xE3); // jmp r11
         _emit.Close(miss, _emit.Here);
+        _emit.Jump(_core.SecondProbe);
+    }
+
+    /// <summary>Where every lookup goes that found nothing in the first table: the second, then out. The target is in %r10.</summary>
+    public void EmitSecondProbe()
+    {
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
+        _emit.Bytes(0x45, 0x89, 0x95); // mov [r13 + scratch], r10d
+        _emit.UInt32(CpuState.ScratchOffset);
+        _emit.Bytes(0x41, 0x0F, 0xB7, 0x8D); // movzx ecx, word [r13 + scratch + 1]
+        _emit.UInt32(CpuState.ScratchOffset + 1);
+        _emit.Bytes(0x4D, 0x8B, 0x9C, 0xCC); // mov r11, [r12 + rcx*8 + host]
+        _emit.UInt32(BranchTable.SecondOffset + BranchTable.HostOffset);
+        _emit.Bytes(0x49, 0x8B, 0x8C, 0xCC); // mov rcx, [r12 + rcx*8 + tag]
+        _emit.UInt32(BranchTable.SecondOffset);
+        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x31); // lea rcx, [rcx + r14]
+        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x11); // lea rcx, [rcx + r10]
+        _emit.Bytes(0xE3, 0);
+        uint hit = _emit.Offset - 1;
+        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
         _emit.StoreEipFromR10();
         _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
         _emit.Jump(_exit);
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
+        _emit.CloseShort(hit);
+        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.Bytes(0x41, 0xFF, 0xE3); // jmp r11
     }
 }

@@ -17,7 +17,10 @@ internal sealed unsafe class BranchTable : IDisposable
     /// <summary>Bytes from a tag to its host address.</summary>
     public const int HostOffset = Entries * sizeof(ulong);
 
-    private readonly ulong* _table = (ulong*)NativeMemory.AllocZeroed(2 * Entries, sizeof(ulong));
+    /// <summary>Bytes from a tag to the first tag of the second table, which is looked in by bits 8–23.</summary>
+    public const int SecondOffset = 2 * Entries * sizeof(ulong);
+
+    private readonly ulong* _table = (ulong*)NativeMemory.AllocZeroed(4 * Entries, sizeof(ulong));
 
     /// <summary>Host address of the first tag.</summary>
     public ulong Address => (ulong)_table;
@@ -26,8 +29,13 @@ internal sealed unsafe class BranchTable : IDisposable
     public void Add(uint target, ulong key, byte* host)
     {
         ulong* entry = _table + (ushort)target;
+        ulong tag = 0 - (key + (ulong)(int)target);
+
+        // Two targets of one key that share a place would throw each other out for ever: the second has another place.
+        if (*entry != 0 && *entry != tag && IsOfKey(*entry, key))
+            entry = _table + (2 * Entries) + (ushort)(target >> 8);
         entry[Entries] = (ulong)host;
-        *entry = 0 - (key + (ulong)(int)target);
+        *entry = tag;
     }
 
     /// <summary>Takes an entry out if it leads to some host address.</summary>
@@ -36,10 +44,19 @@ internal sealed unsafe class BranchTable : IDisposable
         ulong* entry = _table + (ushort)target;
         if (entry[Entries] == (ulong)host)
             *entry = 0;
+        entry = _table + (2 * Entries) + (ushort)(target >> 8);
+        if (entry[Entries] == (ulong)host)
+            *entry = 0;
     }
 
     /// <summary>Takes everything out.</summary>
-    public void Clear() => NativeMemory.Clear(_table, 2 * Entries * sizeof(ulong));
+    public void Clear() => NativeMemory.Clear(_table, 4 * Entries * sizeof(ulong));
+
+    private static bool IsOfKey(ulong tag, ulong key)
+    {
+        ulong target = 0 - tag - key;
+        return (ulong)(int)(uint)target == target;
+    }
 
     public void Dispose() => NativeMemory.Free(_table);
 }

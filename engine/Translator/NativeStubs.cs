@@ -136,10 +136,10 @@ internal sealed unsafe class NativeStubs
         a.mov(__dword_ptr[r13 + 0x520], 0);
         a.jmp(leave);
 
-        EmitSystemCall(a, exit, systemCall, systemCallFault);
+        EmitSystemCall(a, exit, ref systemCall, ref systemCallFault);
         a.Label(ref systemCallEnd);
         a.nop();
-        EmitInterruptReturn(a, exit, interruptReturn, interruptReturnFault);
+        EmitInterruptReturn(a, exit, ref interruptReturn, ref interruptReturnFault);
         a.Label(ref interruptReturnEnd);
         a.nop();
 
@@ -227,7 +227,7 @@ internal sealed unsafe class NativeStubs
     /// instruction. Until the stack is written nothing has changed; from then on nothing faults. An interruption in between is
     /// not acted on: the tail that this goes to looks at the flag.
     /// </summary>
-    private static void EmitSystemCall(Assembler a, Label exit, Label start, Label fault)
+    private static void EmitSystemCall(Assembler a, Label exit, ref Label start, ref Label fault)
     {
         a.Label(ref start);
         a.pushfq();
@@ -272,7 +272,7 @@ internal sealed unsafe class NativeStubs
     /// IRET from ring 1 to ring 3, if it is the ordinary one: the %cs and %ss of the last time, no flags but those that
     /// arithmetic sets, no data segment that ring 3 may not keep. EIP is stored, at the instruction.
     /// </summary>
-    private static void EmitInterruptReturn(Assembler a, Label exit, Label start, Label fault)
+    private static void EmitInterruptReturn(Assembler a, Label exit, ref Label start, ref Label fault)
     {
         const int unusual = (int)(EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086);
         Label slow = a.CreateLabel();

@@ -89,6 +89,9 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// <summary>Tells where translated code goes on behind an interpreted instruction.</summary>
     internal void ContinueInterpretedAt(uint number, byte* host) => _interpreted[number].Continue = host;
 
+    /// <summary>Where a page's code is, without counting as a use of it if there is none.</summary>
+    internal bool TryFetchQuietly(uint eip, out uint physical) => _interpreter.TryFetch(eip, out physical, out _);
+
     private static ulong GranuleMask(uint offset, int size)
     {
         int first = (int)(offset >> GranuleShift);
@@ -180,24 +183,34 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             FlushCode();
         Block block = new() { Key = key };
 
-        // The frame is marked before it is read: nothing may be written to it unseen from now on.
-        uint frame = key.Physical & ~Page.OffsetMask;
-        if (!HasCode(frame))
+        _codeNext = Aligned(_translator.Translate(block, _codeNext));
+        _blocks.Add(key, block);
+        MarkCode(block, key.Physical, block.Bytes);
+        if (block.Bytes2 != 0)
+            MarkCode(block, block.Physical2, block.Bytes2);
+        BlocksTranslated++;
+        return block;
+    }
+
+    /// <summary>From now on nothing is written to these bytes unseen.</summary>
+    private void MarkCode(Block block, uint physical, int bytes)
+    {
+        uint frame = physical & ~Page.OffsetMask;
+        bool first = !HasCode(frame);
+        _granules[frame >> Page.Shift] |= GranuleMask(physical & Page.OffsetMask, bytes);
+        if (first)
         {
-            _granules[frame >> Page.Shift] |= GranuleMask(key.Physical & Page.OffsetMask, 1);
             _interpreter.ForeignCodeIn(frame);
             ProtectFrame(frame);
         }
 
-        _codeNext = (byte*)(((ulong)_translator.Translate(block, _codeNext) + 15) & ~15UL);
-        _granules[frame >> Page.Shift] |= GranuleMask(key.Physical & Page.OffsetMask, block.Bytes);
-        _blocks.Add(key, block);
         if (!_frameBlocks.TryGetValue(frame, out List<Block>? list))
             _frameBlocks.Add(frame, list = []);
         list.Add(block);
-        BlocksTranslated++;
-        return block;
     }
+
+    private static bool Overlaps(uint physical, int size, uint start, int bytes) =>
+        physical < start + (uint)bytes && physical + (uint)size > start;
 
     private void DropBlocks(uint physical, int size)
     {
@@ -208,15 +221,21 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             for (int i = blocks.Count - 1; i >= 0; i--)
             {
                 Block block = blocks[i];
-                if (physical < block.Key.Physical + (uint)block.Bytes && physical + (uint)size > block.Key.Physical)
+                bool second = block.Bytes2 != 0 && (block.Physical2 & ~Page.OffsetMask) == frame;
+                bool whole = (block.Key.Physical & ~Page.OffsetMask) == frame;
+                if (block.Dropped || (whole && Overlaps(physical, size, block.Key.Physical, block.Bytes))
+                    || (second && Overlaps(physical, size, block.Physical2, block.Bytes2)))
                 {
-                    Drop(block);
+                    if (!block.Dropped)
+                        Drop(block);
                     blocks.RemoveAt(i);
+                    continue;
                 }
-                else
-                {
+
+                if (whole)
                     granules |= GranuleMask(block.Key.Physical & Page.OffsetMask, block.Bytes);
-                }
+                if (second)
+                    granules |= GranuleMask(block.Physical2 & Page.OffsetMask, block.Bytes2);
             }
         }
 
@@ -262,10 +281,20 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         _mustInterpret.Add(physical);
     }
 
+    /// <summary>Where lookups go that found nothing: emitted first, so that all code can reach it.</summary>
+    internal byte* SecondProbe => _codeStart;
+
+    private void StartCode()
+    {
+        _emit.Start(_codeStart);
+        _translator.EmitSecondProbe();
+        _codeNext = Aligned(_emit.Here);
+    }
+
     private void FlushCode()
     {
-        _codeNext = _codeStart;
         _side.Clear();
+        StartCode();
         _blocks.Clear();
         _frameBlocks.Clear();
         _interpretedCount = 0;

@@ -42,16 +42,36 @@ public sealed unsafe partial class TranslatorCore
     /// <inheritdoc/>
     public override void DescriptorsChanged()
     {
-        Cpu->UserCs.Selector = NoSelector;
-        Cpu->UserSs.Selector = NoSelector;
+        // A kernel changes the thread's descriptors at every switch; what is as it was stays.
+        if (!IsAsInTable(Cpu->UserCs) || !IsAsInTable(Cpu->UserSs))
+        {
+            Cpu->UserCs.Selector = NoSelector;
+            Cpu->UserSs.Selector = NoSelector;
+        }
+
         SegmentCandidate* candidates = &Cpu->FsCandidate0;
         for (int i = 0; i < 4; i++)
         {
+            if (IsAsInTable(candidates[i].Segment))
+                continue;
             candidates[i].Segment.Selector = NoSelector;
             candidates[i].Negated = 1;
         }
 
         LoadKernelSegments();
+    }
+
+    private bool IsAsInTable(in SegmentRegister segment)
+    {
+        if (segment.Selector == NoSelector)
+            return false;
+        if ((segment.Selector & 0xFFFC) == 0)
+            return true;
+        SegmentRegister now = default;
+        if (!Gdt.TryGet(segment.Selector, out ulong descriptor))
+            return false;
+        SegmentLoad.SetHidden(ref now, segment.Selector, descriptor);
+        return now.Base == segment.Base && now.Limit == segment.Limit && now.Attributes == segment.Attributes;
     }
 
     private void LoadKernelSegments()

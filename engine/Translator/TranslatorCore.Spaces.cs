@@ -56,6 +56,10 @@ public sealed unsafe partial class TranslatorCore
         _space = null;
         _pageDirectory = physical;
         CompareKernelEntries();
+
+        // A space that is known is taken up at once, so that going back to ring 3 need not come here for it.
+        if (_spaces.ContainsKey(physical))
+            CurrentUserWindow();
     }
 
     /// <inheritdoc/>
@@ -365,13 +369,15 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>Links in the kernel's part go across pages: none may lead where the guest has mapped something else.</summary>
     private bool KernelCodeMoved(uint first, uint last)
     {
-        foreach ((BlockKey key, _) in _blocks)
+        foreach ((BlockKey key, Block block) in _blocks)
         {
             uint page = key.Eip >> Page.Shift;
-            if (key.Eip < KernelStart || page < first || page > last)
+            if (key.Eip < KernelStart || page + 1 < first || page > last)
                 continue;
             uint allowed = Allowed(_pageDirectory, page, user: false);
             if ((allowed & ~Page.OffsetMask) != (key.Physical & ~Page.OffsetMask) || allowed == 0)
+                return true;
+            if (block.Bytes2 != 0 && (Allowed(_pageDirectory, page + 1, user: false) & ~Page.OffsetMask) != (block.Physical2 & ~Page.OffsetMask))
                 return true;
         }
 

@@ -52,8 +52,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         _emit = new HostEmitter(_arena);
         _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
         _codeStart = (byte*)_stubs.Region.CodeStart;
-        _codeNext = _codeStart;
         AllocateCode();
+        StartCode();
         AllocateSpaces();
         Cpu->HostMxcsr = 0x1F80;
         Cpu->BranchTable = _table.Address;

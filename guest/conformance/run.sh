@@ -49,6 +49,7 @@ while IFS= read -r line; do
 			n=$((n + 1))
 			truncate -s "${o##*:}" "$work/scratch$n"
 			opts+=("${o%%=*}=$work/scratch$n") ;;
+		--sharenet=SCRATCH) opts+=("--sharenet=$work/lan") ;;
 		*) opts+=("$o") ;;
 		esac
 	done

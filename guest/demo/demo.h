@@ -38,6 +38,11 @@ void cmd_user(const char *args);
 void cmd_fault(const char *args);
 /* notes.c */
 void cmd_note(const char *args);
+/* network.c */
+void network_init(void);
+void cmd_ifconfig(const char *args);
+void cmd_arp(const char *args);
+void cmd_ping(const char *args);
 /* ending.c */
 void cmd_crash(const char *args);
 void cmd_reboot(const char *args);

@@ -56,6 +56,9 @@ const struct command commands[] = {
 	{ "uptime", "", "how long we have been running", cmd_uptime },
 	{ "user", "", "run a program in ring 3", cmd_user },
 	{ "fault", "[KIND]", "take a fault and survive it", cmd_fault },
+	{ "ifconfig", "[ADDRESS]", "the network's address", cmd_ifconfig },
+	{ "ping", "ADDRESS [COUNT]", "is anybody there?", cmd_ping },
+	{ "arp", "", "whose Ethernet address is known", cmd_arp },
 	{ "irqs", "", "interrupts so far", cmd_irqs },
 	{ "cpu", "", "the processor", cmd_cpu },
 	{ "echo", "TEXT", "say it", cmd_echo },
@@ -115,6 +118,7 @@ void guest_main(void)
 	time_init();
 	input_init();
 	irqs_on();
+	network_init();
 	printf("\n"
 	       "  Lguest demo kernel: ring %u, %u MiB, %s\n"
 	       "  Type help and press Return.\n\n",

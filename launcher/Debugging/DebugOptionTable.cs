@@ -17,7 +17,7 @@ public static class DebugOptionTable
         new("coredump", '\0', "FILE", "when the guest dies, write its memory and registers to an ELF core",
             static (options, value) => options.Debug.CoreDump = FileName("coredump", value)),
         new("gdb", '\0', "HOST:PORT|unix:PATH", $"let gdb attach, at 127.0.0.1:{GdbPort} unless said otherwise",
-            static (options, value) => options.Debug.Gdb = SocketAddress.Parse("gdb", value, GdbPort)) { ValueOptional = true },
+            static (options, value) => options.Debug.Gdb = SocketAddress.Parse("gdb", value, GdbPort), ValueOptional: true),
         new("gdb-wait", '\0', null, "stop before the guest's first instruction until gdb comes;\nmeans --gdb, too",
             static (options, _) =>
             {

@@ -65,9 +65,6 @@ public static class CommandLineParser
         bool isLong = word.StartsWith("--", StringComparison.Ordinal);
         int equals = isLong ? word.IndexOf('=', StringComparison.Ordinal) : -1;
         string name = isLong ? word[2..(equals < 0 ? word.Length : equals)] : word[1..];
-        if (isLong && OptionTable.NotYet.TryGetValue(name, out string? notYet))
-            throw new LaunchException(notYet);
-
         LaunchOption option = (isLong ? OptionTable.Find(name) : name.Length == 1 ? OptionTable.Find(name[0]) : null)
             ?? throw new LaunchException($"there is no option {(equals < 0 ? word : "--" + name)}; words for the guest go behind its kernel, after -- when they begin with a dash {Hint}");
 

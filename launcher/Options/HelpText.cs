@@ -16,7 +16,7 @@ public static class HelpText
     public static string Whole()
     {
         StringBuilder text = new();
-        text.Append($"Usage: {Usage}\n       lguest ctl PATH COMMAND\n");
+        text.Append($"Usage: {Usage}\n       lguest net FILE\n       lguest ctl PATH COMMAND\n");
         text.Append("""
             Runs a paravirtual i386 Linux guest (2.6.23, CONFIG_LGUEST_GUEST), without any help from the host's kernel.
 
@@ -29,7 +29,7 @@ public static class HelpText
         foreach (LaunchOption option in OptionTable.All.OrderBy(static o => o.Name, StringComparer.Ordinal))
         {
             string letter = option.Letter == '\0' ? string.Empty : $"-{option.Letter}, ";
-            string left = $"  {letter}--{option.Name}{(option.ValueName == null ? string.Empty : option.ValueOptional ? $"[={option.ValueName}]" : "=" + option.ValueName)}";
+            string left = $"  {letter}--{option.Name}{ValueOf(option)}";
             if (left.Length >= Column)
                 left += '\n' + new string(' ', Column);
             text.Append(left.PadRight(Column)).Append(option.Help.Replace("\n", "\n" + new string(' ', Column), StringComparison.Ordinal)).Append('\n');
@@ -48,9 +48,14 @@ public static class HelpText
             Examples:
               lguest 64m vmlinux --block=rootfile root=/dev/lgba
               lguest --initrd=initrd.gz 64 bzImage quiet
+              lguest --tunnet=192.168.19.1/24 64m vmlinux --initrd=initrd.gz
+              lguest --sharenet=lan 64m vmlinux --initrd=initrd.gz     (in several terminals; then: lguest net lan)
               lguest --block=disk.img --block=data.img,ro 128m@0,128m@0x10000000 vmlinux root=/dev/lgba
 
             """);
         return text.ToString();
     }
+
+    private static string ValueOf(LaunchOption option) =>
+        option.ValueName == null ? string.Empty : option.ValueOptional ? $"[={option.ValueName}]" : $"={option.ValueName}";
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Network;
 using Lguest.Engine;
 using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Memory;
@@ -41,6 +42,15 @@ public sealed class LaunchOptions
     /// <summary>Disks: lgba, lgbb and so on.</summary>
     public List<BlockOption> Blocks { get; } = [];
 
+    /// <summary>Networks: eth0, eth1 and so on.</summary>
+    public List<NetOption> Nets { get; } = [];
+
+    /// <summary>Where packets are written down, or null.</summary>
+    public string? Capture { get; set; }
+
+    /// <summary>The number in the guest's Ethernet address, where the user chose one.</summary>
+    public ushort? GuestId { get; private set; }
+
     /// <summary>The initial RAM disk's file, or null.</summary>
     public string? Initrd { get; set; }
 
@@ -55,4 +65,18 @@ public sealed class LaunchOptions
 
     /// <summary>What looks into the guest.</summary>
     public DebugOptions Debug { get; } = new();
+
+    /// <summary>Adds a network.</summary>
+    /// <exception cref="LaunchException">It does not go with those before it.</exception>
+    public void AddNet(NetOption option)
+    {
+        if (option.GuestId is { } wanted)
+        {
+            if (GuestId is { } before && before != wanted)
+                throw new LaunchException($"two different mac= are given; a guest's driver makes all its addresses of one number, so they can only be {MacAddress.OfGuest(before)} or {MacAddress.OfGuest(wanted)}");
+            GuestId = wanted;
+        }
+
+        Nets.Add(option);
+    }
 }

@@ -10,11 +10,8 @@ namespace Lguest.Launcher.Options;
 /// <param name="ValueName">What stands behind the equals sign in the help; null when the option takes no value.</param>
 /// <param name="Help">One or two lines.</param>
 /// <param name="Apply">Takes note of it; throws a <see cref="LaunchException"/> for a value that makes no sense.</param>
-public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply)
-{
-    /// <summary>Whether the value may be left out, and then is empty; it must stand behind an equals sign.</summary>
-    public bool ValueOptional { get; init; }
-}
+/// <param name="ValueOptional">The value may be left out, and is empty then.</param>
+public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply, bool ValueOptional = false);
 
 /// <summary>The options, in one table: the parser goes by it, and the help is printed from it, so they cannot disagree.</summary>
 public static class OptionTable
@@ -27,17 +24,14 @@ public static class OptionTable
         new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
+        new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
+        new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is made if it is not there", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
+        new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
+        new("usernet", '\0', "CIDR", "a way out without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
         .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
     ];
-
-    /// <summary>Options of the 2007 launchers that this one does not have yet, and what to say of them.</summary>
-    public static IReadOnlyDictionary<string, string> NotYet { get; } = new Dictionary<string, string>
-    {
-        ["sharenet"] = "networks between guests are not there yet in this version; leave --sharenet out",
-        ["tunnet"] = "networks are not there yet in this version; leave --tunnet out",
-    };
 
     /// <summary>The option of that name, or null.</summary>
     public static LaunchOption? Find(string name)
@@ -71,6 +65,15 @@ public static class OptionTable
         if (path.Length == 0)
             throw new LaunchException("--block needs the name of a file: --block=FILE or --block=FILE,ro");
         options.Blocks.Add(new BlockOption(path, readOnly));
+    }
+
+    private static void SetCapture(LaunchOptions options, string value)
+    {
+        if (value.Length == 0)
+            throw new LaunchException("--pcap needs the name of a file: --pcap=FILE");
+        if (options.Capture != null)
+            throw new LaunchException($"--pcap is given twice ('{options.Capture}' and '{value}'); one file holds all interfaces");
+        options.Capture = value;
     }
 
     private static void SetEngine(LaunchOptions options, string value) => options.Engine = value switch

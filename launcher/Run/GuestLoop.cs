@@ -135,8 +135,8 @@ public sealed class GuestLoop
             if (!input.HoldsInput)
                 continue;
             bool wanted = input.WantsInput;
-            input.Deliver(_channel);
-            if (!input.HoldsInput || input.WantsInput != wanted)
+            bool given = input.Deliver(_channel);
+            if (given || !input.HoldsInput || input.WantsInput != wanted)
                 _waker.Update(delivered: true);
         }
     }

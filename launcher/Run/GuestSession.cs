@@ -27,6 +27,7 @@ public sealed class GuestSession : IDisposable
     private readonly byte[] _initrd;
     private readonly GuestLayout _layout;
     private readonly List<BlockImage> _images = [];
+    private readonly GuestNetworks _networks;
     private readonly ConsolePort _console;
     private readonly Terminal? _terminal;
     private readonly DebugHub _debug;
@@ -43,14 +44,14 @@ public sealed class GuestSession : IDisposable
         _say = say;
         _complaints = new Complaints(options.Verbose ? say : null);
         _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine);
-        if (options.Blocks.Count + 1 > DeviceDescriptor.MaxDevices)
-            throw new LaunchException($"{options.Blocks.Count} disks and a console are more than the {DeviceDescriptor.MaxDevices} devices that a guest can have");
+        if (options.Blocks.Count + options.Nets.Count + 1 > DeviceDescriptor.MaxDevices)
+            throw new LaunchException($"{options.Blocks.Count} disks, {options.Nets.Count} networks and a console are more than the {DeviceDescriptor.MaxDevices} devices that a guest can have");
 
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
         using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
-            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, options.Blocks.Count);
+            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, options.Blocks.Count + options.Nets.Count);
             _initrd = new byte[initrd?.Length ?? 0];
             initrd?.Read(_initrd, 0);
         }
@@ -59,6 +60,7 @@ public sealed class GuestSession : IDisposable
         {
             foreach (BlockOption block in options.Blocks)
                 _images.Add(BlockImage.Open(block.Path, block.ReadOnly));
+            _networks = GuestNetworks.Open(options.Nets, options.Capture, _kernel.Generation);
         }
         catch (DeviceException failure)
         {
@@ -77,6 +79,7 @@ public sealed class GuestSession : IDisposable
         catch
         {
             CloseImages();
+            _networks.Dispose();
             throw;
         }
     }
@@ -102,6 +105,7 @@ public sealed class GuestSession : IDisposable
             _ended = true;
             SyncImages();
             CloseImages();
+            _networks.Dispose();
             _debug.Dispose();
         }
     }
@@ -156,11 +160,15 @@ public sealed class GuestSession : IDisposable
         DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
         foreach (BlockImage image in _images)
             bus.Add(new BlockDevice(image, _complaints));
+        _networks.AddTo(bus, _complaints);
         bus.Add(new ConsoleDevice(_console, _kernel.Generation.ConsoleKey, _complaints));
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 
         using EngineChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
+        if (_options.GuestId is { } guestId)
+            channel.GuestId = guestId;
+        GuestNetworks.Follow(bus, channel);
         long answer = channel.Initialize(
             (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
         if (answer < 0)

@@ -55,12 +55,12 @@ public sealed class DeviceBusTests : IDisposable
         IGuestDevice one = Device(DeviceType.Block, pages: 1);
         IGuestDevice two = Device(DeviceType.Block, pages: 1);
         two.Watches(0x1234).Returns(true);
-        two.HandleOutput(_guest.Channel, Arg.Any<GuestVector>()).Returns(77u);
+        two.HandleOutput(_guest.Channel, 0x1234, Arg.Any<GuestVector>()).Returns(77u);
         bus.Add(one);
         bus.Add(two);
         bus.HandleOutput(_guest.Channel, 0x2000, 0x1234);
         Assert.Equal(77u, _guest.UsedLen(0x2000));
-        one.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<GuestVector>());
+        one.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
     }
 
     /// <summary>Keys of nobody are told of once, and nothing else happens.</summary>
@@ -89,7 +89,7 @@ public sealed class DeviceBusTests : IDisposable
         bus.Add(device);
         _guest.WriteDma(0x2000, (section, 100));
         Assert.Throws<GuestAddressException>(() => bus.HandleOutput(_guest.Channel, dma, 8));
-        device.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<GuestVector>());
+        device.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
     }
 
     private static IGuestDevice Device(DeviceType type, int pages, DeviceFeatures features = DeviceFeatures.None)

@@ -10,10 +10,11 @@ namespace Lguest.Tests.WholeSystem;
 /// <param name="Memory">RAM.</param>
 /// <param name="Blocks">Sizes of fresh disks, in bytes.</param>
 /// <param name="Initrd">Size of a fresh initrd in bytes, or null.</param>
+/// <param name="SharedNets">How many --sharenet, all of one fresh file.</param>
 /// <param name="Input">What the console gets to read.</param>
 /// <param name="Status">The launcher's exit status.</param>
 /// <param name="Reason">Regular expression for the last line of standard error, or null.</param>
-public sealed record ConformanceRun(string Name, string[] Arguments, string Memory, long[] Blocks, long? Initrd, string Input, int Status, Regex? Reason)
+public sealed record ConformanceRun(string Name, string[] Arguments, string Memory, long[] Blocks, long? Initrd, int SharedNets, string Input, int Status, Regex? Reason)
 {
     private const int Columns = 6;
 
@@ -30,6 +31,7 @@ public sealed record ConformanceRun(string Name, string[] Arguments, string Memo
         string memory = "64m";
         List<long> blocks = [];
         long? initrd = null;
+        int sharedNets = 0;
         foreach (string option in columns[2].Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             if (option.StartsWith("--memory=", StringComparison.Ordinal))
@@ -38,6 +40,8 @@ public sealed record ConformanceRun(string Name, string[] Arguments, string Memo
                 blocks.Add(Size(option));
             else if (option.StartsWith("--initrd=SCRATCH:", StringComparison.Ordinal))
                 initrd = Size(option);
+            else if (option == "--sharenet=SCRATCH")
+                sharedNets++;
             else
                 throw new FormatException($"expect.txt: unknown option {option}");
         }
@@ -48,6 +52,7 @@ public sealed record ConformanceRun(string Name, string[] Arguments, string Memo
             memory,
             [.. blocks],
             initrd,
+            sharedNets,
             columns[3].Replace("\\n", "\n", StringComparison.Ordinal),
             int.Parse(columns[4], CultureInfo.InvariantCulture),
             columns[5].Length == 0 ? null : new Regex($"^(?:{columns[5]})$", RegexOptions.CultureInvariant));

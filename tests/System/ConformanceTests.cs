@@ -29,6 +29,8 @@ public sealed partial class ConformanceTests : IDisposable
             arguments.Add($"--block={Scratch("disk" + arguments.Count, size)}");
         if (run.Initrd is long initrd)
             arguments.Add($"--initrd={Scratch("initrd", initrd)}");
+        for (int i = 0; i < run.SharedNets; i++)
+            arguments.Add($"--sharenet={_directory.Path}/lan");
 
         ProcessResult result = LauncherProcess.Run(run.Input, [.. arguments, run.Memory, Needs.Guest("conformance/" + run.Name), .. run.Arguments]);
         string story = $"status {result.Status}\n{result.Output}\n{result.Error}";

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Bench;
+
+/// <summary>What to measure, from the command line.</summary>
+public sealed class BenchOptions
+{
+    /// <summary>For whoever asks, or mistypes.</summary>
+    public const string Usage = """
+        make bench BENCH="OPTIONS"
+          --only A,B        these workloads (default: all)
+          --engines A,B     among native, translator, interpreter, tcg (default: all)
+          --rounds N        rounds, interleaved (default: 7)
+          --samples N       samples of a workload within a round (default: 40)
+          --no-startup      leave out start-up, memory and the boot of a real kernel
+          --output FILE     write the report here (default: docs/performance.md; with any choice above, nowhere)
+        With LGUEST_TEST_KERNEL (a 2.6.23 vmlinux) and LGUEST_TEST_INITRD set, a real kernel is booted as well; its bzImage, for
+        QEMU, is looked for beside the vmlinux, or where LGUEST_TEST_BZIMAGE says. What tells that user space is reached is the
+        text LGUEST_TEST_MARK, else "INITRD-UP".
+        """;
+
+    /// <summary>The names behind --only, or null.</summary>
+    public string? Only { get; private set; }
+
+    /// <summary>The names behind --engines, or null.</summary>
+    public string[]? Engines { get; private set; }
+
+    /// <summary>How many rounds.</summary>
+    public int Rounds { get; private set; } = 7;
+
+    /// <summary>How many samples of each workload in a round.</summary>
+    public int Samples { get; private set; } = 40;
+
+    /// <summary>Whether to measure start-up, memory and boots.</summary>
+    public bool StartUp { get; private set; } = true;
+
+    /// <summary>Where the report goes, or null.</summary>
+    public string? Output { get; private set; }
+
+    /// <summary>Reads the command line; ArgumentException tells what is wrong with it.</summary>
+    public static BenchOptions Parse(string[] arguments, string wholeReport)
+    {
+        BenchOptions options = new();
+        bool partial = false;
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            string name = arguments[i];
+            string Value() => ++i < arguments.Length ? arguments[i] : throw new ArgumentException($"{name} wants a value");
+            switch (name)
+            {
+                case "--only":
+                    options.Only = Value();
+                    partial = true;
+                    break;
+                case "--engines":
+                    options.Engines = Value().Split(',');
+                    partial = true;
+                    break;
+                case "--rounds":
+                    options.Rounds = Number(name, Value());
+                    break;
+                case "--samples":
+                    options.Samples = Number(name, Value());
+                    break;
+                case "--no-startup":
+                    options.StartUp = false;
+                    partial = true;
+                    break;
+                case "--output":
+                    options.Output = Value();
+                    break;
+                default:
+                    throw new ArgumentException($"what is {name}?");
+            }
+        }
+
+        if (!partial)
+            options.Output ??= wholeReport;
+        return options;
+    }
+
+    private static int Number(string name, string value) =>
+        int.TryParse(value, out int number) && number is > 0 and <= 200 ? number : throw new ArgumentException($"{name} wants a number from 1 to 200");
+}

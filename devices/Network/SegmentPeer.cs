@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Devices.Native;
+using Mono.Unix.Native;
+
+namespace Lguest.Devices.Network;
+
+/// <summary>
+/// The way to one peer of a segment: a connection made when there is a packet, and made again when the peer has died and come
+/// back. The kernel keeps what has been sent in a queue of our own (some 90 packets), so that neither a slow peer nor a hostile
+/// one takes room from anybody else's; and a dead one's connection tells us so.
+/// </summary>
+internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<int> waitForHello) : IDisposable
+{
+    /// <summary>
+    /// The second chance of a receiver that has no room: milliseconds that the sender waits, once. One that does not use it gets
+    /// no other until it has taken something: a dead weight must not slow down the sender's guest with every packet.
+    /// </summary>
+    private const int SecondChance = 2;
+
+    /// <summary>Pause before trying to connect again to somebody who answers the door and does not speak.</summary>
+    private static readonly TimeSpan Sulking = TimeSpan.FromSeconds(1);
+
+    private readonly Iovec[] _parts = new Iovec[GuestVectorParts + 1];
+    private const int GuestVectorParts = GuestAbi.LguestDma.MaxSections;
+    private int _fd = -1;
+    private int _capacity = -1;
+    private bool _stalled;
+    private long _notBefore;
+
+    /// <summary>Sends a packet.</summary>
+    /// <returns>Bytes that the peer's guest gets of it: 0 when it is not there, has nothing bound, or has no room.</returns>
+    public int Send(GuestVector packet)
+    {
+        // One more try: the connection may be to the slot's last owner.
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            if (_fd < 0 && !Connect())
+                return 0;
+            Listen();
+            if (_fd < 0)
+                continue;
+            if (_capacity == 0)
+                return 0;
+            long sent = Transmit(packet);
+            if (sent == -PacketSocket.EAGAIN)
+            {
+                _stalled = true;
+                return 0;
+            }
+
+            if (sent >= sizeof(uint))
+            {
+                _stalled = false;
+                int length = (int)sent - sizeof(uint);
+                return _capacity < 0 ? length : Math.Min(length, _capacity);
+            }
+
+            Dispose();
+        }
+
+        return 0;
+    }
+
+    /// <summary>Closes the connection; the next packet makes another.</summary>
+    public void Dispose()
+    {
+        if (_fd >= 0)
+            _ = Syscall.close(_fd);
+        _fd = -1;
+        _capacity = -1;
+    }
+
+    private bool Connect()
+    {
+        long now = Stopwatch.GetTimestamp();
+        if (now < _notBefore)
+            return false;
+        _fd = ports.Connect(slot);
+        if (_fd < 0)
+        {
+            // Nobody there, and finding that out is cheap.
+            _fd = -1;
+            return false;
+        }
+
+        _stalled = false;
+        waitForHello(_fd);
+        Listen();
+        if (_capacity < 0)
+        {
+            // Busy, or hostile. If it is still connected, packets may go there unmeasured; else it has to be left alone.
+            _notBefore = now + (long)(Sulking.TotalSeconds * Stopwatch.Frequency);
+        }
+
+        return _fd >= 0;
+    }
+
+    /// <summary>Takes what the peer has to say: its latest state counts.</summary>
+    private void Listen()
+    {
+        const int Enough = 16;
+        uint* words = stackalloc uint[2];
+        Iovec part = new() { iov_base = (nint)words, iov_len = 2 * sizeof(uint) };
+        for (int i = 0; i < Enough && _fd >= 0; i++)
+        {
+            long count = PacketSocket.Receive(_fd, &part, 1);
+            if (count == -PacketSocket.EAGAIN)
+                return;
+            if (count == 2 * sizeof(uint) && words[0] == SegmentMessage.State)
+                _capacity = (int)Math.Min(words[1], (uint)SegmentMessage.MaxPacket);
+            else
+                Dispose();
+        }
+    }
+
+    private long Transmit(GuestVector packet)
+    {
+        uint kind = SegmentMessage.Packet;
+        fixed (Iovec* parts = _parts)
+        {
+            parts[0] = new Iovec { iov_base = (nint)(&kind), iov_len = sizeof(uint) };
+            packet.Sections.CopyTo(_parts.AsSpan(1));
+            long sent = PacketSocket.Send(_fd, parts, _parts.Length);
+            if (sent != -PacketSocket.EAGAIN || _stalled)
+                return sent;
+            Pollfd[] room = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
+            return Syscall.poll(room, 1, SecondChance) > 0 ? PacketSocket.Send(_fd, parts, _parts.Length) : sent;
+        }
+    }
+}

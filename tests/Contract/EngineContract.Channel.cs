@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+
+namespace Lguest.Tests.Contract;
+
+/// <summary>Reads and writes: who may, when, and what they answer.</summary>
+public abstract partial class EngineContract
+{
+    [Fact]
+    public void NothingButInitializeBeforeInitialize()
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        Assert.Equal(-Errno.EINVAL, channel.GetDma(0));
+        Assert.Equal(-Errno.EINVAL, channel.RaiseIrq(1));
+        Assert.Equal(-Errno.EINVAL, channel.ReleaseBreak());
+        Assert.Equal(-Errno.EINVAL, channel.Read(new byte[8]));
+    }
+
+    [Fact]
+    public void InitializeAnswersItsLengthOnce()
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        Assert.Equal(16, channel.Initialize(512, GuestPlan.Directory, 0, GuestPlan.PageOffset));
+        Assert.Equal(-Errno.EBUSY, channel.Initialize(512, GuestPlan.Directory, 0, GuestPlan.PageOffset));
+    }
+
+    [Theory]
+    [InlineData(0xFFC0_0000u)]
+    [InlineData(0xFFFF_F000u)]
+    public void AKernelThatLeavesNoRoomForTheSwitcherIsRefused(uint pageOffset)
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        Assert.Equal(-Errno.EINVAL, channel.Initialize(512, GuestPlan.Directory, 0, pageOffset));
+        Assert.Equal(-Errno.EINVAL, channel.RaiseIrq(1));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(19)]
+    public void AShortInitializeIsAFaultAndNotAGuest(int bytes)
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        byte[] words = GuestChannelExtensions.Words(ChannelRequest.Initialize, 512, GuestPlan.Directory, 0, GuestPlan.PageOffset);
+        Assert.Equal(-Errno.EFAULT, channel.Write(words.AsMemory(0, bytes)));
+        Assert.Equal(16, channel.Write(words));
+    }
+
+    [Theory]
+    [InlineData(ChannelRequest.GetDma)]
+    [InlineData(ChannelRequest.Irq)]
+    [InlineData(ChannelRequest.Break)]
+    public void AShortWriteIsAFault(ChannelRequest request)
+    {
+        using TinyGuest guest = StartSpinning();
+        byte[] words = GuestChannelExtensions.Words(request, 1);
+        Assert.Equal(-Errno.EFAULT, guest.Channel.Write(words.AsMemory(0, 2)));
+        Assert.Equal(-Errno.EFAULT, guest.Channel.Write(words.AsMemory(0, 4)));
+        Assert.Equal(-Errno.EFAULT, guest.Channel.Write(words.AsMemory(0, 7)));
+    }
+
+    [Fact]
+    public void UnknownRequestsAreInvalid()
+    {
+        using TinyGuest guest = StartSpinning();
+        Assert.Equal(-Errno.EINVAL, guest.Channel.Write(GuestChannelExtensions.Words((ChannelRequest)4, 0)));
+        Assert.Equal(-Errno.EINVAL, guest.Channel.Write(GuestChannelExtensions.Words((ChannelRequest)0xFFFF_FFFF, 0)));
+    }
+
+    [Fact]
+    public void OnlyTheOwnerMayReadAndWrite()
+    {
+        using TinyGuest guest = StartSpinning();
+        long[] results = new long[4];
+        OnAnotherThread(() =>
+        {
+            results[0] = guest.Channel.Read(new byte[8]);
+            results[1] = guest.Channel.RaiseIrq(1);
+            results[2] = guest.Channel.GetDma(0);
+            results[3] = guest.Channel.Initialize(512, GuestPlan.Directory, 0, GuestPlan.PageOffset);
+        });
+        Assert.All(results, result => Assert.Equal(-Errno.EPERM, result));
+    }
+
+    [Fact]
+    public void IrqsAreCounted()
+    {
+        using TinyGuest guest = StartSpinning();
+        Assert.Equal(0, guest.Channel.RaiseIrq(0));
+        Assert.Equal(0, guest.Channel.RaiseIrq(31));
+        Assert.Equal(-Errno.EINVAL, guest.Channel.RaiseIrq(32));
+        Assert.Equal(-Errno.EINVAL, guest.Channel.RaiseIrq(0xFFFF_FFFF));
+    }
+
+    [Fact]
+    public void AReadOfFewerThanEightBytesDoesNotLoseTheDma()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            g.Report(77, key: 12);
+            g.Spin();
+        });
+        Assert.Equal(-Errno.EFAULT, guest.Channel.Read(new byte[7]));
+        Assert.Equal(77u, guest.Next());
+        Assert.Equal(12u, guest.Key);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ABreakHoldsTheGuestUntilItIsReleased(bool halted)
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            if (halted)
+                g.Call(HypercallKind.Halt);
+            g.Spin();
+        });
+        using ManualResetEventSlim about = new();
+        long answer = long.MinValue;
+        Thread breaker = new(() =>
+        {
+            Thread.Sleep(30);
+            about.Set();
+            Volatile.Write(ref answer, guest.Channel.Break());
+        });
+        breaker.Start();
+        Assert.Equal(-Errno.EAGAIN, guest.Read());
+        Assert.True(about.IsSet, "the guest stopped before anybody asked");
+
+        // While it is asked for, every read says so, and the one who asked waits.
+        Assert.Equal(-Errno.EAGAIN, guest.Read());
+        Assert.False(breaker.Join(30));
+        Assert.Equal(long.MinValue, Volatile.Read(ref answer));
+        Assert.Equal(0, guest.Channel.ReleaseBreak());
+        Assert.True(breaker.Join(5000));
+        Assert.Equal(0, answer);
+        guest.RunQuietly(20);
+    }
+
+    [Fact]
+    public void ABreakBeforeTheReadIsNotLost()
+    {
+        using TinyGuest guest = StartSpinning();
+        Thread breaker = new(() => guest.Channel.Break());
+        breaker.Start();
+        while ((breaker.ThreadState & System.Threading.ThreadState.WaitSleepJoin) == 0)
+            Thread.Yield();
+        Assert.Equal(-Errno.EAGAIN, guest.Read());
+        guest.Channel.ReleaseBreak();
+        Assert.True(breaker.Join(5000));
+    }
+
+    [Fact]
+    public void BreaksByTheThousandAreAllAnswered()
+    {
+        using TinyGuest guest = StartSpinning();
+        const int rounds = 2000;
+        int released = 0;
+        Thread breaker = new(() =>
+        {
+            for (int i = 0; i < rounds; i++)
+            {
+                if (guest.Channel.Break() == 0)
+                    Interlocked.Increment(ref released);
+            }
+        });
+        breaker.Start();
+        for (int i = 0; i < rounds; i++)
+        {
+            Assert.Equal(-Errno.EAGAIN, guest.Read());
+            guest.Channel.ReleaseBreak();
+        }
+
+        Assert.True(breaker.Join(5000));
+        Assert.Equal(rounds, released);
+    }
+
+    [Fact]
+    public void ABreakIsNoticedSoonInALoopWithoutCalls()
+    {
+        using TinyGuest guest = StartSpinning();
+        Stopwatch watch = new();
+        using Timer breaker = new(
+            _ =>
+            {
+                watch.Start();
+                guest.Channel.Break();
+            },
+            null,
+            30,
+            Timeout.Infinite);
+        Assert.Equal(-Errno.EAGAIN, guest.Read());
+        Assert.InRange(watch.ElapsedMilliseconds, 0, 1000);
+        guest.Channel.ReleaseBreak();
+    }
+
+    [Fact]
+    public void AClosedChannelAnswersAndHarmsNobody()
+    {
+        TinyGuest guest = StartSpinning();
+        guest.Channel.Dispose();
+        Assert.True(guest.Channel.Read(new byte[8]) < 0);
+        Assert.True(guest.Channel.RaiseIrq(1) < 0);
+        Assert.True(guest.Channel.GetDma(0) < 0);
+        long result = 0;
+        OnAnotherThread(() => result = guest.Channel.Break());
+        Assert.True(result < 0);
+        guest.Dispose();
+    }
+
+    [Fact]
+    public void ClosingReleasesWhoWaitsForABreak()
+    {
+        TinyGuest guest = StartSpinning();
+        Thread breaker = new(() => guest.Channel.Break());
+        breaker.Start();
+        Assert.Equal(-Errno.EAGAIN, guest.Read());
+        guest.Dispose();
+        Assert.True(breaker.Join(5000));
+    }
+
+    private static void OnAnotherThread(Action action)
+    {
+        Thread thread = new(() => action());
+        thread.Start();
+        Assert.True(thread.Join(TimeSpan.FromSeconds(20)), "the other thread never came back");
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi;
+
+namespace Lguest.Tests.Contract;
+
+/// <summary>
+/// What every engine behind the channel must do, whatever it is made of: one suite, and a derived class of one line for each
+/// engine. The parts are by subject; each test is a guest of a few instructions.
+/// </summary>
+/// <param name="kind">The engine under test.</param>
+public abstract partial class EngineContract(EngineKind kind)
+{
+    private TinyGuest Start(Action<GuestProgram> program, IHostClock? clock = null, Action<GuestMemory>? prepare = null, AbiGeneration? abi = null) =>
+        new(kind, program, abi, clock, prepare);
+
+    /// <summary>A guest that does nothing, for ever.</summary>
+    private TinyGuest StartSpinning() => Start(g => g.Spin());
+}
+
+public sealed class InterpreterContract() : EngineContract(EngineKind.Interpreter);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using System.Text;
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+
+namespace Lguest.Tests.Contract;
+
+/// <summary>
+/// A guest of a few instructions behind a real channel, and the launcher's side of it. Everything is seen through the channel
+/// and the guest's memory, so that it does not matter which engine is behind.
+/// </summary>
+internal sealed class TinyGuest : IDisposable
+{
+    /// <summary>A guest that does not answer by then never will.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly byte[] _answer = new byte[8];
+    private readonly Dictionary<string, uint> _addresses;
+
+    /// <summary>Loads a guest and gives it to an engine.</summary>
+    /// <param name="kind">The engine.</param>
+    /// <param name="program">The guest's code.</param>
+    /// <param name="abi">What it speaks; null: 2.6.23.</param>
+    /// <param name="clock">Host time; null: one that stands still.</param>
+    /// <param name="prepare">Changes memory before the start.</param>
+    /// <param name="ranges">Memory; null: 2 MiB.</param>
+    public TinyGuest(
+        EngineKind kind,
+        Action<GuestProgram> program,
+        AbiGeneration? abi = null,
+        IHostClock? clock = null,
+        Action<GuestMemory>? prepare = null,
+        IReadOnlyList<MemoryRange>? ranges = null)
+    {
+        abi ??= AbiGeneration.Linux2623;
+        Memory = MappedGuestMemory.Create(ranges ?? [new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        (byte[] code, _addresses) = GuestProgram.Assemble(abi, GuestPlan.Virtual(GuestPlan.Code), program);
+        LayOut(Memory);
+        code.CopyTo(Memory.Write(GuestPlan.Code, (uint)code.Length));
+        prepare?.Invoke(Memory);
+        Channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
+        uint limit = (uint)(Memory.Top >> Page.Shift);
+        Assert.Equal(16, Channel.Initialize(limit, GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset));
+    }
+
+    public MappedGuestMemory Memory { get; }
+
+    public IGuestChannel Channel { get; }
+
+    /// <summary>The second word of the last DMA.</summary>
+    public uint Key { get; private set; }
+
+    /// <summary>lguest_data as it is now.</summary>
+    public LguestData Data => Memory.ReadValue<LguestData>(GuestPlan.Data);
+
+    /// <summary>A kernel's memory before it is started: linear page tables, an empty ring, a GDT like Linux's.</summary>
+    public static void LayOut(GuestMemory memory)
+    {
+        memory.WriteUInt32(GuestPlan.Directory + (GuestPlan.PageOffset >> 22) * 4, GuestPlan.KernelTable | (uint)PageFlags.Linear);
+        for (uint page = 0; page < Math.Min(memory.Ranges[0].Length >> Page.Shift, Page.EntriesPerTable); page++)
+            memory.WriteUInt32(GuestPlan.KernelTable + (page * 4), (page << Page.Shift) | (uint)PageFlags.Linear);
+        memory.Write(GuestPlan.Data + 20, LguestData.RingSize).Fill(LguestData.RingDone);
+        memory.WriteUInt32(GuestPlan.Data, 0);
+        Descriptor(memory, Selectors.KernelCodeIndex, 0x00CF_9A00_0000_FFFF);
+        Descriptor(memory, Selectors.KernelDataIndex, 0x00CF_9200_0000_FFFF);
+        Descriptor(memory, (int)(GuestPlan.UserCode >> 3), 0x00CF_FA00_0000_FFFF);
+        Descriptor(memory, (int)(GuestPlan.UserData >> 3), 0x00CF_F200_0000_FFFF);
+    }
+
+    /// <summary>Writes a descriptor into the table that the guest hands over.</summary>
+    public static void Descriptor(GuestMemory memory, int index, ulong descriptor) =>
+        memory.WriteValue(GuestPlan.Gdt + ((uint)index * 8), descriptor);
+
+    /// <summary>The address of a name in the program.</summary>
+    public uint Address(string name) => _addresses[name];
+
+    /// <summary>One read of the channel.</summary>
+    public long Read()
+    {
+        // A guest that hangs is broken out of: the test then fails on EAGAIN.
+        using Timer watchdog = new(_ => Channel.Break(), null, Patience, Timeout.InfiniteTimeSpan);
+        return Channel.Read(_answer);
+    }
+
+    /// <summary>The next word that the guest reports.</summary>
+    public uint Next()
+    {
+        long result = Read();
+        Assert.True(result == 8, $"read gave {result} {(result == -Errno.ENOENT ? Reason() : "")}");
+        Key = BinaryPrimitives.ReadUInt32LittleEndian(_answer.AsSpan(4));
+        return BinaryPrimitives.ReadUInt32LittleEndian(_answer);
+    }
+
+    /// <summary>The next trap that the guest reports.</summary>
+    public TrapFrame NextTrap(uint vector)
+    {
+        uint stack = Next();
+        Assert.Equal(GuestProgram.TrapKey + (vector * 4), Key);
+        return TrapFrame.Read(Memory, stack, vector is 8 or (>= 10 and <= 14) or 17);
+    }
+
+    /// <summary>Runs the guest to its end.</summary>
+    /// <returns>Why it died.</returns>
+    public string Death()
+    {
+        Assert.Equal(-Errno.ENOENT, Read());
+        return Reason();
+    }
+
+    /// <summary>Runs the guest, which must neither report nor die, for a while.</summary>
+    public void RunQuietly(int milliseconds)
+    {
+        using Timer breaker = new(_ => Channel.Break(), null, milliseconds, Timeout.Infinite);
+        Assert.Equal(-Errno.EAGAIN, Channel.Read(_answer));
+        Assert.Equal(0, Channel.ReleaseBreak());
+    }
+
+    /// <summary>The reason, once ENOENT was read.</summary>
+    public string Reason()
+    {
+        byte[] text = new byte[256];
+        long length = Channel.Read(text);
+        Assert.InRange(length, 1, text.Length);
+        Assert.Equal(0, text[length - 1]);
+        return Encoding.Latin1.GetString(text, 0, (int)length - 1);
+    }
+
+    public void Dispose()
+    {
+        Channel.Dispose();
+        Memory.Dispose();
+    }
+}
