@@ -141,8 +141,9 @@ public abstract unsafe class ExecutionCore : IDisposable
     public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);
 
     /// <summary>Tells when the hypervisor wants to look at the clock next, for cores that do not come back by themselves.</summary>
-    /// <param name="deadline">Nanoseconds of the monotonic clock; 0: never.</param>
-    public virtual void SetDeadline(long deadline)
+    /// <param name="deadline">A name for that moment: a new one is another moment; 0: never.</param>
+    /// <param name="nanoseconds">How far away it is.</param>
+    public virtual void SetDeadline(long deadline, long nanoseconds)
     {
     }
 

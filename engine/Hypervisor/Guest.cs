@@ -16,7 +16,7 @@ namespace Lguest.Engine.Hypervisor;
 public sealed unsafe partial class Guest : IDisposable
 {
     /// <summary>Nanoseconds until an irq that the guest did not take yet is offered again.</summary>
-    private const long PendingIrqRecheck = 20_000;
+    private const long PendingIrqRecheck = 50_000;
 
     private readonly ExecutionCore _core;
     private readonly CpuState* _cpu;
@@ -29,6 +29,7 @@ public sealed unsafe partial class Guest : IDisposable
     private readonly uint _pageOffset;
     private readonly uint _pfnLimit;
 
+    private long _rechecks = long.MinValue;
     private string? _dead;
     private bool _reset;
     private bool _halted;
@@ -149,7 +150,10 @@ public sealed unsafe partial class Guest : IDisposable
             }
 
             _cpu->Budget = ChooseBudget();
-            _core.SetDeadline(_irqsPending == 0 ? _clockDeadline : _clock.Monotonic + PendingIrqRecheck);
+            if (_irqsPending != 0)
+                _core.SetDeadline(++_rechecks, PendingIrqRecheck);
+            else
+                _core.SetDeadline(_clockDeadline, TimeToClockEvent());
             Handle(_stepOnce || _observer is { WantsInstructions: true } ? RunOne() : _core.Run());
         }
 

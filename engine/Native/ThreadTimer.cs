@@ -13,11 +13,9 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
 {
     private const int ClockMonotonic = 1;
     private const int NotifyThread = 4;
-    private const int AbsoluteTime = 1;
     private readonly nint _timer;
     private readonly int _process;
     private readonly int _thread;
-    private long _armed;
     private bool _disposed;
 
     /// <summary>Makes a timer for the calling thread.</summary>
@@ -33,14 +31,13 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
         _timer = timer;
     }
 
-    /// <summary>Arms it for a time of the monotonic clock, in nanoseconds; 0 disarms.</summary>
-    public void Arm(long deadline)
+    /// <summary>Arms it; a time that has come interrupts at once.</summary>
+    /// <param name="nanoseconds">From now; negative: disarm.</param>
+    public void Arm(long nanoseconds)
     {
-        if (deadline == _armed)
-            return;
-        _armed = deadline;
-        TimerSpec spec = new() { Seconds = deadline / 1_000_000_000, Nanoseconds = deadline % 1_000_000_000 };
-        _ = timer_settime(_timer, AbsoluteTime, &spec, null);
+        long time = nanoseconds < 0 ? 0 : Math.Max(1, nanoseconds);
+        TimerSpec spec = new() { Seconds = time / 1_000_000_000, Nanoseconds = time % 1_000_000_000 };
+        _ = timer_settime(_timer, 0, &spec, null);
     }
 
     /// <summary>Interrupts the thread now. Any thread may ask.</summary>

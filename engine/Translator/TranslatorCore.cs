@@ -29,8 +29,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly EmittedRegion* _region;
     private readonly EmittedRegion* _systemCallRegion;
     private readonly EmittedRegion* _interruptReturnRegion;
-    private static readonly bool s_xstats = Environment.GetEnvironmentVariable("XSTATS") != null; private readonly Dictionary<string, long> _interpretedCounts = [];
     private readonly long[] _exits = new long[16];
+    private long _deadline;
+    private bool _deadlineSpent;
     private bool _flagsAreNative;
     private bool _interpreterRan;
 
@@ -76,10 +77,19 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         CpuState* cpu = Cpu;
         _interpreter.UpdateMode();
         byte* host = null;
+        bool progress = false;
         for (; ; )
         {
             if (Volatile.Read(ref cpu->Attention) != 0)
+            {
+                _deadlineSpent = true;
+
+                // However often it is interrupted, each run gets the guest on by an instruction at least; not over a breakpoint.
+                if (!progress && !IsWatched && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Eip, out CpuExit step))
+                    return Leave(step);
                 return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
+            }
+
             if ((_interpreter.Mode & Unusual) != 0 || IsWatched)
             {
                 _interpreterRan = true;
@@ -99,6 +109,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             cpu->EnterTarget = (ulong)host;
             _stubs.Enter(cpu);
             cpu->FloatResume = 0;
+            progress |= cpu->ExitReason != (uint)TranslatedExit.NotEntered;
 
             // System calls change the ring without asking.
             _interpreter.UpdateMode();
@@ -150,8 +161,17 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
-    /// <remarks>The interpreter, when it runs the guest, comes back by its budget: a signal now and then would only slow it down.</remarks>
-    public override void SetDeadline(long deadline) => _timer.Arm(IsWatched ? 0 : deadline);
+    public override void SetDeadline(long deadline, long nanoseconds)
+    {
+        // The interpreter, when it runs the guest, comes back by its budget: signals would only slow it down.
+        if (IsWatched)
+            deadline = 0;
+        if (deadline == _deadline && !_deadlineSpent)
+            return;
+        _deadline = deadline;
+        _deadlineSpent = false;
+        _timer.Arm(deadline == 0 ? -1 : nanoseconds);
+    }
 
     /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason) =>
@@ -166,15 +186,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (Environment.GetEnvironmentVariable("XSTATS") != null)
-        {
-            for (int i = 0; i < 9; i++)
-                Console.Error.WriteLine($"{(TranslatedExit)i} {_exits[i]}");
-            Console.Error.WriteLine($"blocks {BlocksTranslated} bytes {CodeBytes} flushes {_flushes} drops {_drops} windows {Windows} tablemiss");
-            foreach (var kv in _interpretedCounts.OrderByDescending(k => k.Value).Take(25))
-                Console.Error.WriteLine($"{kv.Value} {kv.Key}");
-        }
-
         // In this order: no signal may find the region when its code is gone.
         _timer.Dispose();
         SignalHandlers.Unregister(_region);
@@ -216,7 +227,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private bool Interpret(uint number, out byte* host, out CpuExit exit)
     {
         Interpreted* record = _interpreted + number;
-        if (s_xstats) { var d = Iced.Intel.Decoder.Create(32, new Iced.Intel.ByteArrayCodeReader(_interpreter.TryFetch(Cpu->Eip, out uint ph, out _) ? new Span<byte>(Memory.Base + ph, 16).ToArray() : new byte[1])); d.IP = Cpu->Eip; string k = d.Decode().ToString(); _interpretedCounts[k] = _interpretedCounts.GetValueOrDefault(k) + 1; }
         byte* next = record->Continue;
         uint nextEip = record->NextEip;
         uint drops = _drops;

@@ -20,3 +20,6 @@ public abstract partial class EngineContract(EngineKind kind)
 }
 
 public sealed class InterpreterContract() : EngineContract(EngineKind.Interpreter);
+
+/// <summary>The translator keeps it too, on hosts that can run it (x86-64 with FSGSBASE; elsewhere the suite fails, as it should where somebody asks for this engine).</summary>
+public sealed class TranslatorContract() : EngineContract(EngineKind.Translator);

@@ -43,6 +43,10 @@ public static class Needs
     /// <summary>One of our guests, such as demo or conformance/entry.</summary>
     public static string Guest(string name) => Path.Combine(OutDirectory, "guest", name);
 
+    /// <summary>The engines of this host, as --engine takes them.</summary>
+    public static IReadOnlyList<string> Engines =>
+        Lguest.Engine.Translator.TranslatorCore.IsSupported ? ["interpreter", "translator"] : ["interpreter"];
+
     /// <summary>Null when all needs are met, else why not.</summary>
     public static string? WhyNot(Need[] needs)
     {
