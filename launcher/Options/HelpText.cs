@@ -26,7 +26,7 @@ public static class HelpText
             Options, before MEMORY or behind KERNEL (-- ends them):
 
             """);
-        foreach (LaunchOption option in OptionTable.All.OrderBy(static o => o.Name, StringComparer.Ordinal))
+        foreach (LaunchOption option in OptionTable.All)
         {
             string letter = option.Letter == '\0' ? string.Empty : $"-{option.Letter}, ";
             string left = $"  {letter}--{option.Name}{ValueOf(option)}";

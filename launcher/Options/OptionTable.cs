@@ -16,8 +16,8 @@ public sealed record LaunchOption(string Name, char Letter, string? ValueName, s
 /// <summary>The options, in one table: the parser goes by it, and the help is printed from it, so they cannot disagree.</summary>
 public static class OptionTable
 {
-    /// <summary>Every option; the help sorts them.</summary>
-    public static IReadOnlyList<LaunchOption> All { get; } =
+    /// <summary>Every option, by the alphabet.</summary>
+    public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
         new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default) or\ninterpreter", SetEngine),
@@ -31,7 +31,7 @@ public static class OptionTable
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
         .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
-    ];
+    ]);
 
     /// <summary>The option of that name, or null.</summary>
     public static LaunchOption? Find(string name)
@@ -56,6 +56,8 @@ public static class OptionTable
 
         return null;
     }
+
+    private static LaunchOption[] Sorted(LaunchOption[] options) => [.. options.OrderBy(static o => o.Name, StringComparer.Ordinal)];
 
     private static void AddBlock(LaunchOptions options, string value)
     {
