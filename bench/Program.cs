@@ -10,6 +10,12 @@ public static class Program
     /// <summary>Starts here.</summary>
     public static int Main(string[] arguments)
     {
+        if (arguments is ["tracing"])
+        {
+            TracingOverhead.Run(Console.Out);
+            return 0;
+        }
+
         if (arguments.Contains("--help"))
         {
             Console.WriteLine(BenchOptions.Usage);

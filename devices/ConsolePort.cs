@@ -89,6 +89,19 @@ public sealed unsafe class ConsolePort
         _end += (int)count;
     }
 
+    /// <summary>Input that comes another way than from the descriptor: put behind what is held.</summary>
+    /// <returns>Bytes taken: as many as there is room for.</returns>
+    public int Inject(ReadOnlySpan<byte> input)
+    {
+        Held.CopyTo(_held);
+        _end -= _start;
+        _start = 0;
+        int count = Math.Min(input.Length, Capacity - _end);
+        input[..count].CopyTo(_held.AsSpan(_end));
+        _end += count;
+        return count;
+    }
+
     /// <summary>The first <paramref name="count"/> bytes of <see cref="Held"/> have found their way.</summary>
     public void Take(int count)
     {

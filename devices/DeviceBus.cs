@@ -36,6 +36,9 @@ public sealed class DeviceBus
             memory.Write(copy, Page.Size).Clear();
     }
 
+    /// <summary>Who sees what goes through the bus; null: nobody.</summary>
+    public IDeviceObserver? Observer { get; set; }
+
     /// <summary>The devices, by index.</summary>
     public IReadOnlyList<IGuestDevice> Devices => _devices;
 
@@ -95,9 +98,12 @@ public sealed class DeviceBus
         {
             if (!device.Watches(key))
                 continue;
+            Observer?.Sending(device, dmaAddress);
+            uint used = device.HandleOutput(channel, key, _sent);
 
             // used_len is the structure's first word.
-            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, key, _sent));
+            _memory.WriteUInt32(dmaAddress, used);
+            Observer?.Sent(device, used);
             return;
         }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Debugging.Control;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
 
@@ -15,6 +16,8 @@ public static class Program
     {
         try
         {
+            if (arguments is ["ctl", ..])
+                return ControlClient.Run(arguments[1..]);
             if (arguments is ["net", ..])
                 return NetCommand.Run(arguments.AsSpan(1));
             LaunchOptions options = CommandLineParser.Parse(arguments);

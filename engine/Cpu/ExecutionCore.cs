@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
+using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Cpu;
@@ -21,6 +22,9 @@ public enum ExitKind
 
     /// <summary>The guest did what no guest may: <see cref="CpuExit.Reason"/> says what.</summary>
     Killed,
+
+    /// <summary>A breakpoint: EIP is the instruction, not executed. Or a watchpoint (<see cref="CpuExit.Watch"/>): EIP is behind the access.</summary>
+    Debug,
 }
 
 /// <summary>Why and where a core stopped.</summary>
@@ -35,8 +39,11 @@ public struct CpuExit
     /// <summary>The error code for vectors 8, 10–14 and 17; else 0.</summary>
     public uint ErrorCode;
 
-    /// <summary>Linear address of a page fault.</summary>
+    /// <summary>Linear address of a page fault, or of the memory that a watchpoint watches.</summary>
     public uint FaultAddress;
+
+    /// <summary>For <see cref="ExitKind.Debug"/>: the kind of access that a watchpoint saw; none for a breakpoint.</summary>
+    public WatchKind Watch;
 
     /// <summary>Where the instruction began that caused the exit.</summary>
     public uint InstructionEip;
@@ -89,6 +96,23 @@ public abstract unsafe class ExecutionCore : IDisposable
 
     /// <summary>Runs guest code until something happens that is not the processor's own business.</summary>
     public abstract CpuExit Run();
+
+    /// <summary>
+    /// Runs exactly one instruction (one round of a repeated string instruction), whatever breakpoint lies on it. Exits as
+    /// <see cref="Run"/> does; <see cref="ExitKind.Attention"/> when nothing happened but the instruction.
+    /// </summary>
+    public abstract CpuExit Step();
+
+    /// <summary>
+    /// Replaces the set of breakpoints. <see cref="Run"/> stops in front of them; guest memory is not changed, so the guest
+    /// cannot see them. Not to be called while the guest runs.
+    /// </summary>
+    /// <param name="addresses">Linear addresses of instructions, in any address space.</param>
+    public abstract void SetBreakpoints(IReadOnlySet<uint> addresses);
+
+    /// <summary>Replaces the watchpoints. Not to be called while the guest runs.</summary>
+    /// <param name="watchpoints">Any number; they cost only accesses to the pages they lie in.</param>
+    public abstract void SetWatchpoints(IReadOnlyList<Watchpoint> watchpoints);
 
     /// <summary>Switches to another page directory and forgets the user mappings of the last.</summary>
     /// <param name="physical">Its guest physical address.</param>

@@ -108,6 +108,9 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
             return -Errno.ERESTART;
         if (guest.DeathReason is { } reason)
         {
+            // Killed while its owner was busy elsewhere: a debugger has not seen it yet.
+            if (guest.HoldForDebugger())
+                return -Errno.EAGAIN;
             byte[] text = Encoding.Latin1.GetBytes(reason + '\0');
             int length = Math.Min(text.Length, buffer.Length);
             text.AsSpan(0, length).CopyTo(buffer.Span);

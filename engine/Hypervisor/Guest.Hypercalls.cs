@@ -38,13 +38,25 @@ public sealed unsafe partial class Guest
         if (_dmaPending || !_hypercallPending || _dead is not null)
             return;
         _hypercallPending = false;
-        Call(ref _cpu->Registers[(int)GeneralRegister.Eax], _cpu->Registers[(int)GeneralRegister.Edx], _cpu->Registers[(int)GeneralRegister.Ebx], _cpu->Registers[(int)GeneralRegister.Ecx]);
+        HypercallRingEntry call = CallInRegisters();
+        Call(ref call, isAsync: false);
+        _cpu->Registers[(int)GeneralRegister.Eax] = call.Eax;
     }
+
+    private HypercallRingEntry CallInRegisters() => new()
+    {
+        Eax = _cpu->Registers[(int)GeneralRegister.Eax],
+        Edx = _cpu->Registers[(int)GeneralRegister.Edx],
+        Ebx = _cpu->Registers[(int)GeneralRegister.Ebx],
+        Ecx = _cpu->Registers[(int)GeneralRegister.Ecx],
+    };
 
     private void Initialize()
     {
         uint number = _cpu->Registers[(int)GeneralRegister.Eax];
         uint address = _cpu->Registers[(int)GeneralRegister.Edx];
+        HypercallRingEntry call = CallInRegisters();
+        BeforeCall(_abi.Decode(number), in call, isAsync: false);
         if (_abi.Decode(number) != HypercallKind.LguestInit)
         {
             Kill($"hypercall {(int)number} before LGUEST_INIT");
@@ -78,7 +90,7 @@ public sealed unsafe partial class Guest
                 break;
             _nextCall = (n + 1) % LguestData.RingSize;
             HypercallRingEntry call = ((HypercallRingEntry*)_data->Hcalls)[n];
-            Call(ref call.Eax, call.Edx, call.Ebx, call.Ecx);
+            Call(ref call, isAsync: true);
             _data->HcallStatus[n] = LguestData.RingDone;
             if (_dmaPending || _dead is not null)
                 break;
@@ -86,9 +98,17 @@ public sealed unsafe partial class Guest
     }
 
     /// <summary>One call; only some have a result, in %eax: the others leave their number there.</summary>
-    private void Call(ref uint eax, uint edx, uint ebx, uint ecx)
+    private void Call(ref HypercallRingEntry call, bool isAsync)
     {
-        switch (_abi.Decode(eax))
+        HypercallKind kind = _abi.Decode(call.Eax);
+        BeforeCall(kind, in call, isAsync);
+        Call(kind, ref call.Eax, call.Edx, call.Ebx, call.Ecx);
+        _observer?.HypercallDone(kind, call.Eax);
+    }
+
+    private void Call(HypercallKind kind, ref uint eax, uint edx, uint ebx, uint ecx)
+    {
+        switch (kind)
         {
             case HypercallKind.FlushAsync:
                 break;
@@ -105,6 +125,7 @@ public sealed unsafe partial class Guest
                 LoadDescriptors(edx, Selectors.TlsFirst, Selectors.TlsCount);
                 break;
             case HypercallKind.NewPageTable:
+                _pageDirectory = edx;
                 _core.LoadPageDirectory(edx);
                 break;
             case HypercallKind.FlushTlb:

@@ -52,6 +52,8 @@ public sealed unsafe partial class Guest
         if (gate.Present)
         {
             _irqsPending &= ~(1u << irq);
+            _statistics.CountInterrupt(irq);
+            _observer?.IrqDelivered((uint)irq);
             Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Flags);
         }
 
@@ -76,6 +78,7 @@ public sealed unsafe partial class Guest
         Gate gate = _idt[exit.Vector];
         if (gate.Present && gate.Dpl >= _cpu->Cpl && MayBeRaised(exit.Vector))
         {
+            BeforeTrap(in exit);
             Deliver(exit.Vector, gate, errorCode: null, _cpu->Flags);
             return;
         }
@@ -96,6 +99,7 @@ public sealed unsafe partial class Guest
             return;
         }
 
+        BeforeTrap(in exit);
         uint flags = _cpu->Flags | (IsFault(exit.Vector) ? EFlags.Resume : 0);
         Deliver(exit.Vector, gate, HasErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
     }
@@ -164,7 +168,7 @@ public sealed unsafe partial class Guest
         long now = _clock.Monotonic;
         if (now < _clockDeadline)
             return;
-        _irqsPending |= 1;
+        RaiseIrq(0);
 
         // Ticks that were missed are not made up for: the guest reads how much time has passed.
         _clockDeadline = _clockPeriod == 0 ? 0 : _clockDeadline + (((now - _clockDeadline) / _clockPeriod) + 1) * _clockPeriod;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
@@ -9,7 +10,8 @@ namespace Lguest.Engine.Hypervisor;
 /// <summary>
 /// A guest and its hypervisor: what lg.ko was. Any <see cref="ExecutionCore"/> runs the instructions; what they mean to the
 /// world outside is decided here. The tour: <see cref="Run"/> is the loop everything hangs on,
-/// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted.
+/// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted,
+/// <c>Guest.Debugging.cs</c> how it is stopped and looked into.
 /// </summary>
 public sealed unsafe partial class Guest : IDisposable
 {
@@ -58,6 +60,8 @@ public sealed unsafe partial class Guest : IDisposable
         _gdt = core.Gdt;
         _pageOffset = pageOffset;
         _pfnLimit = pfnLimit;
+        _pageDirectory = pageDirectory;
+        _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);
 
         // Entry state (abi.md §2): everything 0 but these.
@@ -86,16 +90,18 @@ public sealed unsafe partial class Guest : IDisposable
     public bool ResetRequested => _reset;
 
     /// <summary>Raises an irq. The caller has checked its number.</summary>
-    public void RaiseIrq(uint irq) => _irqsPending |= 1u << (int)irq;
+    public void RaiseIrq(uint irq)
+    {
+        _irqsPending |= 1u << (int)irq;
+        _observer?.IrqRaised(irq);
+    }
 
     /// <summary>Makes <see cref="Run"/> return soon (any thread), or lets it run again.</summary>
     public void SetBreak(bool on)
     {
         _breakAsked = on;
-        if (!on)
-            return;
-        _core.RequestAttention();
-        _wakeUp.Set();
+        if (on)
+            Wake();
     }
 
     /// <summary>Runs the guest until its launcher has something to do.</summary>
@@ -120,16 +126,26 @@ public sealed unsafe partial class Guest : IDisposable
             // In this order, or a break asked for in between would be lost.
             Volatile.Write(ref _cpu->Attention, 0);
             Interlocked.MemoryBarrier();
+            if (!_mailbox.IsEmpty)
+                _mailbox.Work();
             if (_breakAsked)
                 return -Errno.EAGAIN;
+            if (_paused)
+            {
+                StandStill();
+                continue;
+            }
 
             CheckClock();
-            MaybeInterrupt();
+
+            // A single step stays in the code at hand, whatever is pending: unless only an interrupt can go on from here.
+            if (!_stepOnce || _halted)
+                MaybeInterrupt();
             if (_dead is not null)
                 break;
             if (_halted)
             {
-                _wakeUp.Wait(TimeToClockEvent());
+                Sleep();
                 continue;
             }
 
@@ -138,10 +154,10 @@ public sealed unsafe partial class Guest : IDisposable
                 _core.SetDeadline(++_rechecks, PendingIrqRecheck);
             else
                 _core.SetDeadline(_clockDeadline, TimeToClockEvent());
-            Handle(_core.Run());
+            Handle(_stepOnce || _observer is { WantsInstructions: true } ? RunOne() : _core.Run());
         }
 
-        return _reset ? -Errno.ERESTART : -Errno.ENOENT;
+        return LetGo();
     }
 
     /// <summary>Ends the guest, for the first reason given.</summary>
@@ -150,6 +166,7 @@ public sealed unsafe partial class Guest : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _mailbox.Close();
         _core.Dispose();
         _wakeUp.Dispose();
     }
@@ -165,6 +182,7 @@ public sealed unsafe partial class Guest : IDisposable
 
     private void Handle(in CpuExit exit)
     {
+        _statistics.CountExit(exit.Kind);
         switch (exit.Kind)
         {
             case ExitKind.Attention:
@@ -180,6 +198,11 @@ public sealed unsafe partial class Guest : IDisposable
                 break;
             case ExitKind.Killed:
                 Kill(exit.Reason ?? "unknown reason");
+                break;
+            case ExitKind.Debug:
+                Pause(exit.Watch == WatchKind.None
+                    ? new GuestStop(StopCause.Breakpoint)
+                    : new GuestStop(StopCause.Watchpoint, exit.FaultAddress, exit.Watch));
                 break;
         }
     }

@@ -60,6 +60,19 @@ internal sealed unsafe class BlockBuilder
         InterpreterCore.Block block = new() { First = first, Eip = eip, Physical = physical, Mode = _core.Mode };
         while (count < MaxInstructions && !ended)
         {
+            if (_core.IsBreakpoint(next))
+            {
+                // Only ever at the start of a block, so that going on from there is entering a block.
+                if (count > 0)
+                    break;
+                *op = default;
+                op->Handler = &InterpreterCore.StopAtBreakpoint;
+                op->Eip = eip;
+                block.Ops = 1;
+                block.Bytes = 1;
+                return block;
+            }
+
             decoder.Decode(out Instruction instruction);
             if (_reader.RanOut)
             {

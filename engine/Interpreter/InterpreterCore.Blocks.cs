@@ -134,7 +134,7 @@ public sealed unsafe partial class InterpreterCore
             mode |= CodeMode.SsNotFlat;
         if ((cpu->Cs.Attributes & SegmentLoad.BigBit) == 0)
             mode |= CodeMode.Code16;
-        if (cpu->Cs.Base != 0 || cpu->Cs.Limit != uint.MaxValue || (cpu->SystemFlags & EFlags.Trap) != 0)
+        if (cpu->Cs.Base != 0 || cpu->Cs.Limit != uint.MaxValue || (cpu->SystemFlags & EFlags.Trap) != 0 || _singleStep)
             mode |= CodeMode.Single;
         cpu->Tlb = user ? _userTlb : _kernelTlb;
         if (mode == _mode)

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 
@@ -111,6 +112,8 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Reads up to 8 bytes anywhere, across pages too.</summary>
     internal ulong ReadSlow(uint address, int size)
     {
+        if (_watchpoints.Length != 0)
+            CheckWatchpoints(address, size, WatchKind.Read);
         uint inPage = Page.Size - (address & Page.OffsetMask);
         if ((uint)size <= inPage)
             return LoadBytes(Translate(address, write: false), size);
@@ -124,6 +127,8 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Writes up to 8 bytes anywhere.</summary>
     internal void WriteSlow(uint address, int size, ulong value)
     {
+        if (_watchpoints.Length != 0)
+            CheckWatchpoints(address, size, WatchKind.Write);
         uint inPage = Page.Size - (address & Page.OffsetMask);
         if ((uint)size <= inPage)
         {
@@ -140,6 +145,9 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Faults if any byte of a range may not be written. At most a page long.</summary>
     internal void ProbeWrite(uint address, int size)
     {
+        // Here already: behind the probe an instruction changes registers, and could not be started again.
+        if (_watchpoints.Length != 0)
+            CheckWatchpoints(address, size, WatchKind.Write);
         Translate(address, write: true);
         if (((address + (uint)(size - 1)) ^ address) > Page.OffsetMask)
             Translate((address + (uint)(size - 1)) & ~Page.OffsetMask, write: true);
@@ -156,6 +164,8 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Copies guest memory out, up to a page; faults before anything is copied.</summary>
     internal void CopyFrom(uint address, byte* to, int size)
     {
+        if (_watchpoints.Length != 0)
+            CheckWatchpoints(address, size, WatchKind.Read);
         int first = (int)Math.Min((uint)size, Page.Size - (address & Page.OffsetMask));
         byte* low = Translate(address, write: false);
         byte* high = first < size ? Translate(address + (uint)first, write: false) : null;
@@ -302,6 +312,8 @@ public sealed unsafe partial class InterpreterCore
             ? page
             : InvalidTag;
         entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
+        if (_watchpoints.Length != 0 && IsWatchedPage(page))
+            entry->ReadTag = entry->WriteTag = InvalidTag;
         return (byte*)(entry->Addend + (nint)linear);
     }
 

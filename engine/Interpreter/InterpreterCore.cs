@@ -59,7 +59,13 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
                     }
 
                     if ((_mode & CodeMode.Single) != 0)
-                        RunSingle(cpu);
+                    {
+                        // Without blocks: 16-bit or based code, which breakpoints know by its linear address.
+                        if (IsBreakpoint(cpu->Cs.Base + cpu->Eip))
+                            ExitAtBreakpoint(cpu->Eip);
+                        else
+                            RunSingle(cpu);
+                    }
                     else
                         RunBlocks(cpu, FindBlock(cpu->Eip));
                 }
@@ -69,6 +75,11 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
             catch (GuestFault fault)
             {
                 TakeFault(fault);
+                break;
+            }
+            catch (WatchHit hit)
+            {
+                StepOverAccess(hit);
                 break;
             }
         }

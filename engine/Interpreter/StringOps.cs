@@ -171,7 +171,7 @@ internal static unsafe class StringOps
         where TStep : struct, IStringStep
         where TWidth : struct, IWidth
     {
-        if (!TStep.Writes)
+        if (!TStep.Writes || core.HasWatchpoints)
             return 0;
         uint source = cpu->Registers[Esi];
         uint target = cpu->Registers[Edi];

@@ -84,13 +84,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             {
                 _deadlineSpent = true;
 
-                // However often it is interrupted, each run gets the guest on by an instruction at least.
-                if (!progress && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Eip, out CpuExit step))
+                // However often it is interrupted, each run gets the guest on by an instruction at least; not over a breakpoint.
+                if (!progress && !IsWatched && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Eip, out CpuExit step))
                     return Leave(step);
                 return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
             }
 
-            if ((_interpreter.Mode & Unusual) != 0)
+            if ((_interpreter.Mode & Unusual) != 0 || IsWatched)
             {
                 _interpreterRan = true;
                 ToLazyFlags();
@@ -163,6 +163,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     public override void SetDeadline(long deadline, long nanoseconds)
     {
+        // The interpreter, when it runs the guest, comes back by its budget: signals would only slow it down.
+        if (IsWatched)
+            deadline = 0;
         if (deadline == _deadline && !_deadlineSpent)
             return;
         _deadline = deadline;

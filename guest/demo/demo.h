@@ -36,6 +36,8 @@ void cmd_write(const char *args);
 /* rings.c */
 void cmd_user(const char *args);
 void cmd_fault(const char *args);
+/* notes.c */
+void cmd_note(const char *args);
 /* network.c */
 void network_init(void);
 void cmd_ifconfig(const char *args);

@@ -51,6 +51,7 @@ const struct command commands[] = {
 	{ "devices", "", "what is on the bus", cmd_devices },
 	{ "read", "SECTOR", "show a sector of the disk", cmd_read },
 	{ "write", "SECTOR TEXT", "write text into a sector", cmd_write },
+	{ "note", "[TEXT]", "write a note; show them all", cmd_note },
 	{ "date", "", "the time of day", cmd_date },
 	{ "uptime", "", "how long we have been running", cmd_uptime },
 	{ "user", "", "run a program in ring 3", cmd_user },

@@ -16,7 +16,7 @@ public static class HelpText
     public static string Whole()
     {
         StringBuilder text = new();
-        text.Append($"Usage: {Usage}\n       lguest net FILE\n");
+        text.Append($"Usage: {Usage}\n       lguest net FILE\n       lguest ctl PATH COMMAND\n");
         text.Append("""
             Runs a paravirtual i386 Linux guest (2.6.23, CONFIG_LGUEST_GUEST), without any help from the host's kernel.
 
@@ -30,6 +30,8 @@ public static class HelpText
         {
             string letter = option.Letter == '\0' ? string.Empty : $"-{option.Letter}, ";
             string left = $"  {letter}--{option.Name}{ValueOf(option)}";
+            if (left.Length >= Column)
+                left += '\n' + new string(' ', Column);
             text.Append(left.PadRight(Column)).Append(option.Help.Replace("\n", "\n" + new string(' ', Column), StringComparison.Ordinal)).Append('\n');
         }
 

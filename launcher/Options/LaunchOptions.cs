@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Network;
 using Lguest.Engine;
+using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Memory;
 
 namespace Lguest.Launcher.Options;
@@ -61,6 +62,9 @@ public sealed class LaunchOptions
 
     /// <summary>Tell more on standard error.</summary>
     public bool Verbose { get; set; }
+
+    /// <summary>What looks into the guest.</summary>
+    public DebugOptions Debug { get; } = new();
 
     /// <summary>Adds a network.</summary>
     /// <exception cref="LaunchException">It does not go with those before it.</exception>

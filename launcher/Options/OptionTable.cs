@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
+using Lguest.Launcher.Debugging;
 
 namespace Lguest.Launcher.Options;
 
@@ -16,7 +17,7 @@ public sealed record LaunchOption(string Name, char Letter, string? ValueName, s
 public static class OptionTable
 {
     /// <summary>Every option, by the alphabet.</summary>
-    public static IReadOnlyList<LaunchOption> All { get; } =
+    public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
         new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default) or\ninterpreter", SetEngine),
@@ -28,8 +29,9 @@ public static class OptionTable
         new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
         new("usernet", '\0', "CIDR", "a way out without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
+        .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
-    ];
+    ]);
 
     /// <summary>The option of that name, or null.</summary>
     public static LaunchOption? Find(string name)
@@ -54,6 +56,8 @@ public static class OptionTable
 
         return null;
     }
+
+    private static LaunchOption[] Sorted(LaunchOption[] options) => [.. options.OrderBy(static o => o.Name, StringComparer.Ordinal)];
 
     private static void AddBlock(LaunchOptions options, string value)
     {

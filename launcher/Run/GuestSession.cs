@@ -5,6 +5,7 @@ using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
@@ -29,6 +30,7 @@ public sealed class GuestSession : IDisposable
     private readonly GuestNetworks _networks;
     private readonly ConsolePort _console;
     private readonly Terminal? _terminal;
+    private readonly DebugHub _debug;
     private readonly Lock _endLock = new();
     private bool _ended;
 
@@ -70,12 +72,45 @@ public sealed class GuestSession : IDisposable
         const int StandardOutput = 1;
         _console = new ConsolePort(StandardInput, StandardOutput, TimeProvider.System);
         _terminal = Terminal.On(StandardInput);
+        try
+        {
+            _debug = new DebugHub(options.Debug, _kernel, say);
+        }
+        catch
+        {
+            CloseImages();
+            _networks.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Runs the guest, again each time that it restarts.</summary>
     /// <returns>The exit status.</returns>
     /// <exception cref="LaunchException">The host cannot run it.</exception>
     public int Run()
+    {
+        int status = RunToTheEnd();
+        _debug.Exiting(status);
+        return status;
+    }
+
+    /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
+    public void Dispose()
+    {
+        _terminal?.Restore();
+        lock (_endLock)
+        {
+            if (_ended)
+                return;
+            _ended = true;
+            SyncImages();
+            CloseImages();
+            _networks.Dispose();
+            _debug.Dispose();
+        }
+    }
+
+    private int RunToTheEnd()
     {
         using StopSignals signals = new(EndNow, ContinueTerminal);
         _terminal?.MakeRaw();
@@ -105,24 +140,11 @@ public sealed class GuestSession : IDisposable
                     End($"the guest's console cannot be written to standard output: {HostMessage.Of(_console.OutputError)}");
                     return ExitStatus.Failure;
                 default:
+                    _terminal?.Restore();
+                    _debug.TellOfDeath();
                     End(outcome.Reason);
                     return ExitStatus.Failure;
             }
-        }
-    }
-
-    /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
-    public void Dispose()
-    {
-        _terminal?.Restore();
-        lock (_endLock)
-        {
-            if (_ended)
-                return;
-            _ended = true;
-            SyncImages();
-            CloseImages();
-            _networks.Dispose();
         }
     }
 
@@ -156,10 +178,15 @@ public sealed class GuestSession : IDisposable
         signals.OnStop(waker.RequestBreak);
         try
         {
-            return new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+            _debug.Begin(new DebugTarget.Running(
+                channel.Guest!, bus, _layout, _console, _options.Engine.ToString().ToLowerInvariant(), waker.RequestBreak));
+            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+            _debug.Finished(outcome);
+            return outcome;
         }
         finally
         {
+            _debug.End();
             signals.OnStop(null);
         }
     }

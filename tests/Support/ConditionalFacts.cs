@@ -21,6 +21,12 @@ public enum Need
     /// <summary>LGUEST_TEST_ROOT as well: an ext2 root disk with a shell as /sbin/init.</summary>
     RootDisk,
 
+    /// <summary>gdb on the path.</summary>
+    Gdb,
+
+    /// <summary>chromium on the path: a browser that runs without a screen.</summary>
+    Chromium,
+
     /// <summary>Not being root: file permissions mean nothing to root.</summary>
     OrdinaryUser,
 }
@@ -53,6 +59,8 @@ public static class Needs
                 Need.Kernel => Variable("LGUEST_TEST_KERNEL"),
                 Need.Initrd => Variable("LGUEST_TEST_INITRD"),
                 Need.RootDisk => Variable("LGUEST_TEST_ROOT"),
+                Need.Gdb => OnPath("gdb"),
+                Need.Chromium => OnPath("chromium"),
                 Need.OrdinaryUser => Environment.UserName == "root" ? "root may read everything" : null,
                 _ => throw new ArgumentOutOfRangeException(nameof(needs)),
             };
@@ -62,6 +70,11 @@ public static class Needs
 
         return null;
     }
+
+    private static string? OnPath(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':').Any(directory => File.Exists(Path.Combine(directory, program)))
+            ? null
+            : $"no {program} (apt-get install {program})";
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) switch
     {

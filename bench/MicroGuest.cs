@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+
+namespace Lguest.Bench;
+
+/// <summary>A guest of a few instructions, in a megabyte mapped at its own addresses.</summary>
+internal sealed class MicroGuest : IDisposable
+{
+    /// <summary>Where a loop may write.</summary>
+    public const uint Data = 0x20000;
+
+    private const uint Size = 1 << 20;
+    private const uint PageDirectory = 0x1000;
+    private const uint PageTable = 0x2000;
+    private const uint LguestDataAddress = 0x4000;
+    private const uint CrashText = 0x6000;
+    private const uint Code = 0x10000;
+
+    private readonly MappedGuestMemory _memory;
+    private readonly EngineChannel _channel;
+    private readonly byte[] _answer = new byte[64];
+
+    /// <summary>Makes one.</summary>
+    /// <param name="engine">What runs it.</param>
+    /// <param name="count">Goes to %edi: how often the loop runs.</param>
+    /// <param name="body">The loop's body; it may use %eax, %ebx, %ecx and %edx.</param>
+    public MicroGuest(EngineKind engine, int count, Action<Assembler> body)
+    {
+        _memory = MappedGuestMemory.Create([new MemoryRange(0, Size)]);
+        const uint linear = (uint)PageFlags.Linear;
+        _memory.WriteUInt32(PageDirectory, PageTable | linear);
+        for (uint page = 0; page < Size; page += Page.Size)
+            _memory.WriteUInt32(PageTable + ((page >> Page.Shift) * sizeof(uint)), page | linear);
+
+        // Nothing is pending in the ring.
+        const uint ringStatus = 20;
+        _memory.Write(LguestDataAddress + ringStatus, LguestData.RingSize).Fill(LguestData.RingDone);
+        "end"u8.CopyTo(_memory.Write(CrashText, 4));
+        Assembler a = new(32);
+        Label loop = a.CreateLabel();
+        a.mov(AssemblerRegisters.eax, 1);
+        a.mov(AssemblerRegisters.edx, (int)LguestDataAddress);
+        a.@int(Vectors.Hypercall);
+        a.mov(AssemblerRegisters.edi, count);
+        a.Label(ref loop);
+        body(a);
+        a.dec(AssemblerRegisters.edi);
+        a.jne(loop);
+        a.mov(AssemblerRegisters.eax, 2);
+        a.mov(AssemblerRegisters.edx, (int)CrashText);
+        a.@int(Vectors.Hypercall);
+        using MemoryStream code = new();
+        a.Assemble(new StreamCodeWriter(code), Code);
+        code.ToArray().CopyTo(_memory.Write(Code, (uint)code.Length));
+        _channel = GuestEngine.Open(engine, _memory, AbiGeneration.Linux2623);
+        _channel.Initialize(Size >> Page.Shift, PageDirectory, Code, 0);
+    }
+
+    /// <summary>The guest.</summary>
+    public Guest Guest => _channel.Guest!;
+
+    /// <summary>Runs it to its end.</summary>
+    public void Run()
+    {
+        long result = _channel.Read(_answer);
+        if (result != -Errno.ENOENT || Guest.DeathReason != "CRASH: end")
+            throw new InvalidOperationException($"the guest ended with {result}: {Guest.DeathReason}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _memory.Dispose();
+    }
+}

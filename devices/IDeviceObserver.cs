@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Devices;
+
+/// <summary>Sees what a guest sends its devices, on the thread that owns the guest.</summary>
+public interface IDeviceObserver
+{
+    /// <summary>A device is about to look at what the guest sent.</summary>
+    /// <param name="device">Which.</param>
+    /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>; may be any nonsense.</param>
+    void Sending(IGuestDevice device, uint dmaAddress);
+
+    /// <summary>It has.</summary>
+    /// <param name="device">Which.</param>
+    /// <param name="used">Bytes that it took; a disk's answer is in its page.</param>
+    void Sent(IGuestDevice device, uint used);
+}

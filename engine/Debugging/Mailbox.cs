@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
+
+namespace Lguest.Engine.Debugging;
+
+/// <summary>There is no guest any more that could be asked.</summary>
+public sealed class GuestGoneException() : Exception("the guest is gone");
+
+/// <summary>
+/// Work for the thread that owns a guest, handed over by threads that may not touch it. The owner looks in between two
+/// stretches of guest code, so everything done there sees the guest at rest.
+/// </summary>
+/// <param name="wake">Makes the owner look soon. Called on the sender's thread.</param>
+internal sealed class Mailbox(Action wake)
+{
+    private readonly ConcurrentQueue<Letter> _letters = new();
+    private volatile bool _closed;
+
+    /// <summary>Whether there is nothing to do: all that the owner asks when nobody wants anything.</summary>
+    public bool IsEmpty => _letters.IsEmpty;
+
+    /// <summary>Has something done by the owner, and does not wait for it.</summary>
+    /// <returns>False when there is no owner any more.</returns>
+    public bool Post(Action work)
+    {
+        if (_closed)
+            return false;
+        _letters.Enqueue(new Letter(work, null));
+        wake();
+        return true;
+    }
+
+    /// <summary>Has something done by the owner, and waits until it is done. Its exception is thrown here.</summary>
+    /// <exception cref="GuestGoneException">There is no owner any more.</exception>
+    public void Invoke(Action work)
+    {
+        if (_closed)
+            throw new GuestGoneException();
+        // Not disposed of: the owner may still be inside of Set when the wait is over. It holds nothing that needs it.
+        ManualResetEventSlim done = new();
+        Letter letter = new(work, done);
+        _letters.Enqueue(letter);
+        wake();
+
+        // The owner may have closed the box just before the letter came in.
+        while (!done.Wait(100))
+        {
+            if (_closed && letter.TryTake())
+                throw new GuestGoneException();
+        }
+
+        if (letter.Failure is { } failure)
+            ExceptionDispatchInfo.Throw(failure);
+    }
+
+    /// <summary>Does what there is to do. The owner's thread only.</summary>
+    public void Work()
+    {
+        while (_letters.TryDequeue(out Letter? letter))
+            letter.Open();
+    }
+
+    /// <summary>Nothing more will be done. The owner's thread only.</summary>
+    public void Close()
+    {
+        _closed = true;
+        while (_letters.TryDequeue(out Letter? letter))
+            letter.Refuse();
+    }
+
+    private sealed class Letter(Action work, ManualResetEventSlim? done)
+    {
+        private int _taken;
+
+        public Exception? Failure { get; private set; }
+
+        public bool TryTake() => Interlocked.Exchange(ref _taken, 1) == 0;
+
+        public void Open()
+        {
+            if (!TryTake())
+                return;
+            try
+            {
+                work();
+            }
+            catch (Exception failure) when (done is not null)
+            {
+                Failure = failure;
+            }
+            finally
+            {
+                done?.Set();
+            }
+        }
+
+        public void Refuse()
+        {
+            if (!TryTake())
+                return;
+            Failure = new GuestGoneException();
+            done?.Set();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Hypervisor;
+
+/// <summary>
+/// How a guest is stopped and looked into. The guest has one thread, and only that thread may touch it: so debuggers send it
+/// work (<see cref="Invoke"/>), which it does between two stretches of guest code, or while it stands still. A paused guest
+/// still answers its launcher: a BREAK returns as ever, and the next read goes on standing still.
+/// </summary>
+public sealed unsafe partial class Guest
+{
+    /// <summary>An end that is no accident: nothing to look into.</summary>
+    private const string PowerDown = "CRASH: Power down";
+
+    private readonly GuestStatistics _statistics = new();
+    private readonly Mailbox _mailbox;
+    private IGuestObserver? _observer;
+    private IGuestDebugger? _debugger;
+    private GuestStop? _untold;
+    private IReadOnlySet<uint> _breakpoints = new HashSet<uint>();
+    private uint _pageDirectory;
+    private bool _paused;
+    private bool _stepOnce;
+    private bool _endTold;
+
+    /// <summary>The processor. For the owner's thread.</summary>
+    public ExecutionCore Core => _core;
+
+    /// <summary>The guest's memory.</summary>
+    public GuestMemory Memory => _memory;
+
+    /// <summary>The generation it speaks.</summary>
+    public AbiGeneration Generation => _abi;
+
+    /// <summary>Its interrupt table.</summary>
+    public InterruptTable Idt => _idt;
+
+    /// <summary>Guest physical address of the page directory in force.</summary>
+    public uint PageDirectory => _pageDirectory;
+
+    /// <summary>Virtual minus physical address of the kernel's linear mapping.</summary>
+    public uint PageOffset => _pageOffset;
+
+    /// <summary>Its <c>lguest_data</c>, in guest memory; null before LGUEST_INIT.</summary>
+    public LguestData* Data => _data;
+
+    /// <summary>Whether it sleeps in HALT.</summary>
+    public bool IsHalted => _halted;
+
+    /// <summary>Irqs raised and not delivered: a bitmap.</summary>
+    public uint IrqsPending => _irqsPending;
+
+    /// <summary>Nanoseconds until the clock interrupt that it asked for; negative: none.</summary>
+    public long ClockEventIn => TimeToClockEvent();
+
+    /// <summary>The kernel stack for traps from ring 3: selector, pointer, pages.</summary>
+    public (uint Selector, uint Pointer, uint Pages) KernelStack => (_stackSelector, _stackPointer, _stackPages);
+
+    /// <summary>What it has done so far.</summary>
+    public GuestStatistics Statistics => _statistics;
+
+    /// <summary>Whether it stands still. Set by <see cref="Pause()"/> and by stops, cleared by <see cref="Resume"/>.</summary>
+    public bool IsPaused => _paused;
+
+    /// <summary>Who sees what it does; null: nobody. For the owner's thread.</summary>
+    public IGuestObserver? Observer
+    {
+        get => _observer;
+        set => _observer = value;
+    }
+
+    /// <summary>Who is told when it stops; null: nobody. For the owner's thread.</summary>
+    public IGuestDebugger? Debugger
+    {
+        get => _debugger;
+        set => _debugger = value;
+    }
+
+    /// <summary>Has something done on the owner's thread with the guest at rest, and waits for it. Not from that thread.</summary>
+    /// <exception cref="GuestGoneException">The guest has been disposed of.</exception>
+    public void Invoke(Action work) => _mailbox.Invoke(work);
+
+    /// <summary>The same without waiting, from any thread.</summary>
+    /// <returns>False when the guest is gone.</returns>
+    public bool Post(Action work) => _mailbox.Post(work);
+
+    /// <summary>Lets the guest stand still. For the owner's thread.</summary>
+    public void Pause() => Pause(new GuestStop(StopCause.Pause));
+
+    /// <summary>Lets it run on. For the owner's thread.</summary>
+    public void Resume()
+    {
+        _paused = false;
+        _untold = null;
+        _stepOnce = false;
+    }
+
+    /// <summary>Lets it execute one instruction, hypercalls and all, without interrupting it, and stand still again.</summary>
+    public void ResumeForOneStep()
+    {
+        Resume();
+        _stepOnce = true;
+    }
+
+    /// <summary>Replaces the breakpoints. For the owner's thread.</summary>
+    /// <param name="addresses">Linear addresses of instructions.</param>
+    public void SetBreakpoints(IReadOnlySet<uint> addresses)
+    {
+        _breakpoints = new HashSet<uint>(addresses);
+        _core.SetBreakpoints(_breakpoints);
+    }
+
+    /// <summary>
+    /// Lets a debugger, if there is one, see the guest as it was when it died, for as long as it wants.
+    /// </summary>
+    /// <returns>True: a break was asked for meanwhile, call again. False: the guest is let go of.</returns>
+    internal bool HoldForDebugger()
+    {
+        if (!_endTold)
+        {
+            _endTold = true;
+            _observer?.Ended(_dead);
+            _paused = false;
+            if (_debugger is not null && _dead is not null && _dead != PowerDown)
+                Pause(new GuestStop(StopCause.Death, Reason: _dead));
+        }
+
+        while (_paused)
+        {
+            Volatile.Write(ref _cpu->Attention, 0);
+            Interlocked.MemoryBarrier();
+            _mailbox.Work();
+            if (_breakAsked)
+                return true;
+            if (_paused)
+                StandStill();
+        }
+
+        return false;
+    }
+
+    private void Wake()
+    {
+        _core.RequestAttention();
+        _wakeUp.Set();
+    }
+
+    private void Pause(in GuestStop stop)
+    {
+        _paused = true;
+        _stepOnce = false;
+        _untold = stop;
+    }
+
+    private void StandStill()
+    {
+        if (_untold is { } stop)
+        {
+            // Told only now: the hypercall of a step has been carried out meanwhile, and belongs to it.
+            _untold = null;
+            _debugger?.Stopped(in stop);
+        }
+
+        _wakeUp.Wait(-1);
+    }
+
+    private long LetGo()
+    {
+        if (HoldForDebugger())
+            return -Errno.EAGAIN;
+        return _reset ? -Errno.ERESTART : -Errno.ENOENT;
+    }
+
+    private void Sleep()
+    {
+        long before = _clock.Monotonic;
+        _wakeUp.Wait(TimeToClockEvent());
+        long slept = _clock.Monotonic - before;
+        _statistics.CountSleep(slept);
+        _observer?.Slept(slept);
+    }
+
+    private CpuExit RunOne()
+    {
+        // A step leaves the breakpoint it stands on behind; running by steps, for an observer, must not run over any.
+        if (!_stepOnce && _breakpoints.Contains(_cpu->Cs.Base + _cpu->Eip))
+            return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Eip };
+        _observer?.Instruction();
+        CpuExit exit = _core.Step();
+        if (_stepOnce && exit.Kind != ExitKind.Debug)
+            Pause(new GuestStop(StopCause.Step));
+        return exit;
+    }
+
+    private void BeforeCall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
+    {
+        _statistics.CountHypercall(kind, in call, _cpu->Eip, isAsync);
+        _observer?.Hypercall(kind, in call, isAsync);
+    }
+
+    private void BeforeTrap(in CpuExit exit)
+    {
+        _statistics.CountTrap(exit.Vector);
+        _observer?.Trap(exit.Vector, exit.ErrorCode, exit.FaultAddress);
+    }
+}

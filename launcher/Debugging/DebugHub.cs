@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using System.Text;
+using Lguest.Engine.Debugging;
+using Lguest.Launcher.Debugging.Control;
+using Lguest.Launcher.Debugging.Gdb;
+using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Debugging.Reports;
+using Lguest.Launcher.Debugging.Symbols;
+using Lguest.Launcher.Debugging.Tracing;
+using Lguest.Launcher.Kernel;
+using Lguest.Launcher.Run;
+
+namespace Lguest.Launcher.Debugging;
+
+/// <summary>
+/// All that looks into a guest, as far as the command line asks for it. It outlives the guest: after a restart gdb, the trace
+/// and the control socket go on with the next one.
+/// </summary>
+public sealed class DebugHub : IDisposable
+{
+    private readonly DebugOptions _options;
+    private readonly Action<string> _say;
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly ConsoleLog _log = new();
+    private readonly GdbServer? _gdb;
+    private readonly ControlServer? _control;
+    private readonly RunRecorder? _recorder;
+    private Tracer? _tracer;
+    private DeviceWatcher? _watcher;
+    private string? _deathReport;
+    private bool _first = true;
+
+    /// <summary>Opens what is to be listened at or written to.</summary>
+    /// <param name="options">What is wanted.</param>
+    /// <param name="kernel">The guest's kernel, for its symbols.</param>
+    /// <param name="say">Where the launcher's own sentences go.</param>
+    /// <exception cref="LaunchException">Something asked for cannot be had.</exception>
+    public DebugHub(DebugOptions options, KernelImage kernel, Action<string> say)
+    {
+        _options = options;
+        _say = say;
+
+        // A System.map is looked at now, while the user can still be told; the kernel's own symbols when somebody wants one.
+        SymbolTable? given = options.Symbols == null ? null : SymbolTable.FromSystemMap(options.Symbols);
+        Target = new DebugTarget(new Lazy<SymbolTable>(() => given ?? ElfSymbols.Read(kernel.Path)));
+        try
+        {
+            if (options.Trace != null)
+                _tracer = new Tracer(options.Trace, Target, say, _start);
+            if (options.Report != null)
+                _recorder = new RunRecorder(options.Report, Target, _start);
+            MonitorCommands monitor = new(Target, Trace);
+            if (options.Control != null)
+            {
+                ControlCommands commands = new(Target, monitor, Trace, _log, () => _watcher?.Traffic ?? [], _start);
+                _control = new ControlServer(options.Control, Target, commands, _log);
+            }
+
+            if (options.Gdb == null)
+                return;
+            _gdb = new GdbServer(options.Gdb, Target, monitor);
+            say(options.GdbWait ? $"waiting for gdb at {options.Gdb}" : $"gdb can attach at {options.Gdb}");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The guest, as debuggers know it.</summary>
+    public DebugTarget Target { get; }
+
+    /// <summary>A guest is about to run. On the thread that owns it.</summary>
+    public void Begin(DebugTarget.Running running)
+    {
+        if (_options.Trace != null || _options.Gdb != null || _options.Control != null || _options.Report != null)
+            WatchDevices(running);
+        _tracer?.Attach(running.Guest);
+        Target.Begin(running, pause: _first && _options.GdbWait);
+        _recorder?.Begin(running, _watcher!);
+        _first = false;
+    }
+
+    /// <summary>The guest has run, and how it ended; its memory and registers are still there. On its owner's thread.</summary>
+    public void Finished(RunOutcome outcome)
+    {
+        if (Target.Current is not { } running)
+            return;
+        _recorder?.Finish(outcome);
+        if (outcome.End != RunEnd.Died)
+            return;
+        _deathReport = DeathReport.Of(running.Guest, Target.Symbols);
+        if (_options.CoreDump == null)
+            return;
+        try
+        {
+            CoreDump.Write(running.Guest, _options.CoreDump);
+            _deathReport += $"its memory and registers are in {_options.CoreDump}\n";
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            _deathReport += $"its memory could not be written to {_options.CoreDump}: {failure.Message}\n";
+        }
+    }
+
+    /// <summary>The guest is not to be looked at any more. On its owner's thread.</summary>
+    public void End()
+    {
+        Target.End();
+        _recorder?.End();
+        _tracer?.Detach();
+    }
+
+    /// <summary>Prints what is known of a guest that died. The reason comes behind it: the last line is what people look at.</summary>
+    public void TellOfDeath()
+    {
+        if (_deathReport != null)
+            HostOutput.Write(2, "lguest: the guest died; what it left behind:\n" + _deathReport);
+    }
+
+    /// <summary>The launcher ends.</summary>
+    /// <param name="status">With this exit status.</param>
+    public void Exiting(int status)
+    {
+        Target.Close();
+        _gdb?.GuestExited(status);
+        if (_recorder == null)
+            return;
+        try
+        {
+            _recorder.Write();
+            _say($"the report is in {_options.Report}");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            _say($"the report could not be written to {_options.Report}: {failure.Message}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Target.Close();
+        _control?.Dispose();
+        _gdb?.Dispose();
+        _tracer?.Dispose();
+    }
+
+    private void WatchDevices(DebugTarget.Running running)
+    {
+        DeviceWatcher watcher = new(running.Guest.Memory, running.Bus, (uint)running.Layout.DescriptorPage)
+        {
+            ConsoleOutput = HearConsole,
+            BlockDone = (device, page) => _tracer?.Block(device.Description, in page),
+            PacketSent = (device, bytes) => _tracer?.Packet(device.Description, bytes),
+        };
+        _watcher = watcher;
+        running.Bus.Observer = watcher;
+    }
+
+    private void HearConsole(byte[] text)
+    {
+        _log.Append(text);
+        _tracer?.Console(Encoding.Latin1.GetString(text));
+        _recorder?.Console(text);
+    }
+
+    /// <summary><c>trace on [LIST]</c> and <c>trace off</c>, from gdb or <c>lguest ctl</c>.</summary>
+    private string Trace(string[] words)
+    {
+        try
+        {
+            switch (words)
+            {
+                case ["off"]:
+                    return Target.Ask(_ => TraceOff());
+                case ["on"]:
+                    return Target.Ask(running => TraceOn(running, new TraceRequest(TraceCategories.All, null, Json: false)));
+                case ["on", ..]:
+                    TraceRequest request = TraceRequest.Parse(string.Join(',', words[1..]));
+                    return Target.Ask(running => TraceOn(running, request));
+                default:
+                    throw new MonitorException("on or off is wanted");
+            }
+        }
+        catch (LaunchException wrong)
+        {
+            throw new MonitorException(wrong.Message);
+        }
+    }
+
+    private string TraceOn(DebugTarget.Running running, TraceRequest request)
+    {
+        if (_tracer == null || request.File != null)
+        {
+            Tracer next = new(request, Target, _say, _start);
+            _tracer?.Detach();
+            _tracer?.Dispose();
+            _tracer = next;
+        }
+
+        _tracer.Categories = request.Categories;
+        _tracer.Attach(running.Guest);
+        return $"tracing {request.Categories.ToString().ToLowerInvariant()}\n";
+    }
+
+    private string TraceOff()
+    {
+        if (_tracer == null)
+            return "nothing is traced\n";
+        _tracer.Detach();
+        return "tracing is off\n";
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
+using Lguest.GuestAbi;
+
+namespace Lguest.Launcher.Debugging;
+
+/// <summary>What went through a device.</summary>
+public sealed class DeviceTraffic
+{
+    /// <summary>Requests, packets or pieces of console output.</summary>
+    public long Count { get; set; }
+
+    /// <summary>Bytes from the guest.</summary>
+    public long BytesOut { get; set; }
+
+    /// <summary>Bytes that a disk gave the guest.</summary>
+    public long BytesIn { get; set; }
+
+    /// <summary>Requests that failed.</summary>
+    public long Errors { get; set; }
+}
+
+/// <summary>Counts what goes through the devices, and hands what the guest says to whoever wants it.</summary>
+public sealed class DeviceWatcher : IDeviceObserver
+{
+    private readonly GuestMemory _memory;
+    private readonly DeviceBus _bus;
+    private readonly uint _descriptorPage;
+    private readonly DeviceTraffic[] _traffic;
+
+    /// <summary>A watcher of a bus.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="bus">All its devices are there already.</param>
+    /// <param name="descriptorPage">Guest physical address of the descriptors.</param>
+    public DeviceWatcher(GuestMemory memory, DeviceBus bus, uint descriptorPage)
+    {
+        _memory = memory;
+        _bus = bus;
+        _descriptorPage = descriptorPage;
+        _traffic = [.. bus.Devices.Select(static _ => new DeviceTraffic())];
+    }
+
+    /// <summary>What went through each device, by index.</summary>
+    public IReadOnlyList<DeviceTraffic> Traffic => _traffic;
+
+    /// <summary>Hears what the guest says, in pieces.</summary>
+    public Action<byte[]>? ConsoleOutput { get; set; }
+
+    /// <summary>Hears of disk requests, carried out: the device and its page.</summary>
+    public Action<IGuestDevice, BlockPage>? BlockDone { get; set; }
+
+    /// <summary>Hears of packets sent: the device and the bytes.</summary>
+    public Action<IGuestDevice, uint>? PacketSent { get; set; }
+
+    /// <inheritdoc/>
+    public void Sending(IGuestDevice device, uint dmaAddress)
+    {
+        if (device.Type == DeviceType.Console && ConsoleOutput is { } hear)
+            hear(Gather(dmaAddress));
+    }
+
+    /// <inheritdoc/>
+    public void Sent(IGuestDevice device, uint used)
+    {
+        int index = 0;
+        while (index < _traffic.Length && _bus.Devices[index] != device)
+            index++;
+        if (index == _traffic.Length)
+            return;
+        DeviceTraffic traffic = _traffic[index];
+        traffic.Count++;
+        if (device.Type != DeviceType.Block)
+        {
+            traffic.BytesOut += used;
+            if (device.Type == DeviceType.Net)
+                PacketSent?.Invoke(device, used);
+            return;
+        }
+
+        DeviceDescriptor descriptor = _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size));
+        BlockPage page = _memory.ReadValue<BlockPage>(descriptor.Pfn << Page.Shift);
+        if (page.Result != BlockResult.Ok)
+            traffic.Errors++;
+        else if (page.Type == BlockRequestType.Write)
+            traffic.BytesOut += page.Bytes;
+        else
+            traffic.BytesIn += page.Bytes;
+        BlockDone?.Invoke(device, page);
+    }
+
+    private unsafe byte[] Gather(uint address)
+    {
+        if (!_memory.Contains(address, LguestDma.Size))
+            return [];
+        LguestDma dma = _memory.ReadValue<LguestDma>(address);
+        List<byte> bytes = [];
+        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
+        {
+            // The device refuses such a list as a whole, and says so.
+            if (!_memory.Contains(dma.Addr[i], dma.Len[i]))
+                return [];
+            bytes.AddRange(_memory.Read(dma.Addr[i], dma.Len[i]));
+        }
+
+        return [.. bytes];
+    }
+}

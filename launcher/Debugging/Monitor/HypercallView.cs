@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
+using Lguest.Engine.Debugging;
+using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi;
+using Lguest.Launcher.Debugging.Symbols;
+
+namespace Lguest.Launcher.Debugging.Monitor;
+
+/// <summary>The guest's hypercalls, counted, and the last of them.</summary>
+internal static class HypercallView
+{
+    public static string Show(Guest guest, SymbolTable symbols, int last)
+    {
+        GuestStatistics statistics = guest.Statistics;
+        StringBuilder text = new("     direct        ring  hypercall\n");
+        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
+        {
+            long direct = statistics.Hypercalls[(int)kind];
+            long ring = statistics.RingHypercalls[(int)kind];
+            if (direct + ring > 0)
+                text.Append($"{direct,11} {ring,11}  {HypercallNames.Of(kind)}\n");
+        }
+
+        if (last == 0)
+            return text.ToString();
+        IReadOnlyList<PastHypercall> past = statistics.Last(last);
+        text.Append($"the last {past.Count} of {statistics.HypercallTotal}:\n");
+        foreach (PastHypercall call in past)
+        {
+            HypercallRingEntry entry = call.Call;
+            text.Append($"{call.Sequence,9} {(call.IsAsync ? "ring  " : "direct")} {HypercallNames.Describe(call.Kind, in entry)} at {symbols.Format(call.Eip)}\n");
+        }
+
+        return text.ToString();
+    }
+}

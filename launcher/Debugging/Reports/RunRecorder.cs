@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using System.Text;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
+using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi;
+using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Memory;
+using Lguest.Launcher.Run;
+
+namespace Lguest.Launcher.Debugging.Reports;
+
+/// <summary>
+/// Keeps a run's record for the report: a timer has the guest's owner look at the counters and at where the guest is, a few
+/// hundred times a second. A guest that sleeps is not woken for it. However long the run, the record stays small: the timeline
+/// gets coarser.
+/// </summary>
+public sealed unsafe class RunRecorder
+{
+    private const int MostIntervals = 1200;
+    private const int MostLines = 4000;
+    private const int MostStacks = 20_000;
+    private const int LongestLine = 300;
+    private const int MostFrames = 40;
+    private static readonly TimeSpan SamplePeriod = TimeSpan.FromMilliseconds(3);
+
+    private readonly string _path;
+    private readonly DebugTarget _target;
+    private readonly long _start;
+    private readonly RunRecord _record = new();
+    private readonly Lock _lock = new();
+    private readonly StringBuilder _line = new();
+    private Timer? _timer;
+    private DebugTarget.Running? _running;
+    private DeviceWatcher? _watcher;
+    private RunInterval _last = new();
+    private double _interval = 0.005;
+    private int _asked;
+
+    /// <summary>A recorder that has not begun.</summary>
+    /// <param name="path">Where the report goes.</param>
+    /// <param name="target">For its symbols.</param>
+    /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
+    /// <exception cref="LaunchException">The report could not be written there.</exception>
+    public RunRecorder(string path, DebugTarget target, long start)
+    {
+        _path = path;
+        _target = target;
+        _start = start;
+        try
+        {
+            // Better now than behind a long run.
+            using FileStream probe = new(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new LaunchException($"cannot write the report to '{path}': {failure.Message}");
+        }
+    }
+
+    private double Now => Stopwatch.GetElapsedTime(_start).TotalSeconds;
+
+    /// <summary>A guest is about to run; after a restart, another one.</summary>
+    public void Begin(DebugTarget.Running running, DeviceWatcher watcher)
+    {
+        lock (_lock)
+        {
+            _running = running;
+            _watcher = watcher;
+            _last = Totals();
+            _record.Kernel = running.Layout.Kernel.Path;
+            _record.Generation = running.Guest.Generation.Name;
+            _record.Engine = $"{running.Engine} ({running.Guest.Core.GetType().Name})";
+        }
+
+        _timer = new Timer(static recorder => ((RunRecorder)recorder!).Ask(), this, SamplePeriod, SamplePeriod);
+    }
+
+    /// <summary>The guest said something. On its owner's thread.</summary>
+    public void Console(ReadOnlySpan<byte> text)
+    {
+        foreach (byte b in text)
+        {
+            if (b == '\n')
+                EndLine();
+            else if (b is >= 0x20 and < 0x7F or (byte)'\t' && _line.Length < LongestLine)
+                _line.Append((char)b);
+        }
+    }
+
+    /// <summary>The guest has run. On its owner's thread, with the guest still there.</summary>
+    public void Finish(RunOutcome outcome)
+    {
+        StopTimer();
+        lock (_lock)
+        {
+            if (_running is not { } running)
+                return;
+            Point(force: true);
+            EndLine();
+            _record.End = outcome.Reason.Length > 0 ? outcome.Reason : outcome.End.ToString();
+            _record.Seconds = Now;
+            _record.Instructions += running.Guest.Core.Cpu->Instructions;
+            _record.SleptSeconds += running.Guest.Statistics.SleptNanoseconds / 1e9;
+            Counts(running.Guest.Statistics);
+            Devices(running);
+            if (_record.Memory.Count == 0)
+                Map(running.Layout);
+        }
+    }
+
+    /// <summary>The guest is gone.</summary>
+    public void End()
+    {
+        StopTimer();
+        lock (_lock)
+        {
+            _running = null;
+            _watcher = null;
+        }
+    }
+
+    /// <summary>Writes the report.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Write() => File.WriteAllText(_path, ReportPage.Of(_record));
+
+    private void StopTimer()
+    {
+        _timer?.Dispose();
+        _timer = null;
+    }
+
+    private void EndLine()
+    {
+        string line = _line.ToString().TrimEnd();
+        _line.Clear();
+        if (line.Length > 0 && _record.ConsoleLines.Count < MostLines)
+            _record.ConsoleLines.Add((Now, line));
+    }
+
+    /// <summary>On the timer's thread.</summary>
+    private void Ask()
+    {
+        if (_running is not { } running)
+            return;
+        if (running.Guest.IsHalted || running.Guest.IsPaused)
+        {
+            lock (_lock)
+                Count(running.Guest.IsPaused ? "paused" : "asleep");
+            return;
+        }
+
+        // One at a time: an owner that is busy with a device is not to find a heap of requests afterwards.
+        if (Interlocked.Exchange(ref _asked, 1) == 0 && !running.Guest.Post(Sample))
+            Volatile.Write(ref _asked, 0);
+    }
+
+    private void Sample()
+    {
+        Volatile.Write(ref _asked, 0);
+        lock (_lock)
+        {
+            if (_running is not { } running)
+                return;
+            Point(force: false);
+            if (!running.Guest.IsHalted && !running.Guest.IsPaused)
+                Count(Place(running.Guest));
+        }
+    }
+
+    private void Count(string place)
+    {
+        if (_record.Samples.TryGetValue(place, out int count) || _record.Samples.Count < MostStacks)
+            _record.Samples[place] = count + 1;
+    }
+
+    private string Place(Guest guest)
+    {
+        const uint user = 3;
+        if (guest.Core.Cpu->Cpl == user)
+            return "programs (ring 3)";
+        StringBuilder place = new("kernel (ring 1)");
+        List<uint> frames = Backtrace.Frames(guest, _target.Symbols, MostFrames);
+        for (int i = frames.Count - 1; i >= 0; i--)
+            place.Append(';').Append(_target.Symbols.TryFind(frames[i], out Symbols.Symbol symbol) ? symbol.Name : $"0x{frames[i]:x8}");
+        return place.ToString();
+    }
+
+    private void Point(bool force)
+    {
+        double now = Now;
+        if (!force && now - _last.End < _interval)
+            return;
+        RunInterval totals = Totals();
+        _record.Intervals.Add(new RunInterval
+        {
+            End = now,
+            Length = now - _last.End,
+            Hypercalls = totals.Hypercalls - _last.Hypercalls,
+            Interrupts = totals.Interrupts - _last.Interrupts,
+            Faults = totals.Faults - _last.Faults,
+            Slept = totals.Slept - _last.Slept,
+            DeviceBytes = [.. totals.DeviceBytes.Zip(_last.DeviceBytes, static (a, b) => a - b)],
+        });
+        _last = totals;
+        if (_record.Intervals.Count < MostIntervals)
+            return;
+
+        // Twice as coarse from now on.
+        _interval *= 2;
+        for (int i = 0; i < _record.Intervals.Count / 2; i++)
+        {
+            _record.Intervals[i] = _record.Intervals[2 * i];
+            _record.Intervals[i].Merge(_record.Intervals[(2 * i) + 1]);
+        }
+
+        _record.Intervals.RemoveRange(_record.Intervals.Count / 2, _record.Intervals.Count - (_record.Intervals.Count / 2));
+    }
+
+    private RunInterval Totals()
+    {
+        GuestStatistics statistics = _running!.Guest.Statistics;
+        return new RunInterval
+        {
+            End = Now,
+            Hypercalls = statistics.HypercallTotal,
+            Interrupts = statistics.InterruptTotal,
+            Faults = statistics.TrapTotal - statistics.Traps[Vectors.SystemCall],
+            Slept = statistics.SleptNanoseconds,
+            DeviceBytes = [.. _watcher!.Traffic.Select(static t => t.BytesIn + t.BytesOut)],
+        };
+    }
+
+    private void Counts(GuestStatistics statistics)
+    {
+        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
+        {
+            Add(_record.Hypercalls, HypercallNames.Of(kind), statistics.Hypercalls[(int)kind]);
+            Add(_record.RingHypercalls, HypercallNames.Of(kind), statistics.RingHypercalls[(int)kind]);
+        }
+
+        foreach (ExitKind kind in Enum.GetValues<ExitKind>())
+            Add(_record.Exits, ExitName(kind), statistics.Exits[(int)kind]);
+        for (int irq = 0; irq < Vectors.IrqCount; irq++)
+            Add(_record.Deliveries, $"irq {irq}", statistics.Interrupts[irq]);
+        for (uint vector = 0; vector < (uint)statistics.Traps.Length; vector++)
+            Add(_record.Deliveries, VectorNames.Of(vector), statistics.Traps[(int)vector]);
+    }
+
+    private static string ExitName(ExitKind kind) => kind switch
+    {
+        ExitKind.Attention => "budget used up, or called away",
+        ExitKind.Exception => "fault or trap",
+        ExitKind.SoftwareInterrupt => "int n: hypercall or system call",
+        ExitKind.Debug => "breakpoint or watchpoint",
+        _ => kind.ToString().ToLowerInvariant(),
+    };
+
+    /// <summary>Adds to what is there under the name: a restarted guest's counts go on.</summary>
+    private static void Add(List<NamedCount> counts, string name, long value)
+    {
+        if (value == 0)
+            return;
+        int known = counts.FindIndex(c => c.Name == name);
+        if (known < 0)
+            counts.Add(new NamedCount(name, value));
+        else
+            counts[known] = new NamedCount(name, counts[known].Value + value);
+    }
+
+    private void Devices(DebugTarget.Running running)
+    {
+        for (int i = 0; i < _watcher!.Traffic.Count; i++)
+        {
+            DeviceTraffic traffic = _watcher.Traffic[i];
+            string name = running.Bus.Devices[i].Description;
+            int known = _record.Devices.FindIndex(d => d.Name == name);
+            DeviceTotal before = known < 0 ? new DeviceTotal(name, 0, 0, 0) : _record.Devices[known];
+            DeviceTotal sum = new(name, before.Count + traffic.Count, before.BytesOut + traffic.BytesOut, before.BytesIn + traffic.BytesIn);
+            if (known < 0)
+                _record.Devices.Add(sum);
+            else
+                _record.Devices[known] = sum;
+        }
+    }
+
+    private void Map(GuestLayout layout)
+    {
+        List<MemoryPart> parts =
+        [
+            new("boot parameters", 0, layout.BootParametersEnd, "boot"),
+            new("kernel", layout.Kernel.Start, layout.Kernel.End, "kernel"),
+            new("first page tables", layout.LinearTables, layout.PageDirectory + Page.Size, "tables"),
+        ];
+        if (layout.InitrdLength > 0)
+            parts.Add(new MemoryPart("initrd", layout.InitrdAddress, layout.InitrdAddress + layout.InitrdLength, "initrd"));
+        parts.Add(new MemoryPart("devices", layout.DescriptorPage, layout.Top, "device"));
+        foreach (MemoryRange bank in layout.Banks.All)
+        {
+            ulong at = bank.Start;
+            foreach (MemoryPart part in parts.Where(p => p.Start >= bank.Start && p.End <= bank.End).OrderBy(p => p.Start))
+            {
+                if (part.Start > at)
+                    _record.Memory.Add(new MemoryPart("free for the guest", at, part.Start, "free"));
+                _record.Memory.Add(part);
+                at = Math.Max(at, part.End);
+            }
+
+            if (at < bank.End)
+                _record.Memory.Add(new MemoryPart("free for the guest", at, bank.End, "free"));
+        }
+
+        _record.Memory.Add(parts[^1]);
+    }
+}

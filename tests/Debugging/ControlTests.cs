@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using System.Text;
+using Lguest.Launcher.Debugging.Control;
+using Lguest.Tests.Support;
+
+namespace Lguest.Tests.Debugging;
+
+/// <summary>A running guest, controlled from beside it.</summary>
+public sealed class ControlTests
+{
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void AGuestIsPausedResumedAndLookedAt()
+    {
+        using WaitingLauncher launcher = Start();
+        Assert.Contains("asleep", Done(launcher, "status"), StringComparison.Ordinal);
+        Assert.Contains("paused", Done(launcher, "pause"), StringComparison.Ordinal);
+        Assert.StartsWith("paused; kernel ", Done(launcher, "status"), StringComparison.Ordinal);
+
+        // What is typed waits until the guest runs again.
+        launcher.Type("echo hel''lo\n");
+        Thread.Sleep(300);
+        Assert.DoesNotContain("hel''lo", launcher.Output, StringComparison.Ordinal);
+        Done(launcher, "resume");
+        launcher.WaitUntil(() => launcher.Output.Contains("hel''lo", StringComparison.Ordinal), "the echo");
+
+        string stats = Done(launcher, "stats");
+        Assert.Contains("LGUEST_INIT", stats, StringComparison.Ordinal);
+        Assert.Contains("console: ", stats, StringComparison.Ordinal);
+        Assert.Contains("Type help", Done(launcher, "log"), StringComparison.Ordinal);
+        Assert.Contains("ring 1 32-bit code", Done(launcher, "monitor", "gdt"), StringComparison.Ordinal);
+        string trace = launcher.FileIn("trace");
+        Done(launcher, "trace", "on", "hypercalls,file=" + trace);
+        launcher.Type("echo more\n");
+        launcher.WaitUntil(() => launcher.Output.Contains("more", StringComparison.Ordinal), "the echo");
+        Assert.Contains("tracing is off", Done(launcher, "trace", "off"), StringComparison.Ordinal);
+        Assert.Contains("SEND_DMA", File.ReadAllText(trace), StringComparison.Ordinal);
+        ProcessResult bogus = Ctl(launcher, string.Empty, "bogus");
+        Assert.Equal(1, bogus.Status);
+        Assert.Contains("there is no command 'bogus'", bogus.Output, StringComparison.Ordinal);
+        launcher.Type("off\n");
+        Assert.Equal(0, launcher.WaitForExit());
+        Assert.False(File.Exists(launcher.ControlSocket));
+        ProcessResult gone = Ctl(launcher, string.Empty, "status");
+        Assert.Equal(1, gone.Status);
+        Assert.Contains("no guest listens at", gone.Error, StringComparison.Ordinal);
+    }
+
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ALateConsoleSeesWhatWasSaidTypesAndDetaches()
+    {
+        using WaitingLauncher launcher = Start();
+        string input = "echo from the side\n" + (char)ControlClient.DetachKey + "echo never\n";
+        using Process console = LauncherProcess.Start("ctl", launcher.ControlSocket, "console");
+        Task<string> output = console.StandardOutput.ReadToEndAsync();
+        console.StandardInput.Write(input[..19]);
+        console.StandardInput.Flush();
+        launcher.WaitUntil(() => launcher.Output.Contains("\nfrom the side\n", StringComparison.Ordinal), "the echo");
+        console.StandardInput.Write(input[19..]);
+        console.StandardInput.Flush();
+        Assert.True(console.WaitForExit(LauncherProcess.Patience));
+        Assert.Equal(0, console.ExitCode);
+        Assert.Contains("Type help", output.Result, StringComparison.Ordinal);
+        Assert.Contains("\nfrom the side", output.Result.Replace("\r", string.Empty, StringComparison.Ordinal), StringComparison.Ordinal);
+
+        // Detached: the guest runs on, and what came behind the key was not for it.
+        launcher.Type("off\n");
+        Assert.Equal(0, launcher.WaitForExit());
+        Assert.DoesNotContain("never", launcher.Output, StringComparison.Ordinal);
+    }
+
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void PowerOffEndsTheLauncherInOrder()
+    {
+        using WaitingLauncher launcher = Start();
+        Done(launcher, "poweroff");
+        Assert.Equal(143, launcher.WaitForExit());
+    }
+
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void KillIsTheGuestsDeath()
+    {
+        using WaitingLauncher launcher = Start();
+        Done(launcher, "kill");
+        Assert.Equal(1, launcher.WaitForExit());
+        Assert.EndsWith("lguest: killed by lguest ctl\n", launcher.Error, StringComparison.Ordinal);
+    }
+
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void APausedGuestStillEndsBySignal()
+    {
+        using WaitingLauncher launcher = Start();
+        Done(launcher, "pause");
+        Mono.Unix.Native.Syscall.kill(launcher.Process.Id, Mono.Unix.Native.Signum.SIGTERM);
+        Assert.Equal(143, launcher.WaitForExit());
+    }
+
+    [Fact]
+    public void TheLogKeepsTheLast64KiB()
+    {
+        ConsoleLog log = new();
+        byte[] text = [.. Enumerable.Range(0, 200_000).Select(static i => (byte)(i / 7))];
+        for (int at = 0; at < text.Length; at += 999)
+            log.Append(text.AsSpan(at, Math.Min(999, text.Length - at)));
+        long seen = 0;
+        byte[] kept = log.Read(ref seen, out long lost);
+        Assert.Equal(text[^ConsoleLog.Capacity..], kept);
+        Assert.Equal(text.Length - ConsoleLog.Capacity, lost);
+        Assert.Equal(text.Length, seen);
+        log.Append("end"u8);
+        Assert.Equal("end", Encoding.ASCII.GetString(log.Read(ref seen, out lost)));
+        Assert.Equal(0, lost);
+        log.Append(text);
+        Assert.Equal(text[^ConsoleLog.Capacity..], log.Read(ref seen, out lost));
+        log.Close();
+        Assert.False(log.WaitForMore(seen));
+    }
+
+    private static WaitingLauncher Start()
+    {
+        WaitingLauncher launcher = new("--control=unix:CONTROL", "16m", Needs.Guest("demo"));
+        launcher.WaitUntil(() => launcher.Output.Contains("Type help", StringComparison.Ordinal), "the demo's greeting");
+
+        // The prompt has no end of line, so that it does not show here: it comes a moment later.
+        launcher.WaitUntil(() => Ctl(launcher, string.Empty, "status").Output.Contains("asleep", StringComparison.Ordinal), "the demo's prompt");
+        return launcher;
+    }
+
+    private static string Done(WaitingLauncher launcher, params string[] command)
+    {
+        ProcessResult result = Ctl(launcher, string.Empty, command);
+        Assert.True(result.Status == 0, result.Output + result.Error);
+        return result.Output;
+    }
+
+    private static ProcessResult Ctl(WaitingLauncher launcher, string input, params string[] command) =>
+        LauncherProcess.Run(input, ["ctl", launcher.ControlSocket, .. command]);
+}

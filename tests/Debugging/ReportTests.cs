@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Lguest.Launcher.Debugging.Reports;
+using Lguest.Tests.Support;
+
+namespace Lguest.Tests.Debugging;
+
+/// <summary>The report: complete, self-contained, and a browser shows it.</summary>
+public sealed class ReportTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private string Report => Path.Combine(_directory.Path, "report.html");
+
+    public void Dispose() => _directory.Dispose();
+
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("interpreter")]
+    [InlineData("translator")]
+    public void ARunIsReported(string engine)
+    {
+        ProcessResult result = LauncherProcess.Run("--engine=" + engine, "--report=" + Report, "16m", Needs.Guest("conformance/interrupts"));
+        Assert.Equal(0, result.Status);
+        Assert.Contains($"the report is in {Report}", result.Error, StringComparison.Ordinal);
+        string page = File.ReadAllText(Report);
+        foreach (string text in (ReadOnlySpan<string>)["CRASH: Power down", "id=\"timeline\"", "id=\"flames\"", "LGUEST_INIT", "irq 0", "id=\"memory\"", "kernel", "passed, 0 failed"])
+            Assert.Contains(text, page, StringComparison.Ordinal);
+        Assert.DoesNotMatch(new Regex("https?:|<script|<link|src=|@import|url\\("), page);
+    }
+
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void AReportThatCannotBeWrittenIsRefusedAtTheStart()
+    {
+        ProcessResult result = LauncherProcess.Run("--report=/nonexistent/report.html", "16m", Needs.Guest("conformance/hello"));
+        Assert.Equal(1, result.Status);
+        Assert.Equal("", result.Output);
+        Assert.StartsWith("lguest: cannot write the report to '/nonexistent/report.html'", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhatTheGuestSaysCannotBreakThePage()
+    {
+        RunRecord run = new() { Kernel = "<script>alert(1)</script>", End = "a \"quoted\" & <b>bold</b> end" };
+        run.ConsoleLines.Add((0.5, "</pre><img src=x onerror=alert(1)>"));
+        run.Samples.Add("kernel;<i>name</i>", 3);
+        string page = ReportPage.Of(run);
+        Assert.DoesNotMatch(new Regex("<script|<img|<b>bold|<i>name"), page);
+        Assert.Contains("&lt;img src=x", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AnEmptyRunMakesAPageToo()
+    {
+        string page = ReportPage.Of(new RunRecord());
+        Assert.Contains("id=\"timeline\"", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", page, StringComparison.Ordinal);
+    }
+
+    /// <summary>Wide, as on a desk, and narrow, as on a phone: it is laid out, and is not wider than the screen.</summary>
+    [TheoryNeeding(Need.Chromium, Need.Launcher, Need.Guests)]
+    [InlineData(1200, 1600)]
+    [InlineData(500, 2400)]
+    public void ABrowserShowsIt(int width, int height)
+    {
+        Assert.Equal(0, LauncherProcess.Run("--report=" + Report, "16m", Needs.Guest("conformance/interrupts")).Status);
+
+        // The page has no script; this frame around it measures it, and says so in its own document.
+        string probe = _directory.File("probe.html", System.Text.Encoding.UTF8.GetBytes($$"""
+            <!DOCTYPE html><body style="margin:0"><iframe id="page" style="width:{{width}}px;height:{{height}}px;border:0" srcdoc="{{System.Net.WebUtility.HtmlEncode(File.ReadAllText(Report))}}"></iframe>
+            <script>document.getElementById('page').onload=function(){var d=this.contentDocument,e=d.documentElement;
+            document.title='probe wide='+(e.scrollWidth>e.clientWidth)+' sections='+d.querySelectorAll('section').length+' bars='+[...d.querySelectorAll('.bars i')].filter(b=>b.getBoundingClientRect().width>0).length+' flames='+[...d.querySelectorAll('.flame .bar')].filter(b=>b.getBoundingClientRect().width>0).length+' tall='+(e.scrollHeight>500)+' end'}</script>
+            """));
+        string document = Chromium("--virtual-time-budget=5000", "--dump-dom", "file://" + probe);
+        Match found = Regex.Match(document, "<title>probe wide=(\\w+) sections=(\\d+) bars=(\\d+) flames=(\\d+) tall=(\\w+) end</title>");
+        Assert.True(found.Success, document[..Math.Min(document.Length, 500)]);
+        Assert.Equal("false", found.Groups[1].Value);
+        Assert.Equal(9, int.Parse(found.Groups[2].Value));
+        Assert.True(int.Parse(found.Groups[3].Value) > 10);
+        Assert.True(int.Parse(found.Groups[4].Value) > 0);
+        Assert.Equal("true", found.Groups[5].Value);
+
+        string picture = Path.Combine(_directory.Path, "picture.png");
+        Chromium($"--window-size={width},{height}", "--screenshot=" + picture, "file://" + Report);
+        Assert.True(new FileInfo(picture).Length > 20_000, "the screenshot is as good as empty");
+    }
+
+    [FactNeeding(Need.Chromium, Need.Launcher, Need.Guests)]
+    public void ABrowserPrintsIt()
+    {
+        Assert.Equal(0, LauncherProcess.Run("--report=" + Report, "16m", Needs.Guest("conformance/interrupts")).Status);
+        string pdf = Path.Combine(_directory.Path, "report.pdf");
+        Chromium("--print-to-pdf=" + pdf, "file://" + Report);
+        Assert.StartsWith("%PDF-", File.ReadAllText(pdf), StringComparison.Ordinal);
+    }
+
+    private string Chromium(params string[] arguments)
+    {
+        using Process browser = Process.Start(new ProcessStartInfo("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + Path.Combine(_directory.Path, "profile"), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        Task<string> output = browser.StandardOutput.ReadToEndAsync();
+        Task<string> error = browser.StandardError.ReadToEndAsync();
+        if (!browser.WaitForExit(LauncherProcess.Patience))
+        {
+            browser.Kill(entireProcessTree: true);
+            throw new TimeoutException("the browser hangs: " + error.Result);
+        }
+
+        return output.Result;
+    }
+}

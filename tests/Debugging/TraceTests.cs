@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text.Json;
+using Lguest.Engine;
+using Lguest.Engine.Debugging;
+using Lguest.GuestAbi;
+using Lguest.Launcher;
+using Lguest.Launcher.Debugging;
+using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Debugging.Tracing;
+using Lguest.Launcher.Run;
+using Lguest.Tests.Support;
+
+namespace Lguest.Tests.Debugging;
+
+/// <summary>Traces: what is in them agrees with what the hypervisor counted.</summary>
+public sealed class TraceTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private string TraceFile => Path.Combine(_directory.Path, "trace");
+
+    public void Dispose() => _directory.Dispose();
+
+    [TheoryNeeding(Need.Guests)]
+    [InlineData("conformance/interrupts", EngineKind.Interpreter)]
+    [InlineData("conformance/hypercalls", EngineKind.Interpreter)]
+    [InlineData("conformance/hypercalls", EngineKind.Translator)]
+    [InlineData("conformance/faults", EngineKind.Translator)]
+    public void EveryEventIsThereOnceAndInOrder(string guest, EngineKind engine)
+    {
+        (GuestStatistics counted, RunOutcome outcome) = DebuggedGuest.Run(
+            Needs.Guest(guest), new DebugOptions { Trace = TraceRequest.Parse($"all,format=json,file={TraceFile}") }, engine);
+        Assert.Equal(RunEnd.PoweredOff, outcome.End);
+        Check(counted, Read());
+    }
+
+    /// <summary>A real kernel's whole boot, up to the panic for want of a root: what LGUEST_TEST_KERNEL names.</summary>
+    [FactNeeding(Need.Kernel)]
+    public void ARealBootAgreesToo()
+    {
+        (GuestStatistics counted, RunOutcome outcome) = DebuggedGuest.Run(
+            Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!,
+            new DebugOptions { Trace = TraceRequest.Parse($"all,format=json,file={TraceFile}") },
+            EngineKind.Interpreter, "quiet");
+        Assert.Equal(RunEnd.Died, outcome.End);
+        List<JsonElement> events = Read();
+        Check(counted, events);
+        Assert.True(counted.HypercallTotal > 1000, $"only {counted.HypercallTotal} hypercalls");
+        Assert.Contains(events, e => e.TryGetProperty("symbol", out JsonElement symbol) && symbol.GetString()!.StartsWith("lguest_init", StringComparison.Ordinal));
+    }
+
+    [FactNeeding(Need.Guests)]
+    public void InstructionsCanBeTraced()
+    {
+        DebuggedGuest.Run(Needs.Guest("conformance/hello"), new DebugOptions { Trace = TraceRequest.Parse($"exec,file={TraceFile}") }, EngineKind.Interpreter);
+        string[] lines = File.ReadAllLines(TraceFile);
+        Assert.True(lines.Length > 1000, $"only {lines.Length} lines");
+        Assert.Contains(lines, static line => line.Contains("exec ring 1 code=\"int $0x1f\"", StringComparison.Ordinal));
+        Assert.Contains(lines, static line => line.EndsWith("<guest_main>", StringComparison.Ordinal));
+    }
+
+    [FactNeeding(Need.Guests)]
+    public void OnlyWhatWasAskedForIsTraced()
+    {
+        DebuggedGuest.Run(Needs.Guest("conformance/hello"), new DebugOptions { Trace = TraceRequest.Parse($"console,file={TraceFile}") }, EngineKind.Interpreter);
+        string[] lines = File.ReadAllLines(TraceFile);
+        Assert.Contains(lines, static line => line.Contains("text=\"Hello from ring 1", StringComparison.Ordinal));
+        Assert.All(lines, static line => Assert.True(line.Contains(" console output ", StringComparison.Ordinal) || line.Contains(" end death ", StringComparison.Ordinal), line));
+    }
+
+    [Theory]
+    [InlineData("hypercalls", TraceCategories.Hypercalls, null, false)]
+    [InlineData("mmu,dma,file=/tmp/x,format=json", TraceCategories.Mmu | TraceCategories.Dma, "/tmp/x", true)]
+    [InlineData("all", TraceCategories.All, null, false)]
+    [InlineData("all,exec", TraceCategories.All | TraceCategories.Exec, null, false)]
+    public void ListsAreUnderstood(string text, TraceCategories categories, string? file, bool json) =>
+        Assert.Equal(new TraceRequest(categories, file, json), TraceRequest.Parse(text));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("hypercals")]
+    [InlineData("file=/tmp/x")]
+    [InlineData("all,format=xml")]
+    [InlineData("all,file=")]
+    public void NonsenseIsRefused(string text) => Assert.Contains("--trace", Assert.Throws<LaunchException>(() => TraceRequest.Parse(text)).Message, StringComparison.Ordinal);
+
+    private static void Check(GuestStatistics counted, List<JsonElement> events)
+    {
+        int Count(string category, string name) =>
+            events.Count(e => e.GetProperty("category").GetString() == category && e.GetProperty("event").GetString() == name);
+
+        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
+        {
+            Assert.Equal(counted.Hypercalls[(int)kind], Count("hypercalls", HypercallNames.Of(kind)));
+            Assert.Equal(counted.RingHypercalls[(int)kind], Count("async", HypercallNames.Of(kind)));
+        }
+
+        Assert.Equal(counted.InterruptTotal, Count("interrupts", "delivered"));
+        Assert.Equal(counted.TrapTotal, events.Count(static e => e.GetProperty("category").GetString() == "traps"));
+        Assert.Equal(counted.Sleeps, Count("interrupts", "slept"));
+
+        // abi.md: LGUEST_INIT comes first, and once; time does not go backwards; the end comes last.
+        JsonElement first = events.First(static e => e.GetProperty("category").GetString() is "hypercalls" or "async");
+        Assert.Equal("LGUEST_INIT", first.GetProperty("event").GetString());
+        Assert.Equal(events.Select(static e => e.GetProperty("t").GetDouble()).Order(), events.Select(static e => e.GetProperty("t").GetDouble()));
+        Assert.Equal("end", events[^1].GetProperty("category").GetString());
+    }
+
+    private List<JsonElement> Read() => [.. File.ReadLines(TraceFile).Select(static line => JsonDocument.Parse(line).RootElement)];
+}
