@@ -25,6 +25,17 @@ internal sealed unsafe class BranchTable : IDisposable
     /// <summary>Host address of the first tag.</summary>
     public ulong Address => (ulong)_table;
 
+    /// <summary>What emitted code would find, or null.</summary>
+    public byte* Find(uint target, ulong key)
+    {
+        ulong tag = 0 - (key + (ulong)(int)target);
+        ulong* entry = _table + (ushort)target;
+        if (*entry == tag)
+            return (byte*)entry[Entries];
+        entry = _table + (2 * Entries) + (ushort)(target >> 8);
+        return *entry == tag ? (byte*)entry[Entries] : null;
+    }
+
     /// <summary>Enters a target.</summary>
     public void Add(uint target, ulong key, byte* host)
     {

@@ -158,9 +158,9 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         return block.Host;
     }
 
-    private byte* FindForTable(uint eip)
+    private byte* FindForTable(uint eip, out CpuExit fault)
     {
-        byte* host = Find(eip, out _);
+        byte* host = Find(eip, out fault);
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
         if (host != null && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))

@@ -100,9 +100,14 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             SelectContext();
             if (host == null)
             {
-                host = Find(cpu->Eip, out CpuExit fetchFault);
+                // Where it went on after the last hypercall or trap, it mostly went on before.
+                host = _interpreterRan ? null : _table.Find(cpu->Eip, cpu->BranchKey);
                 if (host == null)
-                    return Leave(fetchFault);
+                {
+                    host = FindForTable(cpu->Eip, out CpuExit fetchFault);
+                    if (host == null)
+                        return Leave(fetchFault);
+                }
             }
 
             ToNativeFlags();
@@ -123,7 +128,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
-                    host = FindForTable(cpu->Eip);
+                    host = FindForTable(cpu->Eip, out _);
                     break;
                 case TranslatedExit.Link:
                     host = FindForLink(cpu->Eip, cpu->ExitDetail);
