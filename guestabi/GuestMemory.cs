@@ -87,9 +87,14 @@ public abstract unsafe class GuestMemory : IDisposable
     /// <summary>Who wants to know of host writes.</summary>
     public IHostWriteObserver? Observer { get; set; }
 
+    /// <summary>First address that is not the guest's whatever the ranges say: the pfn limit of INITIALIZE, in bytes (abi.md §5).</summary>
+    public ulong Limit { get; set; } = ulong.MaxValue;
+
     /// <summary>Whether all of [<paramref name="address"/>, + <paramref name="length"/>) is the guest's, in one range.</summary>
     public bool Contains(uint address, uint length)
     {
+        if (address + (ulong)length > Limit)
+            return false;
         foreach (ref readonly MemoryRange range in _ranges.AsSpan())
         {
             if (range.Contains(address, length))

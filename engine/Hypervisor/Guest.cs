@@ -27,7 +27,6 @@ public sealed unsafe partial class Guest : IDisposable
     private readonly InterruptTable _idt = new();
     private readonly EventFd _wakeUp = new();
     private readonly uint _pageOffset;
-    private readonly uint _pfnLimit;
 
     private long _rechecks = long.MinValue;
     private string? _dead;
@@ -59,7 +58,7 @@ public sealed unsafe partial class Guest : IDisposable
         _clock = clock;
         _gdt = core.Gdt;
         _pageOffset = pageOffset;
-        _pfnLimit = pfnLimit;
+        _memory.Limit = (ulong)pfnLimit << Page.Shift;
         _pageDirectory = pageDirectory;
         _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);

@@ -68,6 +68,23 @@ public abstract partial class EngineContract
         Assert.Equal("bad page table entry", guest.Death());
     }
 
+    [Fact]
+    public void NoFrameBeyondTheLimitOfInitialize()
+    {
+        const uint limit = GuestPlan.MemoryBytes - Page.Size;
+        using TinyGuest guest = new(
+            kind,
+            g =>
+            {
+                g.Boot();
+                g.Asm.mov(eax, __[Window]);
+            },
+            clock: new StillClock(),
+            prepare: memory => Map(memory, limit | (uint)PageFlags.Linear),
+            pfnLimit: limit >> Page.Shift);
+        Assert.Equal("bad page table entry", guest.Death());
+    }
+
     [Theory]
     [InlineData((uint)PageFlags.CacheDisable)]
     [InlineData((uint)PageFlags.Global)]

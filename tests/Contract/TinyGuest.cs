@@ -27,13 +27,15 @@ internal sealed class TinyGuest : IDisposable
     /// <param name="clock">Host time; null: one that stands still.</param>
     /// <param name="prepare">Changes memory before the start.</param>
     /// <param name="ranges">Memory; null: 2 MiB.</param>
+    /// <param name="pfnLimit">What INITIALIZE is told; null: all of the memory.</param>
     public TinyGuest(
         EngineKind kind,
         Action<GuestProgram> program,
         AbiGeneration? abi = null,
         IHostClock? clock = null,
         Action<GuestMemory>? prepare = null,
-        IReadOnlyList<MemoryRange>? ranges = null)
+        IReadOnlyList<MemoryRange>? ranges = null,
+        uint? pfnLimit = null)
     {
         abi ??= AbiGeneration.Linux2623;
         Memory = MappedGuestMemory.Create(ranges ?? [new MemoryRange(0, GuestPlan.MemoryBytes)]);
@@ -42,7 +44,7 @@ internal sealed class TinyGuest : IDisposable
         code.CopyTo(Memory.Write(GuestPlan.Code, (uint)code.Length));
         prepare?.Invoke(Memory);
         Channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
-        uint limit = (uint)(Memory.Top >> Page.Shift);
+        uint limit = pfnLimit ?? (uint)(Memory.Top >> Page.Shift);
         Assert.Equal(16, Channel.Initialize(limit, GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset));
     }
 
