@@ -281,10 +281,9 @@ public sealed unsafe partial class TranslatorCore
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }
 
-    /// <summary>Puts right what a window has of a range of pages. Tells whether code may have been mapped differently.</summary>
-    private bool Revalidate(AddressWindow window, uint directory, uint first, uint last, bool user)
+    /// <summary>Puts right what a window has of a range of pages.</summary>
+    private void Revalidate(AddressWindow window, uint directory, uint first, uint last, bool user)
     {
-        bool codeChanged = false;
         bool swept = false;
         uint runStart = 0;
         uint runLength = 0;
@@ -300,8 +299,6 @@ public sealed unsafe partial class TranslatorCore
             if (now == allowed || now == (allowed & ~AddressWindow.WritableBit))
                 continue;
             bool unmap = (now & ~Page.OffsetMask) != (allowed & ~Page.OffsetMask) || (allowed & AddressWindow.MappedBit) == 0;
-            if (unmap)
-                codeChanged |= HasCode(now & ~Page.OffsetMask);
             swept |= unmap;
             if (runLength != 0 && page == runStart + runLength && unmap == runUnmaps)
             {
@@ -318,7 +315,6 @@ public sealed unsafe partial class TranslatorCore
         Apply(window, runStart, runLength, runUnmaps);
         if (swept)
             window.Sweep();
-        return codeChanged;
     }
 
     private static void Apply(AddressWindow window, uint start, uint length, bool unmap)
@@ -333,8 +329,7 @@ public sealed unsafe partial class TranslatorCore
 
     private void Revalidate(AddressSpace space, uint first, uint last)
     {
-        if (Revalidate(space.Window, space.PageDirectory, first, last, user: true))
-            space.Key = ++_lastKey;
+        Revalidate(space.Window, space.PageDirectory, first, last, user: true);
 
         // Code is entered by key and not by mapping: a page that was only fetched from is in no window.
         space.Key = ++_lastKey;
