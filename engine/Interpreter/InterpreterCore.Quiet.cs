@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Runtime.Intrinsics;
 using Lguest.Engine.Cpu;
 
 namespace Lguest.Engine.Interpreter;
@@ -33,6 +32,19 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>… until it has done a part of its work for good.</summary>
     internal void HasChanged(MicroOp* op) => _changed = op;
 
+    /// <summary>An exception that an instruction is there to raise, or raises before it has done anything.</summary>
+    /// <returns>What its handler returns.</returns>
+    internal MicroOp* RaiseQuietly(MicroOp* op, byte vector)
+    {
+        _fault.Vector = vector;
+        _fault.ErrorCode = 0;
+        _fault.KillReason = null;
+        _current = op;
+        TakeFault(_fault);
+        _hasExit = true;
+        return null;
+    }
+
     private void RunBlocksQuietly(CpuState* cpu, MicroOp* op)
     {
         _quietLoop = true;
@@ -45,13 +57,14 @@ public sealed unsafe partial class InterpreterCore
                 continue;
             }
 
-            Vector256<uint> registers = Vector256.Load(cpu->Registers);
+            ulong* registers = (ulong*)cpu->Registers;
+            (ulong first, ulong second, ulong third, ulong fourth) = (registers[0], registers[1], registers[2], registers[3]);
             ulong flags = *(ulong*)&cpu->FlagResult;
             int budget = cpu->Budget;
             MicroOp* next = op->Handler(this, cpu, op);
             if (_faultPending)
             {
-                registers.Store(cpu->Registers);
+                (registers[0], registers[1], registers[2], registers[3]) = (first, second, third, fourth);
                 *(ulong*)&cpu->FlagResult = flags;
                 cpu->Budget = budget;
                 _faultPending = false;
