@@ -13,6 +13,12 @@ public interface IGuestObserver
     /// <summary>Whether <see cref="Instruction"/> is wanted: the guest then runs instruction by instruction, which is slow.</summary>
     bool WantsInstructions { get; }
 
+    /// <summary>
+    /// Whether <see cref="Trap"/> is to tell of system calls too: no engine then delivers any without the hypervisor. Asked when
+    /// the observer is put in place.
+    /// </summary>
+    bool WantsSystemCalls { get; }
+
     /// <summary>A hypercall is about to be carried out.</summary>
     /// <param name="kind">Which; <see cref="HypercallKind.None"/> for a number that is none.</param>
     /// <param name="call">Number and arguments.</param>

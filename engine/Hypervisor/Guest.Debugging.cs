@@ -25,6 +25,8 @@ public sealed unsafe partial class Guest
     private bool _paused;
     private bool _stepOnce;
     private bool _endTold;
+    private bool _disposed;
+    private RunClock? _times;
 
     /// <summary>The processor. For the owner's thread.</summary>
     public ExecutionCore Core => _core;
@@ -60,7 +62,26 @@ public sealed unsafe partial class Guest
     public (uint Selector, uint Pointer, uint Pages) KernelStack => (_stackSelector, _stackPointer, _stackPages);
 
     /// <summary>What it has done so far.</summary>
-    public GuestStatistics Statistics => _statistics;
+    public GuestStatistics Statistics
+    {
+        get
+        {
+            if (!_disposed)
+                _statistics.SetDirectSystemCalls(_core.DirectSystemCalls);
+            return _statistics;
+        }
+    }
+
+    /// <summary>Hears what the owner's time is spent on; null: nobody asks. To be set before the guest runs.</summary>
+    public RunClock? Times
+    {
+        get => _times;
+        set
+        {
+            _times = value;
+            _core.Times = value;
+        }
+    }
 
     /// <summary>Whether it stands still. Set by <see cref="Pause()"/> and by stops, cleared by <see cref="Resume"/>.</summary>
     public bool IsPaused => _paused;
@@ -69,7 +90,11 @@ public sealed unsafe partial class Guest
     public IGuestObserver? Observer
     {
         get => _observer;
-        set => _observer = value;
+        set
+        {
+            _observer = value;
+            TellSystemCall();
+        }
     }
 
     /// <summary>Who is told when it stops; null: nobody. For the owner's thread.</summary>
@@ -164,7 +189,9 @@ public sealed unsafe partial class Guest
             _debugger?.Stopped(in stop);
         }
 
+        _times?.Enter(RunPhase.Stopped);
         _wakeUp.Wait(-1);
+        _times?.Enter(RunPhase.Engine);
     }
 
     private long LetGo()
@@ -177,7 +204,9 @@ public sealed unsafe partial class Guest
     private void Sleep()
     {
         long before = _clock.Monotonic;
+        _times?.Enter(RunPhase.Idle);
         _wakeUp.Wait(TimeToClockEvent());
+        _times?.Enter(RunPhase.Engine);
         long slept = _clock.Monotonic - before;
         _statistics.CountSleep(slept);
         _observer?.Slept(slept);
@@ -189,7 +218,9 @@ public sealed unsafe partial class Guest
         if (!_stepOnce && _breakpoints.Contains(_cpu->Cs.Base + _cpu->Eip))
             return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Eip };
         _observer?.Instruction();
+        _times?.Enter(RunPhase.Guest);
         CpuExit exit = _core.Step();
+        _times?.Enter(RunPhase.Engine);
         if (_stepOnce && exit.Kind != ExitKind.Debug)
             Pause(new GuestStop(StopCause.Step));
         return exit;

@@ -297,11 +297,14 @@ public sealed unsafe partial class Guest
         TellSystemCall();
     }
 
-    /// <summary>A core that delivers system calls by itself must know how.</summary>
+    /// <summary>A core that delivers system calls by itself must know how; it does not while somebody wants to see each.</summary>
     private void TellSystemCall()
     {
+        if (_data == null)
+            return;
         Gate gate = _idt[Vectors.SystemCall];
-        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0;
+        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
+            && _observer is not { WantsSystemCalls: true };
         _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, &_data->IrqEnabled);
     }
 

@@ -108,6 +108,36 @@ public sealed unsafe partial class Guest : IDisposable
     /// <returns>8, −EAGAIN, −ENOENT or −ERESTART: see <see cref="IGuestChannel.Read"/>.</returns>
     public long Run(Span<byte> answer)
     {
+        _times?.Enter(RunPhase.Engine);
+        try
+        {
+            return RunUntilNeeded(answer);
+        }
+        finally
+        {
+            _times?.Enter(RunPhase.Devices);
+        }
+    }
+
+    /// <summary>Ends the guest, for the first reason given.</summary>
+    public void Kill(string reason) => _dead ??= reason;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // What was counted is still there to be read.
+        _ = Statistics;
+        _disposed = true;
+        _mailbox.Close();
+        _core.Dispose();
+        _wakeUp.Dispose();
+    }
+
+    /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
+    private static string Hex(uint value) => $"0x{value:x}";
+
+    private long RunUntilNeeded(Span<byte> answer)
+    {
         // The launcher has taken the DMA of the last time.
         _dmaPending = false;
         while (_dead is null && !_reset)
@@ -158,20 +188,6 @@ public sealed unsafe partial class Guest : IDisposable
 
         return LetGo();
     }
-
-    /// <summary>Ends the guest, for the first reason given.</summary>
-    public void Kill(string reason) => _dead ??= reason;
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _mailbox.Close();
-        _core.Dispose();
-        _wakeUp.Dispose();
-    }
-
-    /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
-    private static string Hex(uint value) => $"0x{value:x}";
 
     /// <summary>
     /// Instructions until the next look around. Short when an irq waits for the guest to turn interrupts on (it does that

@@ -40,6 +40,9 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public bool WantsInstructions => Has(TraceCategories.Exec);
 
+    /// <inheritdoc/>
+    public bool WantsSystemCalls => Has(TraceCategories.Traps);
+
     /// <summary>Looks at a guest from now on. On the thread that owns it.</summary>
     public void Attach(Guest guest)
     {
@@ -207,6 +210,27 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
             return;
         Begin("net", "sent");
         _writer.Text("device", device);
+        _writer.Decimal("bytes", bytes);
+        _writer.End();
+    }
+
+    /// <summary>A network device has given the guest a packet.</summary>
+    public void PacketReceived(string device, uint bytes)
+    {
+        if (!Has(TraceCategories.Net))
+            return;
+        Begin("net", "received");
+        _writer.Text("device", device);
+        _writer.Decimal("bytes", bytes);
+        _writer.End();
+    }
+
+    /// <summary>The guest has got what was typed.</summary>
+    public void ConsoleInput(uint bytes)
+    {
+        if (!Has(TraceCategories.Console))
+            return;
+        Begin("console", "input");
         _writer.Decimal("bytes", bytes);
         _writer.End();
     }
