@@ -77,7 +77,13 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
                             RunSingle(cpu);
                     }
                     else
-                        RunBlocks(cpu, FindBlock(cpu->Eip));
+                    {
+                        MicroOp* op = FindBlock(cpu->Eip);
+                        if (Quietly)
+                            RunBlocksQuietly(cpu, op);
+                        else
+                            RunBlocks(cpu, op);
+                    }
                 }
 
                 break;
@@ -161,6 +167,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
 
     private void RunBlocks(CpuState* cpu, MicroOp* op)
     {
+        _quietLoop = false;
         while (op != null)
         {
             _current = op;
