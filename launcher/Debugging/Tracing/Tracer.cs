@@ -195,7 +195,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     {
         if (!Has(TraceCategories.Block))
             return;
-        Begin("block", page.Type == BlockRequestType.Write ? "write" : "read");
+        Begin("block", page.Type switch { BlockRequestType.Read => "read", BlockRequestType.Write => "write", _ => "unknown" });
         _writer.Text("device", device);
         _writer.Decimal("sector", page.Sector);
         _writer.Decimal("bytes", page.Bytes);
