@@ -18,6 +18,7 @@ public sealed unsafe partial class Guest
     private readonly GuestStatistics _statistics = new();
     private readonly Mailbox _mailbox;
     private IGuestObserver? _observer;
+    private GuestEvents _wanted;
     private IGuestDebugger? _debugger;
     private GuestStop? _untold;
     private IReadOnlySet<uint> _breakpoints = new HashSet<uint>();
@@ -93,6 +94,7 @@ public sealed unsafe partial class Guest
         set
         {
             _observer = value;
+            _wanted = value?.Wants ?? GuestEvents.None;
             TellSystemCall();
         }
     }
@@ -167,6 +169,15 @@ public sealed unsafe partial class Guest
         return false;
     }
 
+    /// <summary>The launcher has taken a buffer that is bound at a key, or found none free.</summary>
+    internal void TellTaken(uint key, uint? buffer)
+    {
+        if (Wants(GuestEvents.Buffers))
+            _observer!.BufferTaken(key, buffer);
+    }
+
+    private bool Wants(GuestEvents events) => (_wanted & events) != 0;
+
     private void Wake()
     {
         _core.RequestAttention();
@@ -217,7 +228,8 @@ public sealed unsafe partial class Guest
         // A step leaves the breakpoint it stands on behind; running by steps, for an observer, must not run over any.
         if (!_stepOnce && _breakpoints.Contains(_cpu->Cs.Base + _cpu->Eip))
             return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Eip };
-        _observer?.Instruction();
+        if (Wants(GuestEvents.Instructions))
+            _observer!.Instruction();
         _times?.Enter(RunPhase.Guest);
         CpuExit exit = _core.Step();
         _times?.Enter(RunPhase.Engine);
@@ -229,12 +241,14 @@ public sealed unsafe partial class Guest
     private void BeforeCall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
     {
         _statistics.CountHypercall(kind, in call, _cpu->Eip, isAsync);
-        _observer?.Hypercall(kind, in call, isAsync);
+        if (Wants(GuestEvents.Hypercalls))
+            _observer!.Hypercall(kind, in call, isAsync);
     }
 
     private void BeforeTrap(in CpuExit exit)
     {
         _statistics.CountTrap(exit.Vector);
-        _observer?.Trap(exit.Vector, exit.ErrorCode, exit.FaultAddress);
+        if (Wants(GuestEvents.Traps))
+            _observer!.Trap(exit.Vector, exit.ErrorCode, exit.FaultAddress);
     }
 }

@@ -92,7 +92,8 @@ public sealed unsafe partial class Guest : IDisposable
     public void RaiseIrq(uint irq)
     {
         _irqsPending |= 1u << (int)irq;
-        _observer?.IrqRaised(irq);
+        if (Wants(GuestEvents.Interrupts))
+            _observer!.IrqRaised(irq);
     }
 
     /// <summary>Makes <see cref="Run"/> return soon (any thread), or lets it run again.</summary>
@@ -183,7 +184,7 @@ public sealed unsafe partial class Guest : IDisposable
                 _core.SetDeadline(++_rechecks, PendingIrqRecheck);
             else
                 _core.SetDeadline(_clockDeadline, TimeToClockEvent());
-            Handle(_stepOnce || _observer is { WantsInstructions: true } ? RunOne() : _core.Run());
+            Handle(_stepOnce || Wants(GuestEvents.Instructions) ? RunOne() : _core.Run());
         }
 
         return LetGo();

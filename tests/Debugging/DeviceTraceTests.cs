@@ -40,6 +40,23 @@ public sealed class DeviceTraceTests : IDisposable
         Assert.Contains(events, static e => Text(e, "result") == "Error");
     }
 
+    /// <summary>A disk takes one reply buffer for each request, at the key that the request was sent to.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [MemberData(nameof(Engines))]
+    public void BuffersAreTracedWhenTheyAreTaken(string engine)
+    {
+        string disk = _directory.File("disk", new byte[1 << 20]);
+        Run(["--engine=" + engine, .. Looking("dma", string.Empty), "--block=" + disk, "16m", Needs.Guest("conformance/block")]);
+        List<JsonElement> events = Events("dma", string.Empty);
+        List<JsonElement> taken = [.. events.Where(static e => Text(e, "event") == "take")];
+        Assert.Equal(Number(Device(string.Empty, 0), "requests"), taken.Count);
+        string key = Assert.Single(taken.Select(static e => Text(e, "key")).Distinct());
+        Assert.Equal(taken.Count, events.Count(e => Text(e, "event") == "send" && Text(e, "key") == key));
+
+        // The second request is the first that reads: 512 bytes. The irq of a buffer taken stands where used_len will.
+        Assert.Matches("^0x[0-9a-f]{8}: used 1, 0x[0-9a-f]{8}\\+512$", Text(taken[1], "buffer"));
+    }
+
     /// <summary>Two devices of one guest on one network: what the first sends the second receives.</summary>
     [TheoryNeeding(Need.Launcher, Need.Guests)]
     [MemberData(nameof(Engines))]

@@ -57,7 +57,7 @@ public sealed class StatisticsTests : IDisposable
     public void AnObserverSeesEverySystemCall(string engine)
     {
         IGuestObserver observer = Substitute.For<IGuestObserver>();
-        observer.WantsSystemCalls.Returns(true);
+        observer.Wants.Returns(GuestEvents.Traps | GuestEvents.SystemCalls);
         GuestStatistics counted = RunKnownGuest(engine, observer);
         observer.Received(SystemCalls + 1).Trap(Vectors.SystemCall, 0, 0);
         observer.Received(3).Trap(6, 0, 0);

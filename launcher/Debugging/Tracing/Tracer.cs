@@ -38,10 +38,13 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     public TraceCategories Categories { get; set; }
 
     /// <inheritdoc/>
-    public bool WantsInstructions => Has(TraceCategories.Exec);
-
-    /// <inheritdoc/>
-    public bool WantsSystemCalls => Has(TraceCategories.Traps);
+    public GuestEvents Wants =>
+        If(TraceCategories.Hypercalls | TraceCategories.Async | TraceCategories.Mmu | TraceCategories.Dma, GuestEvents.Hypercalls)
+        | If(TraceCategories.Interrupts, GuestEvents.Interrupts)
+        | If(TraceCategories.Traps | TraceCategories.Mmu, GuestEvents.Traps)
+        | If(TraceCategories.Traps, GuestEvents.SystemCalls)
+        | If(TraceCategories.Dma, GuestEvents.Buffers)
+        | If(TraceCategories.Exec, GuestEvents.Instructions);
 
     /// <summary>Looks at a guest from now on. On the thread that owns it.</summary>
     public void Attach(Guest guest)
@@ -250,6 +253,8 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
 
     private static bool IsPaging(HypercallKind kind) =>
         kind is HypercallKind.NewPageTable or HypercallKind.FlushTlb or HypercallKind.SetPte or HypercallKind.SetPmd;
+
+    private GuestEvents If(TraceCategories any, GuestEvents events) => Has(any) ? events : GuestEvents.None;
 
     private bool Has(TraceCategories category) => (Categories & category) != 0;
 
