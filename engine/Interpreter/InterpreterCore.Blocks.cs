@@ -38,6 +38,12 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Counts how often all blocks were thrown away: a pointer to an op does not survive that.</summary>
     internal uint Epoch { get; private set; }
 
+    /// <summary>Blocks decoded so far.</summary>
+    internal long BlocksDecoded { get; private set; }
+
+    /// <summary>Room that decoded code takes now.</summary>
+    internal long DecodedBytes => (byte*)_arenaNext - (byte*)_arena;
+
     /// <summary>The mode that code is decoded for now.</summary>
     internal CodeMode Mode => _mode;
 
@@ -220,6 +226,7 @@ public sealed unsafe partial class InterpreterCore
         if (_blockCount == _blocks.Length)
             Array.Resize(ref _blocks, _blocks.Length * 2);
         int id = _blockCount++;
+        BlocksDecoded++;
         block.NextInHash = _hash[bucket];
         _hash[bucket] = id;
         block.NextInFrame = MarkCode(block.Physical, block.Bytes, id);

@@ -146,6 +146,7 @@ public sealed unsafe partial class TranslatorCore
 
     private void Evict(AddressSpace space)
     {
+        _windowsGivenUp++;
         space.Window.Clear();
         _spareWindows.Push(space.Window);
         _spaces.Remove(space.PageDirectory);
@@ -427,8 +428,10 @@ public sealed unsafe partial class TranslatorCore
             return;
         foreach (AddressSpace space in _spaces.Values)
         {
-            if (space.Window != keep && space.Window.Mappings > 1)
-                Empty(space);
+            if (space.Window == keep || space.Window.Mappings <= 1)
+                continue;
+            Empty(space);
+            _windowsGivenUp++;
         }
 
         if (keep.Mappings > _mappingLimit / 2)

@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
@@ -29,7 +30,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly EmittedRegion* _region;
     private readonly EmittedRegion* _systemCallRegion;
     private readonly EmittedRegion* _interruptReturnRegion;
-    private readonly long[] _exits = new long[16];
     private long _deadline;
     private bool _deadlineSpent;
     private bool _flagsAreNative;
@@ -119,7 +119,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
+            Times?.Enter(RunPhase.Guest);
             _stubs.Enter(cpu);
+            Times?.Enter(RunPhase.Engine);
             cpu->FloatResume = 0;
             progress |= cpu->ExitReason != (uint)TranslatedExit.NotEntered;
 
@@ -331,7 +333,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
         uint linear = (uint)offset;
         bool write = (Cpu->FaultError & 2) != 0;
-        switch (TryMap(linear, write, out uint errorCode, out string? killReason))
+        MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
+        _missed[(int)result]++;
+        switch (result)
         {
             case MapResult.Unknown:
                 return false;
