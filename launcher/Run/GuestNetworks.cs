@@ -66,6 +66,14 @@ public sealed class GuestNetworks : IDisposable
             shared.Follow(bindings);
     }
 
+    /// <summary>Tells those behind the networks whom to expect.</summary>
+    /// <param name="guestId">The number of which the guest's driver makes its address.</param>
+    public void Introduce(ushort guestId)
+    {
+        foreach (IPacketLink link in _ends.OfType<IPacketLink>())
+            link.MeetGuest(MacAddress.OfGuest(guestId));
+    }
+
     /// <summary>Leaves all networks.</summary>
     public void Dispose()
     {

@@ -169,6 +169,7 @@ public sealed class GuestSession : IDisposable
         if (_options.GuestId is { } guestId)
             channel.GuestId = guestId;
         GuestNetworks.Follow(bus, channel);
+        _networks.Introduce(channel.GuestId);
         long answer = channel.Initialize(
             (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
         if (answer < 0)
