@@ -134,6 +134,18 @@ public sealed class TapTests : IDisposable
         Assert.DoesNotContain("tap", Network.Ip("link"), StringComparison.Ordinal);
     }
 
+    /// <summary>Without the device there is no tap: whether it is missing, not for everybody, or not the driver's.</summary>
+    [NetFact(NetNeed.Taps, NetNeed.OtherUser)]
+    public void WithoutTheDeviceItIsSaidWhatHelps()
+    {
+        string missing = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && exec \"$@\"", "sh", Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("cannot open /dev/net/tun: no such file or directory; the host has no tun driver loaded: modprobe tun", missing, StringComparison.Ordinal);
+        string forbidden = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 && exec \"$@\"", "sh", .. OtherUser.WithoutPrivileges, Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("cannot open /dev/net/tun: permission denied; ask for the right to open it", forbidden, StringComparison.Ordinal);
+        string driverless = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 511 77 && exec \"$@\"", "sh", Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("the host's kernel has no tun driver", driverless, StringComparison.Ordinal);
+    }
+
     /// <summary>What went over the wire is in the capture, and tcpdump reads it.</summary>
     [NetFact(NetNeed.Taps, NetNeed.Tcpdump)]
     public void TcpdumpReadsTheCapture()
