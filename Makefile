@@ -22,16 +22,16 @@ all: launcher guests
 
 launcher: $(OUT)/lguest
 
-# ReadyToRun: compiled ahead, so that it starts fast. The compiler for that is a package; where no registry has it, the
-# launcher is published without, starts slower, and says so here.
+# Compiled ahead (ReadyToRun), so that it starts fast, and with its own runtime. Compiler and runtime are packages; where no
+# registry has them, the launcher is published without, starts slower, and says so here.
+PUBLISH = $(DOTNET) publish launcher -c Release -r linux-x64 -p:DebugType=none -v quiet -o $(OUT)
 $(OUT)/lguest: $(CS_SOURCES)
 	@mkdir -p $(OUT)
-	@if $(DOTNET) publish launcher -c Release -r linux-x64 --self-contained false -p:PublishReadyToRun=true \
-		-p:DebugType=none -v quiet -o $(OUT) >$(OUT)/publish.log 2>&1; then \
+	@if $(PUBLISH) --self-contained true >$(OUT)/publish.log 2>&1; then \
 		echo "out/lguest is ready"; \
-	elif grep -qi crossgen $(OUT)/publish.log; then \
-		echo "note: no package Microsoft.NETCore.App.Crossgen2 to be had; out/lguest will start slower"; \
-		$(DOTNET) publish launcher -c Release -r linux-x64 --self-contained false -p:DebugType=none -v quiet -o $(OUT); \
+	elif grep -q 'NU110[0-9]' $(OUT)/publish.log; then \
+		echo "note: not all packages to compile it ahead are to be had; out/lguest will start slower"; \
+		$(PUBLISH) --self-contained false; \
 	else \
 		cat $(OUT)/publish.log; exit 1; \
 	fi

@@ -38,6 +38,9 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     public bool HoldsInput => !port.Held.IsEmpty;
 
     /// <inheritdoc/>
+    public Action<uint>? Delivered { get; set; }
+
+    /// <inheritdoc/>
     public void Attach(GuestMemory memory, uint firstPage) => _memory = memory;
 
     /// <inheritdoc/>
@@ -76,9 +79,11 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
             }
 
             port.Take(given);
-            if (given > 0)
-                _ = channel.RaiseIrq(irq);
-            return given > 0;
+            if (given == 0)
+                return false;
+            Delivered?.Invoke((uint)given);
+            _ = channel.RaiseIrq(irq);
+            return true;
         }
         catch (GuestAddressException wrong)
         {

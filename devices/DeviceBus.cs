@@ -18,6 +18,7 @@ public sealed class DeviceBus
     private readonly List<IInputDevice> _inputs = [];
     private readonly GuestVector _sent = new();
     private uint _nextPage;
+    private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
     /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
@@ -37,7 +38,17 @@ public sealed class DeviceBus
     }
 
     /// <summary>Who sees what goes through the bus; null: nobody.</summary>
-    public IDeviceObserver? Observer { get; set; }
+    /// <remarks>To be set when all devices are there.</remarks>
+    public IDeviceObserver? Observer
+    {
+        get => _observer;
+        set
+        {
+            _observer = value;
+            foreach (IInputDevice input in _inputs)
+                input.Delivered = value == null ? null : bytes => value.Delivered(input, bytes);
+        }
+    }
 
     /// <summary>The devices, by index.</summary>
     public IReadOnlyList<IGuestDevice> Devices => _devices;
@@ -98,12 +109,12 @@ public sealed class DeviceBus
         {
             if (!device.Watches(key))
                 continue;
-            Observer?.Sending(device, dmaAddress);
+            _observer?.Sending(device, dmaAddress);
             uint used = device.HandleOutput(channel, key, _sent);
 
             // used_len is the structure's first word.
             _memory.WriteUInt32(dmaAddress, used);
-            Observer?.Sent(device, used);
+            _observer?.Sent(device, used);
             return;
         }
 

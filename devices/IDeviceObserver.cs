@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 namespace Lguest.Devices;
 
-/// <summary>Sees what a guest sends its devices, on the thread that owns the guest.</summary>
+/// <summary>Sees what goes between a guest and its devices, on the thread that owns the guest.</summary>
 public interface IDeviceObserver
 {
     /// <summary>A device is about to look at what the guest sent.</summary>
@@ -13,4 +13,9 @@ public interface IDeviceObserver
     /// <param name="device">Which.</param>
     /// <param name="used">Bytes that it took; a disk's answer is in its page.</param>
     void Sent(IGuestDevice device, uint used);
+
+    /// <summary>A device has put input into a buffer of the guest's: a packet, or what was typed.</summary>
+    /// <param name="device">Which.</param>
+    /// <param name="bytes">How much.</param>
+    void Delivered(IGuestDevice device, uint bytes);
 }

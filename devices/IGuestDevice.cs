@@ -46,6 +46,9 @@ public interface IInputDevice : IGuestDevice
     /// <summary>Whether there is any point in polling: the input has not ended, and there is room to put it.</summary>
     bool WantsInput { get; }
 
+    /// <summary>Told of each piece of input that the guest got, with its bytes; null: nobody asks.</summary>
+    Action<uint>? Delivered { get; set; }
+
     /// <summary>Input has been read that the guest had no buffer for: <see cref="Deliver"/> should be tried again.</summary>
     bool HoldsInput { get; }
 

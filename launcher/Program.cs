@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
@@ -14,6 +15,7 @@ public static class Program
     /// <summary>Starts here.</summary>
     public static int Main(string[] arguments)
     {
+        long start = Stopwatch.GetTimestamp();
         try
         {
             if (arguments is ["ctl", ..])
@@ -30,7 +32,7 @@ public static class Program
                     HostOutput.Write(1, $"lguest {Version}\n");
                     return ExitStatus.Success;
                 default:
-                    return Launch(options);
+                    return Launch(options, start);
             }
         }
         catch (LaunchException failure)
@@ -50,9 +52,9 @@ public static class Program
 
     private static string Version => typeof(Program).Assembly.GetName().Version?.ToString(3) ?? "?";
 
-    private static int Launch(LaunchOptions options)
+    private static int Launch(LaunchOptions options, long start)
     {
-        using GuestSession session = new(options, HostOutput.Say);
+        using GuestSession session = new(options, HostOutput.Say, start);
 
         // An exception on any other thread ends the process without asking our callers: the terminal first.
         AppDomain.CurrentDomain.UnhandledException += (_, _) => session.Dispose();

@@ -52,6 +52,13 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     public bool HoldsInput => _receiver.Pending;
 
     /// <inheritdoc/>
+    public Action<uint>? Delivered
+    {
+        get => _receiver.Delivered;
+        set => _receiver.Delivered = value;
+    }
+
+    /// <inheritdoc/>
     public void Attach(GuestMemory memory, uint firstPage)
     {
         Span<byte> slot = memory.Write(firstPage, MacAddress.Size);

@@ -34,6 +34,9 @@ internal sealed class PacketReceiver(IPacketSource source, NetCounters counters,
     /// <summary>Raise the irq even when every buffer is full: for a peer's packet that gives the guest its second chance.</summary>
     public bool RemindsWhenFull { get; init; }
 
+    /// <summary>Told of each packet that the guest got.</summary>
+    public Action<uint>? Delivered { get; set; }
+
     /// <summary>Where the guest binds its buffers.</summary>
     public void Attach(GuestMemory memory, uint key)
     {
@@ -98,6 +101,7 @@ internal sealed class PacketReceiver(IPacketSource source, NetCounters counters,
         counters.Received++;
         counters.ReceivedBytes += (uint)length;
         capture?.Record(_vector, length, PacketDirection.ToGuest);
+        Delivered?.Invoke((uint)length);
         return true;
     }
 

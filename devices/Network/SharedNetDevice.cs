@@ -42,6 +42,13 @@ public sealed unsafe class SharedNetDevice(SharedSegment segment, CaptureInterfa
     public bool HoldsInput => _receiver.Pending;
 
     /// <inheritdoc/>
+    public Action<uint>? Delivered
+    {
+        get => _receiver.Delivered;
+        set => _receiver.Delivered = value;
+    }
+
+    /// <inheritdoc/>
     public void Attach(GuestMemory memory, uint firstPage)
     {
         // A guest that restarts is not there until it says so.

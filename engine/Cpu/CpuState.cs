@@ -154,6 +154,9 @@ public unsafe struct CpuState
     /// <summary>Offset of <see cref="Scratch"/>.</summary>
     public const int ScratchOffset = 0x300;
 
+    /// <summary>Where <see cref="SystemCalls"/> is.</summary>
+    public const int SystemCallsOffset = 0x7F8;
+
     /// <summary>The general registers, indexed by <see cref="GeneralRegister"/>.</summary>
     [FieldOffset(0x00)]
     public fixed uint Registers[8];
@@ -397,6 +400,10 @@ public unsafe struct CpuState
     /// <summary>Translator: the kernel's stack for traps from ring 3.</summary>
     [FieldOffset(0x668)]
     public uint KernelStack;
+
+    /// <summary>Translator: system calls made without leaving translated code.</summary>
+    [FieldOffset(SystemCallsOffset)]
+    public ulong SystemCalls;
 
     /// <summary>A general register.</summary>
     public uint this[GeneralRegister register]

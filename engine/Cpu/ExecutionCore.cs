@@ -94,6 +94,15 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>The guest's GDT.</summary>
     public DescriptorTable Gdt { get; }
 
+    /// <summary>Hears when the guest's own code begins and ends to run; null: nobody asks for times.</summary>
+    public virtual RunClock? Times { get; set; }
+
+    /// <summary>System calls that were delivered without the hypervisor.</summary>
+    public virtual long DirectSystemCalls => 0;
+
+    /// <summary>What the core counts for itself. For the owner's thread.</summary>
+    public abstract IReadOnlyList<EngineCounter> Counters { get; }
+
     /// <summary>Runs guest code until something happens that is not the processor's own business.</summary>
     public abstract CpuExit Run();
 

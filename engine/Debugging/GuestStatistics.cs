@@ -29,6 +29,7 @@ public sealed class GuestStatistics
     private readonly long[] _exits = new long[Enum.GetValues<ExitKind>().Length];
     private readonly PastHypercall[] _past = new PastHypercall[Remembered];
     private long _sequence;
+    private long _directSystemCalls;
 
     /// <summary>Hypercalls by <c>int $0x1F</c>, by <see cref="HypercallKind"/>.</summary>
     public ReadOnlySpan<long> Hypercalls => _calls;
@@ -82,6 +83,13 @@ public sealed class GuestStatistics
     internal void CountTrap(uint vector) => _traps[vector & 0xFF]++;
 
     internal void CountExit(ExitKind kind) => _exits[(int)kind]++;
+
+    /// <summary>System calls that a core delivered by itself, all in all: they are traps like the others.</summary>
+    internal void SetDirectSystemCalls(long total)
+    {
+        _traps[Vectors.SystemCall] += total - _directSystemCalls;
+        _directSystemCalls = total;
+    }
 
     internal void CountSleep(long nanoseconds)
     {

@@ -4,14 +4,41 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Debugging;
 
+/// <summary>What an observer wants to hear of.</summary>
+[Flags]
+public enum GuestEvents
+{
+    /// <summary>Sleep and the end, of which every observer hears.</summary>
+    None = 0,
+
+    /// <summary>Hypercalls and their results.</summary>
+    Hypercalls = 0x01,
+
+    /// <summary>Irqs raised and delivered.</summary>
+    Interrupts = 0x02,
+
+    /// <summary>Traps and faults; of system calls, those that come to the hypervisor.</summary>
+    Traps = 0x04,
+
+    /// <summary>All system calls, with <see cref="Traps"/>: no engine then delivers any without the hypervisor.</summary>
+    SystemCalls = 0x08,
+
+    /// <summary>Buffers that the launcher takes.</summary>
+    Buffers = 0x10,
+
+    /// <summary>Every instruction: the guest then runs one by one, which is slow.</summary>
+    Instructions = 0x20,
+}
+
 /// <summary>
 /// Sees what passes between a guest and its hypervisor, as it happens, on the thread that owns the guest. There is one or none;
-/// none costs a comparison with null at places that are rare compared with the instructions between them.
+/// none, or one that wants something else, costs the test of a bit at places that are rare compared with the instructions
+/// between them.
 /// </summary>
 public interface IGuestObserver
 {
-    /// <summary>Whether <see cref="Instruction"/> is wanted: the guest then runs instruction by instruction, which is slow.</summary>
-    bool WantsInstructions { get; }
+    /// <summary>What it wants to hear of. Asked when it is put in place.</summary>
+    GuestEvents Wants { get; }
 
     /// <summary>A hypercall is about to be carried out.</summary>
     /// <param name="kind">Which; <see cref="HypercallKind.None"/> for a number that is none.</param>
@@ -45,7 +72,7 @@ public interface IGuestObserver
     /// <param name="buffer">Guest physical address of the <c>lguest_dma</c>; null: none was free.</param>
     void BufferTaken(uint key, uint? buffer);
 
-    /// <summary>One instruction is about to be executed. Only if <see cref="WantsInstructions"/>.</summary>
+    /// <summary>One instruction is about to be executed. Only if <see cref="Wants"/> says so.</summary>
     void Instruction();
 
     /// <summary>The guest is over.</summary>

@@ -164,7 +164,9 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
 
         try
         {
-            return guest.Dma.FindFree(key) is { } address ? address : -Errno.ENOENT;
+            uint? buffer = guest.Dma.FindFree(key);
+            guest.TellTaken(key, buffer);
+            return buffer is { } address ? address : -Errno.ENOENT;
         }
         catch (GuestAddressException e)
         {

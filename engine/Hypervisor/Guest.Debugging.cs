@@ -18,6 +18,7 @@ public sealed unsafe partial class Guest
     private readonly GuestStatistics _statistics = new();
     private readonly Mailbox _mailbox;
     private IGuestObserver? _observer;
+    private GuestEvents _wanted;
     private IGuestDebugger? _debugger;
     private GuestStop? _untold;
     private IReadOnlySet<uint> _breakpoints = new HashSet<uint>();
@@ -25,6 +26,8 @@ public sealed unsafe partial class Guest
     private bool _paused;
     private bool _stepOnce;
     private bool _endTold;
+    private bool _disposed;
+    private RunClock? _times;
 
     /// <summary>The processor. For the owner's thread.</summary>
     public ExecutionCore Core => _core;
@@ -60,7 +63,26 @@ public sealed unsafe partial class Guest
     public (uint Selector, uint Pointer, uint Pages) KernelStack => (_stackSelector, _stackPointer, _stackPages);
 
     /// <summary>What it has done so far.</summary>
-    public GuestStatistics Statistics => _statistics;
+    public GuestStatistics Statistics
+    {
+        get
+        {
+            if (!_disposed)
+                _statistics.SetDirectSystemCalls(_core.DirectSystemCalls);
+            return _statistics;
+        }
+    }
+
+    /// <summary>Hears what the owner's time is spent on; null: nobody asks. To be set before the guest runs.</summary>
+    public RunClock? Times
+    {
+        get => _times;
+        set
+        {
+            _times = value;
+            _core.Times = value;
+        }
+    }
 
     /// <summary>Whether it stands still. Set by <see cref="Pause()"/> and by stops, cleared by <see cref="Resume"/>.</summary>
     public bool IsPaused => _paused;
@@ -69,7 +91,12 @@ public sealed unsafe partial class Guest
     public IGuestObserver? Observer
     {
         get => _observer;
-        set => _observer = value;
+        set
+        {
+            _observer = value;
+            _wanted = value?.Wants ?? GuestEvents.None;
+            TellSystemCall();
+        }
     }
 
     /// <summary>Who is told when it stops; null: nobody. For the owner's thread.</summary>
@@ -142,6 +169,15 @@ public sealed unsafe partial class Guest
         return false;
     }
 
+    /// <summary>The launcher has taken a buffer that is bound at a key, or found none free.</summary>
+    internal void TellTaken(uint key, uint? buffer)
+    {
+        if (Wants(GuestEvents.Buffers))
+            _observer!.BufferTaken(key, buffer);
+    }
+
+    private bool Wants(GuestEvents events) => (_wanted & events) != 0;
+
     private void Wake()
     {
         _core.RequestAttention();
@@ -164,7 +200,9 @@ public sealed unsafe partial class Guest
             _debugger?.Stopped(in stop);
         }
 
+        _times?.Enter(RunPhase.Stopped);
         _wakeUp.Wait(-1);
+        _times?.Enter(RunPhase.Engine);
     }
 
     private long LetGo()
@@ -177,7 +215,9 @@ public sealed unsafe partial class Guest
     private void Sleep()
     {
         long before = _clock.Monotonic;
+        _times?.Enter(RunPhase.Idle);
         _wakeUp.Wait(TimeToClockEvent());
+        _times?.Enter(RunPhase.Engine);
         long slept = _clock.Monotonic - before;
         _statistics.CountSleep(slept);
         _observer?.Slept(slept);
@@ -188,8 +228,11 @@ public sealed unsafe partial class Guest
         // A step leaves the breakpoint it stands on behind; running by steps, for an observer, must not run over any.
         if (!_stepOnce && _breakpoints.Contains(_cpu->Cs.Base + _cpu->Eip))
             return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Eip };
-        _observer?.Instruction();
+        if (Wants(GuestEvents.Instructions))
+            _observer!.Instruction();
+        _times?.Enter(RunPhase.Guest);
         CpuExit exit = _core.Step();
+        _times?.Enter(RunPhase.Engine);
         if (_stepOnce && exit.Kind != ExitKind.Debug)
             Pause(new GuestStop(StopCause.Step));
         return exit;
@@ -198,12 +241,14 @@ public sealed unsafe partial class Guest
     private void BeforeCall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
     {
         _statistics.CountHypercall(kind, in call, _cpu->Eip, isAsync);
-        _observer?.Hypercall(kind, in call, isAsync);
+        if (Wants(GuestEvents.Hypercalls))
+            _observer!.Hypercall(kind, in call, isAsync);
     }
 
     private void BeforeTrap(in CpuExit exit)
     {
         _statistics.CountTrap(exit.Vector);
-        _observer?.Trap(exit.Vector, exit.ErrorCode, exit.FaultAddress);
+        if (Wants(GuestEvents.Traps))
+            _observer!.Trap(exit.Vector, exit.ErrorCode, exit.FaultAddress);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
@@ -103,7 +104,8 @@ public sealed unsafe partial class Guest
         HypercallKind kind = _abi.Decode(call.Eax);
         BeforeCall(kind, in call, isAsync);
         Call(kind, ref call.Eax, call.Edx, call.Ebx, call.Ecx);
-        _observer?.HypercallDone(kind, call.Eax);
+        if (Wants(GuestEvents.Hypercalls))
+            _observer!.HypercallDone(kind, call.Eax);
     }
 
     private void Call(HypercallKind kind, ref uint eax, uint edx, uint ebx, uint ecx)
@@ -297,11 +299,14 @@ public sealed unsafe partial class Guest
         TellSystemCall();
     }
 
-    /// <summary>A core that delivers system calls by itself must know how.</summary>
+    /// <summary>A core that delivers system calls by itself must know how; it does not while somebody wants to see each.</summary>
     private void TellSystemCall()
     {
+        if (_data == null)
+            return;
         Gate gate = _idt[Vectors.SystemCall];
-        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0;
+        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
+            && !Wants(GuestEvents.SystemCalls);
         _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, &_data->IrqEnabled);
     }
 

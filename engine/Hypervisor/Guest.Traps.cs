@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
@@ -53,7 +54,8 @@ public sealed unsafe partial class Guest
         {
             _irqsPending &= ~(1u << irq);
             _statistics.CountInterrupt(irq);
-            _observer?.IrqDelivered((uint)irq);
+            if (Wants(GuestEvents.Interrupts))
+                _observer!.IrqDelivered((uint)irq);
             Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Flags);
         }
 

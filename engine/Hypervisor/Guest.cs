@@ -92,7 +92,8 @@ public sealed unsafe partial class Guest : IDisposable
     public void RaiseIrq(uint irq)
     {
         _irqsPending |= 1u << (int)irq;
-        _observer?.IrqRaised(irq);
+        if (Wants(GuestEvents.Interrupts))
+            _observer!.IrqRaised(irq);
     }
 
     /// <summary>Makes <see cref="Run"/> return soon (any thread), or lets it run again.</summary>
@@ -107,6 +108,36 @@ public sealed unsafe partial class Guest : IDisposable
     /// <param name="answer">8 bytes: address and key of the DMA that the guest sent.</param>
     /// <returns>8, −EAGAIN, −ENOENT or −ERESTART: see <see cref="IGuestChannel.Read"/>.</returns>
     public long Run(Span<byte> answer)
+    {
+        _times?.Enter(RunPhase.Engine);
+        try
+        {
+            return RunUntilNeeded(answer);
+        }
+        finally
+        {
+            _times?.Enter(RunPhase.Devices);
+        }
+    }
+
+    /// <summary>Ends the guest, for the first reason given.</summary>
+    public void Kill(string reason) => _dead ??= reason;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // What was counted is still there to be read.
+        _ = Statistics;
+        _disposed = true;
+        _mailbox.Close();
+        _core.Dispose();
+        _wakeUp.Dispose();
+    }
+
+    /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
+    private static string Hex(uint value) => $"0x{value:x}";
+
+    private long RunUntilNeeded(Span<byte> answer)
     {
         // The launcher has taken the DMA of the last time.
         _dmaPending = false;
@@ -153,25 +184,11 @@ public sealed unsafe partial class Guest : IDisposable
                 _core.SetDeadline(++_rechecks, PendingIrqRecheck);
             else
                 _core.SetDeadline(_clockDeadline, TimeToClockEvent());
-            Handle(_stepOnce || _observer is { WantsInstructions: true } ? RunOne() : _core.Run());
+            Handle(_stepOnce || Wants(GuestEvents.Instructions) ? RunOne() : _core.Run());
         }
 
         return LetGo();
     }
-
-    /// <summary>Ends the guest, for the first reason given.</summary>
-    public void Kill(string reason) => _dead ??= reason;
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _mailbox.Close();
-        _core.Dispose();
-        _wakeUp.Dispose();
-    }
-
-    /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
-    private static string Hex(uint value) => $"0x{value:x}";
 
     /// <summary>
     /// Instructions until the next look around. Short when an irq waits for the guest to turn interrupts on (it does that

@@ -17,7 +17,8 @@ internal static unsafe class FloatOps
     public static MicroOp* Execute(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         FloatingPointOperation operation = core.FloatOperation(op->Immediate);
-        CheckAvailable(core, cpu, operation);
+        if (Unavailable(cpu, operation) is var unavailable and not 0)
+            return core.RaiseQuietly(op, unavailable);
         uint address = 0;
         int bytes = operation.OperandBytes;
         if (bytes != 0)
@@ -44,8 +45,8 @@ internal static unsafe class FloatOps
     /// <summary>Goes in front of working out an address that can fault by itself.</summary>
     public static MicroOp* CheckAvailable(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        CheckAvailable(core, cpu, core.FloatOperation(op->Immediate));
-        return op + 1;
+        byte unavailable = Unavailable(cpu, core.FloatOperation(op->Immediate));
+        return unavailable != 0 ? core.RaiseQuietly(op, unavailable) : op + 1;
     }
 
     /// <summary>CLFLUSH: nothing but a read that may fault.</summary>
@@ -63,13 +64,8 @@ internal static unsafe class FloatOps
     }
 
     // No unit, or an exception left behind by an earlier instruction, comes before anything that is wrong with the operand.
-    private static void CheckAvailable(InterpreterCore core, CpuState* cpu, FloatingPointOperation operation)
-    {
-        if (cpu->TaskSwitched != 0)
-            throw core.Raise(DeviceNotAvailable);
-        if (operation.IsHeldUp(cpu))
-            throw core.Raise(MathFault);
-    }
+    private static byte Unavailable(CpuState* cpu, FloatingPointOperation operation) =>
+        cpu->TaskSwitched != 0 ? DeviceNotAvailable : operation.IsHeldUp(cpu) ? MathFault : (byte)0;
 
     private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;
 }

@@ -864,6 +864,10 @@ internal sealed unsafe partial class InstructionSelector
             || (TStep.Target && !IsFlat(SegmentName.Es, TStep.Writes));
         _proto.Extra = (byte)source;
         _proto.Second = (address16 ? StringOps.Address16 : 0) | (segments ? StringOps.Segments : 0);
+
+        // The other operand's segment may be found wanting behind a fault.
+        if (_proto.Second != 0)
+            _proto.Quiet = 0;
         if (!i.HasRepPrefix && !i.HasRepnePrefix)
             return &StringOps.Once<TStep, TWidth>;
         _proto.Immediate = i.HasRepnePrefix ? 0u : 1;

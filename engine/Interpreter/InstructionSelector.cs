@@ -39,6 +39,7 @@ internal sealed unsafe partial class InstructionSelector
             Position = (ushort)position,
             Base = CpuState.ZeroOffset,
             Index = CpuState.ZeroOffset,
+            Quiet = IsQuiet(in instruction) ? (byte)1 : (byte)0,
         };
         Handler handler = Select(in instruction);
         if (handler == null)
@@ -141,8 +142,41 @@ internal sealed unsafe partial class InstructionSelector
         if (bitIndex != Register.None)
             address.Destination = Offset(bitIndex);
         address.Handler = &SegmentOps.WorkOutAddress;
+        address.Quiet = 0;
         *_op++ = address;
         _proto.Base = CpuState.EffectiveAddressOffset;
+    }
+
+    /// <summary>
+    /// Whether an instruction can be taken back after a page fault (<see cref="MicroOp.Quiet"/>). Behind its fault it must not
+    /// find anything else to raise either: so only with flat segments, and of the instructions that go on to raise, none.
+    /// </summary>
+    private bool IsQuiet(in Instruction i)
+    {
+        const CodeMode unusual = CodeMode.DsNotFlat | CodeMode.EsNotFlat | CodeMode.SsNotFlat | CodeMode.Code16 | CodeMode.AlignmentCheck;
+        if ((_core.Mode & unusual) != 0)
+            return false;
+        if (i.IsStringInstruction)
+            return i.Mnemonic is not (Mnemonic.Insb or Mnemonic.Insw or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsw or Mnemonic.Outsd);
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Push or Mnemonic.Leave:
+                return true;
+            case Mnemonic.Pop:
+                return i.Op0Register.IsGPR32();
+            case Mnemonic.Call or Mnemonic.Jmp:
+                return i.IsCallNear || i.IsCallNearIndirect || i.IsJmpNearIndirect;
+            case Mnemonic.Ret:
+                return i.Code is Code.Retnd or Code.Retnd_imm16;
+            case Mnemonic.Mov or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Imul:
+            case Mnemonic.Add or Mnemonic.Or or Mnemonic.Adc or Mnemonic.Sbb or Mnemonic.And or Mnemonic.Sub or Mnemonic.Xor:
+            case Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec or Mnemonic.Not or Mnemonic.Neg:
+            case Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar:
+                return (IsMemory(in i, 0) || (i.OpCount > 1 && IsMemory(in i, 1))) && !i.Op0Register.IsSegmentRegister();
+            default:
+                // SETcc and CMOVcc.
+                return i.ConditionCode != ConditionCode.None && (IsMemory(in i, 0) || (i.OpCount > 1 && IsMemory(in i, 1)));
+        }
     }
 
     private static int Width(in Instruction i, int operand)

@@ -20,7 +20,10 @@ public sealed unsafe partial class InterpreterCore
     private const int GranuleShift = 6;
     private const int ArenaOps = 600_000;
 
+    private const int JumpPageWords = 64;
+
     private readonly BlockBuilder _builder;
+    private readonly ulong[] _jumpPages = new ulong[JumpPageWords];
     private Block[] _blocks = new Block[1024];
     private int _blockCount = 1; // 0 = none
     private int* _hash;
@@ -34,6 +37,12 @@ public sealed unsafe partial class InterpreterCore
 
     /// <summary>Counts how often all blocks were thrown away: a pointer to an op does not survive that.</summary>
     internal uint Epoch { get; private set; }
+
+    /// <summary>Blocks decoded so far.</summary>
+    internal long BlocksDecoded { get; private set; }
+
+    /// <summary>Room that decoded code takes now.</summary>
+    internal long DecodedBytes => (byte*)_arenaNext - (byte*)_arena;
 
     /// <summary>The mode that code is decoded for now.</summary>
     internal CodeMode Mode => _mode;
@@ -51,13 +60,14 @@ public sealed unsafe partial class InterpreterCore
         }
     }
 
-    /// <summary>The block at an EIP of the current mode, decoded if need be. Faults when it cannot be fetched.</summary>
+    /// <summary>The block at an EIP of the current mode, decoded if need be; null with an exit when it cannot be fetched.</summary>
     internal MicroOp* FindBlock(uint eip)
     {
         JumpEntry* jump = Jump(Cpu, eip);
         if (jump->Eip == eip && jump->Key == Cpu->JumpKey)
             return jump->First;
-        uint physical = TranslateFetch(eip);
+        if (!TryTranslateFetch(eip, out uint physical))
+            return null;
         int bucket = Bucket(physical);
         for (int id = _hash[bucket]; id != 0; id = _blocks[id].NextInHash)
         {
@@ -179,6 +189,8 @@ public sealed unsafe partial class InterpreterCore
     private MicroOp* BranchSlow(CpuState* cpu, MicroOp* op, uint target)
     {
         cpu->Eip = target;
+        if (_faultPending)
+            return null;
         if (_stepping || (_mode & CodeMode.Single) != 0 || ((target ^ op->Eip) & ~Page.OffsetMask) != 0)
             return JumpTo(cpu, target, 0);
         _current = null;
@@ -197,8 +209,13 @@ public sealed unsafe partial class InterpreterCore
         jump->Eip = eip;
         jump->Key = Cpu->JumpKey;
         jump->First = first;
+        _jumpPages[(eip >> (Page.Shift + 6)) & (JumpPageWords - 1)] |= 1UL << (int)(eip >> Page.Shift);
         return first;
     }
+
+    /// <summary>Whether the table of jumps may have something of a page.</summary>
+    private bool WasJumpedTo(uint linear) =>
+        (_jumpPages[(linear >> (Page.Shift + 6)) & (JumpPageWords - 1)] >> (int)(linear >> Page.Shift) & 1) != 0;
 
     private MicroOp* AddBlock(uint eip, uint physical, int bucket)
     {
@@ -209,6 +226,7 @@ public sealed unsafe partial class InterpreterCore
         if (_blockCount == _blocks.Length)
             Array.Resize(ref _blocks, _blocks.Length * 2);
         int id = _blockCount++;
+        BlocksDecoded++;
         block.NextInHash = _hash[bucket];
         _hash[bucket] = id;
         block.NextInFrame = MarkCode(block.Physical, block.Bytes, id);
@@ -222,7 +240,11 @@ public sealed unsafe partial class InterpreterCore
     {
         uint frame = physical >> Page.Shift;
         if (_granules[frame] == 0)
+        {
             ForgetFastWrites(physical & ~Page.OffsetMask);
+            ForeignCode?.Decoded(physical & ~Page.OffsetMask);
+        }
+
         _granules[frame] |= GranuleMask(physical & Page.OffsetMask, bytes);
         int next = _frameBlocks[frame];
         _frameBlocks[frame] = id;
@@ -319,6 +341,7 @@ public sealed unsafe partial class InterpreterCore
         if (_generation == 0)
             NativeMemory.Clear(Cpu->JumpCache, JumpCacheBytes);
         Cpu->JumpKey = (_generation << 8) | (uint)_mode;
+        _jumpPages.AsSpan().Clear();
     }
 
     private void ForgetBlocks()

@@ -14,6 +14,8 @@ namespace Lguest.Engine.Interpreter;
 /// one load, one compare. It holds what the walk of the guest's tables found until the guest says that it changed them; a page
 /// is writable in it only when its Dirty bit is set already and no decoded code lies in its frame, so that the slow path sees
 /// every first write and every write that may change code.
+/// <para>How a page fault leaves an instruction: by an exception, which costs microseconds; or, where faults are what is
+/// expected, quietly: see <c>InterpreterCore.Quiet.cs</c>.</para>
 /// </summary>
 public sealed unsafe partial class InterpreterCore
 {
@@ -21,11 +23,15 @@ public sealed unsafe partial class InterpreterCore
     private const int TlbBytes = TlbEntries * 16;
     private const uint InvalidTag = 1;
 
+    /// <summary>So many entries are forgotten one by one, more all at once.</summary>
+    private const int FewFills = 64;
+
     private byte* _tables;
     private byte* _kernelTlb;
     private byte* _userTlb;
     private uint _pageDirectory;
-    private bool _tlbUsed = true;
+    private int _fillCount;
+    private nint* _fills;
 
     // A read-modify-write that cannot be done in place: a copy, and where it goes.
     private byte* _rmwBuffer;
@@ -42,27 +48,31 @@ public sealed unsafe partial class InterpreterCore
     /// <inheritdoc/>
     public override void FlushTlb()
     {
-        // Often flushed twice without a look in between, when another core runs the guest.
-        if (!_tlbUsed)
+        // When another core runs the guest there is little in it, or nothing.
+        if (_fillCount == 0)
             return;
-        _tlbUsed = false;
+        if (_fillCount <= FewFills)
+        {
+            for (int i = 0; i < _fillCount; i++)
+                Forget((TlbEntry*)_fills[i]);
+        }
+        else
+        {
+            // All ones is a tag that no page has, since its low bits are set.
+            NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
+        }
 
-        // All ones is a tag that no page has, since its low bits are set.
-        NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
+        _fillCount = 0;
         ForgetJumps();
     }
 
     /// <inheritdoc/>
     public override void InvalidatePage(uint linear)
     {
-        foreach (nint tlb in (ReadOnlySpan<nint>)[(nint)_kernelTlb, (nint)_userTlb])
-        {
-            TlbEntry* entry = Entry((byte*)tlb, linear);
-            entry->ReadTag = InvalidTag;
-            entry->WriteTag = InvalidTag;
-        }
-
-        ForgetJumps();
+        Forget(Entry(_kernelTlb, linear));
+        Forget(Entry(_userTlb, linear));
+        if (WasJumpedTo(linear))
+            ForgetJumps();
     }
 
     /// <summary>Reads a value of 1, 2 or 4 bytes at a linear address, zero-extended.</summary>
@@ -132,12 +142,16 @@ public sealed unsafe partial class InterpreterCore
         uint inPage = Page.Size - (address & Page.OffsetMask);
         if ((uint)size <= inPage)
         {
-            StoreBytes(Translate(address, write: true), size, value);
+            byte* place = Translate(address, write: true);
+            if (!_faultPending)
+                StoreBytes(place, size, value);
             return;
         }
 
         byte* low = Translate(address, write: true);
         byte* high = Translate(address + inPage, write: true);
+        if (_faultPending)
+            return;
         StoreBytes(low, (int)inPage, value);
         StoreBytes(high, size - (int)inPage, value >> (int)(inPage * 8));
     }
@@ -208,6 +222,24 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Guest physical address of a linear one, for fetching code.</summary>
     internal uint TranslateFetch(uint linear) => (uint)(Translate(linear, write: false) - Memory.Base);
 
+    /// <summary>The same for the first byte of an instruction, without an exception: a fault becomes the exit.</summary>
+    /// <returns>Whether it can be fetched.</returns>
+    internal bool TryTranslateFetch(uint linear, out uint physical)
+    {
+        TlbEntry* entry = Entry(Cpu->Tlb, linear);
+        if (entry->ReadTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: false, Cpu->Cpl == 3, entry))
+        {
+            _current = null;
+            TakeFault(_fault);
+            _hasExit = true;
+            physical = 0;
+            return false;
+        }
+
+        physical = (uint)((byte*)(entry->Addend + (nint)linear) - Memory.Base);
+        return true;
+    }
+
     /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason)
     {
@@ -226,15 +258,16 @@ public sealed unsafe partial class InterpreterCore
             // Byte by byte, since a stack that is not aligned may cross a page here.
             for (int i = 0; i < sizeof(uint); i++)
             {
-                WalkResult result = PageWalk.Walk(Memory, _pageDirectory, top + (uint)i, write: true, user: false, out Translation found);
-                if (result != WalkResult.Ok)
+                uint linear = top + (uint)i;
+                entry = Entry(_kernelTlb, linear);
+                if (entry->WriteTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: true, user: false, entry))
                 {
                     bad = top;
-                    killReason = found.KillReason;
+                    killReason = _fault.KillReason;
                     return false;
                 }
 
-                StoreBytes(Memory.Base + found.Frame + ((top + (uint)i) & Page.OffsetMask), 1, word >> (8 * i));
+                StoreBytes((byte*)(entry->Addend + (nint)linear), 1, word >> (8 * i));
             }
         }
 
@@ -297,15 +330,31 @@ public sealed unsafe partial class InterpreterCore
 
     private byte* TranslateMiss(uint linear, bool write, bool user, TlbEntry* entry)
     {
-        switch (PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found))
+        if (_faultPending)
+            return _nowhere;
+        if (!TryFill(linear, write, user, entry))
+            return FaultIn(Cpu);
+        if (user)
+            ForeignCode?.Touched(linear >> Page.Shift);
+        return (byte*)(entry->Addend + (nint)linear);
+    }
+
+    /// <summary>Fills an entry of the table, if the guest's tables have something for it; else <see cref="_fault"/> says why not.</summary>
+    private bool TryFill(uint linear, bool write, bool user, TlbEntry* entry)
+    {
+        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
+        if (result != WalkResult.Ok)
         {
-            case WalkResult.Fault:
-                throw Raise(14, found.ErrorCode, linear);
-            case WalkResult.Kill:
-                throw Kill(found.KillReason!);
+            _fault.Vector = 14;
+            _fault.ErrorCode = found.ErrorCode;
+            _fault.Address = linear;
+            _fault.KillReason = found.KillReason;
+            return false;
         }
 
-        _tlbUsed = true;
+        if (_fillCount < FewFills)
+            _fills[_fillCount] = (nint)entry;
+        _fillCount++;
         uint page = linear & ~Page.OffsetMask;
         entry->ReadTag = page;
         entry->WriteTag = (found.Rights & PageFlags.Writable) != 0 && (found.Entry & PageFlags.Dirty) != 0 && !HasCode(found.Frame)
@@ -314,20 +363,32 @@ public sealed unsafe partial class InterpreterCore
         entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
         if (_watchpoints.Length != 0 && IsWatchedPage(page))
             entry->ReadTag = entry->WriteTag = InvalidTag;
-        return (byte*)(entry->Addend + (nint)linear);
+        return true;
+    }
+
+    private static void Forget(TlbEntry* entry)
+    {
+        entry->ReadTag = InvalidTag;
+        entry->WriteTag = InvalidTag;
     }
 
     private void AllocateTables()
     {
-        _tables = (byte*)NativeMemory.AlignedAlloc((nuint)((TlbBytes * 2) + JumpCacheBytes + 64), 4096);
+        _tables = (byte*)NativeMemory.AlignedAlloc((nuint)((TlbBytes * 3) + JumpCacheBytes + (2 * NowhereBytes) + (FewFills * sizeof(nint))), 4096);
         _kernelTlb = _tables;
         _userTlb = _tables + TlbBytes;
         Cpu->JumpCache = _userTlb + TlbBytes;
-        _rmwBuffer = Cpu->JumpCache + JumpCacheBytes;
+        _emptyTlb = Cpu->JumpCache + JumpCacheBytes;
+        _rmwBuffer = _emptyTlb + TlbBytes;
+        _nowhere = _rmwBuffer + NowhereBytes;
+        _fills = (nint*)(_nowhere + NowhereBytes);
         NativeMemory.Clear(Cpu->JumpCache, JumpCacheBytes);
+        NativeMemory.Clear(_rmwBuffer, 2 * NowhereBytes);
+        NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
+        NativeMemory.Fill(_emptyTlb, TlbBytes, 0xFF);
         Cpu->Tlb = _kernelTlb;
         AllocateBlocks();
-        FlushTlb();
+        ForgetJumps();
     }
 
     private void FreeTables()

@@ -12,11 +12,17 @@ internal interface IForeignCode
 
     /// <summary>Somebody is about to write these bytes, all of one page.</summary>
     void WillChange(uint physical, int size);
+
+    /// <summary>The interpreter has decoded something of this frame: from now on it must see who writes there.</summary>
+    void Decoded(uint frame);
+
+    /// <summary>Ring 3 has come to a page that the interpreter's table did not have.</summary>
+    void Touched(uint page);
 }
 
 /// <summary>
-/// The interpreter as another engine's stepper: it executes single instructions on the same registers, and leaves no decoded
-/// blocks behind that writes past it could make stale.
+/// The interpreter inside another engine: it executes single instructions, or runs for a while, on the same registers. Both
+/// tell each other where they have code of the guest's, so that a write is seen by whichever has it.
 /// </summary>
 public sealed unsafe partial class InterpreterCore
 {
@@ -39,7 +45,7 @@ public sealed unsafe partial class InterpreterCore
         {
             _current = null;
             MicroOp* op = ops != null ? ops : _builder.BuildSingle(Cpu->Eip);
-            RunBlocks(Cpu, op);
+            RunBlocksQuietly(Cpu, op);
             exit = _exit;
             return _hasExit;
         }
@@ -60,13 +66,6 @@ public sealed unsafe partial class InterpreterCore
     /// <param name="ops">Room for four.</param>
     internal void DecodeInto(in Iced.Intel.Instruction instruction, MicroOp* ops) => _builder.EmitSingle(in instruction, ops);
 
-    /// <summary>Throws away everything decoded: somebody else may have written over it.</summary>
-    internal void ForgetDecoded()
-    {
-        if (_blockCount > 1)
-            ForgetBlocks();
-    }
-
     /// <summary>Whoever keeps code has taken some from this frame: its writes must be seen from now on.</summary>
     internal void ForeignCodeIn(uint frame) => ForgetFastWrites(frame);
 
@@ -74,19 +73,8 @@ public sealed unsafe partial class InterpreterCore
     /// <returns>Whether it can be fetched.</returns>
     internal bool TryFetch(uint eip, out uint physical, out CpuExit exit)
     {
-        try
-        {
-            _current = null;
-            physical = TranslateFetch(eip);
-            exit = default;
-            return true;
-        }
-        catch (GuestFault fault)
-        {
-            TakeFault(fault);
-            exit = _exit;
-            physical = 0;
-            return false;
-        }
+        bool found = TryTranslateFetch(eip, out physical);
+        exit = found ? default : _exit;
+        return found;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
@@ -38,9 +39,18 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     }
 
     /// <inheritdoc/>
+    public override IReadOnlyList<EngineCounter> Counters =>
+    [
+        new("instructions", (long)Cpu->Instructions),
+        new("blocks decoded", BlocksDecoded),
+        new("KiB of decoded code", DecodedBytes >> 10, IsLevel: true),
+    ];
+
+    /// <inheritdoc/>
     public override CpuExit Run()
     {
         CpuState* cpu = Cpu;
+        Times?.Enter(RunPhase.Guest);
         _hasExit = false;
         int budget = cpu->Budget;
         SegmentsChanged();
@@ -67,7 +77,13 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
                             RunSingle(cpu);
                     }
                     else
-                        RunBlocks(cpu, FindBlock(cpu->Eip));
+                    {
+                        MicroOp* op = FindBlock(cpu->Eip);
+                        if (Quietly)
+                            RunBlocksQuietly(cpu, op);
+                        else
+                            RunBlocks(cpu, op);
+                    }
                 }
 
                 break;
@@ -85,6 +101,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         }
 
         cpu->Instructions += (ulong)(budget - (long)cpu->Budget);
+        Times?.Enter(RunPhase.Engine);
         return _exit;
     }
 
@@ -150,6 +167,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
 
     private void RunBlocks(CpuState* cpu, MicroOp* op)
     {
+        _quietLoop = false;
         while (op != null)
         {
             _current = op;

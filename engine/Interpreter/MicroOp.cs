@@ -75,6 +75,13 @@ internal unsafe struct MicroOp
     /// <summary>Segment checks: 1 = written.</summary>
     [FieldOffset(46)]
     public byte Written;
+
+    /// <summary>
+    /// 1: all that it changes before it is done is general registers, arithmetic flags and EIP, so that a page fault in it can
+    /// be taken back: see <see cref="InterpreterCore.Quietly"/>.
+    /// </summary>
+    [FieldOffset(47)]
+    public byte Quiet;
 }
 
 /// <summary>What the shape of decoded code depends on beside its bytes. Part of the key of every block.</summary>

@@ -142,8 +142,17 @@ internal static unsafe class StringOps
         uint done = 0;
         int flagResult = cpu->FlagResult;
         uint flagAux = cpu->FlagAux;
+        core.ChangesNothingYet();
         if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->SystemFlags & EFlags.Direction) == 0)
-            done = Bulk<TStep, TWidth>(core, cpu, count);
+        {
+            // A page that is not at hand for writing is after its first element: then the rest can go at once.
+            done = Bulk<TStep, TWidth>(core, cpu, count, out bool afterFirst);
+            if (done != 0)
+                round = 0;
+            else if (afterFirst)
+                round = 1;
+        }
+
         for (; done == 0 || (done < (uint)round && done < count); done++)
         {
             if (TStep.Compares)
@@ -154,6 +163,9 @@ internal static unsafe class StringOps
             }
 
             Step<TStep, TWidth>(core, cpu, op);
+            if (done == 0 && core.FaultPending)
+                return null;
+            core.HasChanged(op);
             cpu->Registers[Ecx] = (cpu->Registers[Ecx] & ~mask) | ((cpu->Registers[Ecx] - 1) & mask);
             if (TStep.Compares && (cpu->FlagResult == 0) != (op->Immediate != 0))
                 return op + 1;
@@ -167,10 +179,11 @@ internal static unsafe class StringOps
     }
 
     /// <summary>As many whole elements as lie in one page on each side, at once. 0: do it one by one.</summary>
-    private static uint Bulk<TStep, TWidth>(InterpreterCore core, CpuState* cpu, uint count)
+    private static uint Bulk<TStep, TWidth>(InterpreterCore core, CpuState* cpu, uint count, out bool afterFirst)
         where TStep : struct, IStringStep
         where TWidth : struct, IWidth
     {
+        afterFirst = false;
         if (!TStep.Writes || core.HasWatchpoints)
             return 0;
         uint source = cpu->Registers[Esi];
@@ -184,10 +197,16 @@ internal static unsafe class StringOps
         int length = (int)elements * TWidth.Size;
         byte* to = InterpreterCore.InPlace(cpu, target, 1);
         if (to == null)
+        {
+            afterFirst = true;
             return 0;
+        }
+
         if (TStep.Source)
         {
             byte* from = core.Translate(source, write: false);
+            if (core.FaultPending)
+                return 0;
 
             // What overlaps so that it reads what it wrote must go one by one; that includes other mappings of the same page.
             if (from < to && from + length > to)

@@ -36,7 +36,7 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>An exception with error code 0: UD2 and what is no instruction (6), privileged instructions (13).</summary>
-    public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => throw core.Raise((byte)op->Immediate);
+    public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => core.RaiseQuietly(op, (byte)op->Immediate);
 
     /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4). Ones in the operand's own width.</summary>
     public static MicroOp* In<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)

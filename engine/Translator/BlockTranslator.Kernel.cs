@@ -281,6 +281,15 @@ internal sealed unsafe partial class BlockTranslator
         EmitIndirect();
     }
 
+    /// <summary>The same, for a program that does not go on in translated code.</summary>
+    public void EmitLeavingReturnTail()
+    {
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.StoreEipFromR10();
+        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Jump(_exit);
+    }
+
     private uint CompareAttention()
     {
         _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + Attention]

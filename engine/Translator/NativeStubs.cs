@@ -255,6 +255,7 @@ internal sealed unsafe class NativeStubs
         a.mov(r9d, __dword_ptr[r13 + 0x20]);
         a.mov(__dword_ptr[r11 - 20], r9d);
 
+        a.inc(__qword_ptr[r13 + CpuState.SystemCallsOffset]);
         a.lea(r8d, __[r10 - 20]);
         Copy16(a, 0x60, 0x620);
         Copy16(a, 0x70, 0x630);

@@ -47,7 +47,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     public long CodeBytes => _codeNext - _codeStart;
 
     /// <inheritdoc/>
-    bool IForeignCode.HasCode(uint physical) => HasCode(physical);
+    bool IForeignCode.HasCode(uint physical) => _granules[physical >> Page.Shift] != 0;
 
     /// <inheritdoc/>
     void IForeignCode.WillChange(uint physical, int size)
@@ -57,8 +57,11 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             DropBlocks(physical, size);
     }
 
-    /// <summary>Whether translated code lies in a frame.</summary>
-    internal bool HasCode(uint physical) => _granules[physical >> Page.Shift] != 0;
+    /// <inheritdoc/>
+    void IForeignCode.Decoded(uint frame) => ProtectFrame(frame);
+
+    /// <summary>Whether code of a frame was translated, or decoded by the interpreter: then it is written to by nobody unseen.</summary>
+    internal bool HasCode(uint physical) => _interpreter.HasCode(physical);
 
     /// <summary>Whether the instruction at a guest physical address is the interpreter's for good.</summary>
     internal bool MustInterpret(uint physical) => _mustInterpret.Count != 0 && _mustInterpret.Contains(physical);
@@ -145,16 +148,17 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         ToLazyFlags();
         if (!_interpreter.TryFetch(eip, out uint physical, out fault))
             return null;
-        if (_interpreterRan)
-        {
-            // It decoded blocks for itself, of which code translated here may be written without its noticing.
-            _interpreterRan = false;
-            _interpreter.ForgetDecoded();
-        }
-
         BlockKey key = new(physical, eip, _mode);
         if (!_blocks.TryGetValue(key, out Block? block))
             block = Add(key);
+        if ((_mode & TranslationMode.User) != 0)
+        {
+            Dictionary<uint, uint> pages = CurrentSpace().CodePages;
+            pages[eip >> Page.Shift] = (physical & ~Page.OffsetMask) | AddressWindow.MappedBit;
+            if (block.Bytes2 != 0)
+                pages[(eip >> Page.Shift) + 1] = (block.Physical2 & ~Page.OffsetMask) | AddressWindow.MappedBit;
+        }
+
         return block.Host;
     }
 

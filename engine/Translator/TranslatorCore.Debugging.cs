@@ -19,7 +19,6 @@ public sealed unsafe partial class TranslatorCore
     /// <inheritdoc/>
     public override CpuExit Step()
     {
-        _interpreterRan = true;
         ToLazyFlags();
         return _interpreter.Step();
     }

@@ -23,6 +23,7 @@ public sealed unsafe partial class TranslatorCore
     private uint _stackSelector;
     private byte* _systemCallTail;
     private byte* _interruptReturnTail;
+    private byte* _leavingReturnTail;
     private uint _tailFlushes = uint.MaxValue;
     private int _nextFs;
     private int _nextGs;
@@ -100,7 +101,7 @@ public sealed unsafe partial class TranslatorCore
         cpu->SystemCallEntry = tails && _systemCallTail != null && cpu->KernelStack >= Page.Size ? _stubs.SystemCall : _stubs.SlowSystemCall;
         cpu->SystemCallTail = (ulong)_systemCallTail;
         cpu->InterruptReturnEntry = tails && _space is not null && cpu->UserCs.Selector != NoSelector ? _stubs.InterruptReturn : _stubs.SlowInterruptReturn;
-        cpu->InterruptReturnTail = (ulong)_interruptReturnTail;
+        cpu->InterruptReturnTail = (ulong)(_space is { Slice: > 0 } ? _leavingReturnTail : _interruptReturnTail);
     }
 
     private static void RememberCandidate(SegmentCandidate* candidates, in SegmentRegister segment, ulong bias, ref int next)
@@ -158,6 +159,8 @@ public sealed unsafe partial class TranslatorCore
             _emit.Start(_codeNext);
             _interruptReturnTail = _emit.Here;
             _translator.EmitInterruptReturnTail();
+            _leavingReturnTail = _emit.Here;
+            _translator.EmitLeavingReturnTail();
             _codeNext = Aligned(_emit.Here);
         }
 

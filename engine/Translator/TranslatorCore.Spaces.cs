@@ -33,6 +33,7 @@ public sealed unsafe partial class TranslatorCore
     private enum MapResult
     {
         Mapped,
+        Unknown,
         Fault,
         Killed,
         Interpret,
@@ -113,7 +114,9 @@ public sealed unsafe partial class TranslatorCore
             Revalidate(space, first, first + 1023);
     }
 
-    private AddressWindow CurrentUserWindow()
+    private AddressWindow CurrentUserWindow() => CurrentSpace().Window;
+
+    private AddressSpace CurrentSpace()
     {
         if (_space is null)
         {
@@ -127,7 +130,7 @@ public sealed unsafe partial class TranslatorCore
             _space = space;
         }
 
-        return _space.Window;
+        return _space;
     }
 
     private AddressSpace NewSpace()
@@ -143,6 +146,7 @@ public sealed unsafe partial class TranslatorCore
 
     private void Evict(AddressSpace space)
     {
+        _windowsGivenUp++;
         space.Window.Clear();
         _spareWindows.Push(space.Window);
         _spaces.Remove(space.PageDirectory);
@@ -154,6 +158,8 @@ public sealed unsafe partial class TranslatorCore
     private void Empty(AddressSpace space)
     {
         space.Window.Clear();
+        space.Visited.Clear();
+        space.CodePages.Clear();
         space.Key = ++_lastKey;
     }
 
@@ -164,8 +170,12 @@ public sealed unsafe partial class TranslatorCore
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
         errorCode = found.ErrorCode;
         killReason = found.KillReason;
+        if (result == WalkResult.Kill)
+            return MapResult.Killed;
+        if (user && FeelsItsWayTo(linear >> Page.Shift, result))
+            return result == WalkResult.Fault ? MapResult.Fault : MapResult.Unknown;
         if (result != WalkResult.Ok)
-            return result == WalkResult.Fault ? MapResult.Fault : MapResult.Killed;
+            return MapResult.Fault;
         if (!user && linear < KernelStart)
             return MapResult.Interpret;
         if (write && HasCode(found.Frame))
@@ -330,39 +340,36 @@ public sealed unsafe partial class TranslatorCore
     private void Revalidate(AddressSpace space, uint first, uint last)
     {
         Revalidate(space.Window, space.PageDirectory, first, last, user: true);
+        foreach ((uint page, uint code) in space.CodePages)
+        {
+            if (page >= first && page <= last && (Allowed(space.PageDirectory, page, user: true) & ~AddressWindow.WritableBit) != code)
+            {
+                ForgetCodePages(space);
+                return;
+            }
+        }
+    }
 
-        // Code is entered by key and not by mapping: a page that was only fetched from is in no window.
+    /// <summary>Code is entered by key and not by mapping: a page that was only fetched from is in no window.</summary>
+    private void ForgetCodePages(AddressSpace space)
+    {
         space.Key = ++_lastKey;
+        space.CodePages.Clear();
     }
 
     private void RevalidatePage(AddressSpace space, uint page)
     {
-        space.Key = ++_lastKey;
+        space.Visited.Remove(page);
+        if (space.CodePages.TryGetValue(page, out uint code) && (Allowed(space.PageDirectory, page, user: true) & ~AddressWindow.WritableBit) != code)
+            ForgetCodePages(space);
         uint now = space.Window[page];
+        if (now == 0)
+            return;
+
+        // More rights than there are in the window are found when they are used, as new pages are.
         uint allowed = Allowed(space.PageDirectory, page, user: true);
-        if (now == allowed)
-            return;
-        if (allowed == 0)
-        {
+        if (now != allowed && now != (allowed & ~AddressWindow.WritableBit))
             space.Window.Unmap(page, 1);
-            return;
-        }
-
-        // Elsewhere it is missed when it is used, if it ever is: a kernel that copies an address space announces all of it.
-        if (space.PageDirectory != _pageDirectory)
-        {
-            if (now != 0)
-                space.Window.Unmap(page, 1);
-            return;
-        }
-
-        // The guest touches next what it has just mapped: here it is.
-        bool writable = (allowed & AddressWindow.WritableBit) != 0;
-        uint frame = allowed & ~Page.OffsetMask;
-        LimitMappings(space.Window);
-        space.Window.Map(page, 1, frame, writable);
-        if (writable)
-            RememberWritable(space.Window, page, page, frame);
     }
 
     private void RevalidateKernel(uint first, uint last)
@@ -421,8 +428,10 @@ public sealed unsafe partial class TranslatorCore
             return;
         foreach (AddressSpace space in _spaces.Values)
         {
-            if (space.Window != keep && space.Window.Mappings > 1)
-                Empty(space);
+            if (space.Window == keep || space.Window.Mappings <= 1)
+                continue;
+            Empty(space);
+            _windowsGivenUp++;
         }
 
         if (keep.Mappings > _mappingLimit / 2)
@@ -464,6 +473,15 @@ public sealed unsafe partial class TranslatorCore
         public ulong Key { get; set; }
 
         public LinkedListNode<AddressSpace> Place { get; set; } = null!;
+
+        /// <summary>Pages that the interpreter found its way to: the next time they are missed they are worth mapping.</summary>
+        public HashSet<uint> Visited { get; } = [];
+
+        /// <summary>Pages whose code is entered under <see cref="Key"/>, and what they were then, in the form of <see cref="AddressWindow.this"/>.</summary>
+        public Dictionary<uint, uint> CodePages { get; } = [];
+
+        /// <summary>Instructions that the interpreter goes on for; 0: translated code runs.</summary>
+        public int Slice { get; set; }
 
         /// <summary>The guest switches away: what its directory looks like.</summary>
         public void Remember(GuestMemory memory) => Now(memory).CopyTo(_entries);

@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
@@ -29,11 +30,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly EmittedRegion* _region;
     private readonly EmittedRegion* _systemCallRegion;
     private readonly EmittedRegion* _interruptReturnRegion;
-    private readonly long[] _exits = new long[16];
     private long _deadline;
     private bool _deadlineSpent;
     private bool _flagsAreNative;
-    private bool _interpreterRan;
 
     /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
     /// <exception cref="PlatformNotSupportedException">Not on this host.</exception>
@@ -92,16 +91,24 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
             if ((_interpreter.Mode & Unusual) != 0 || IsWatched)
             {
-                _interpreterRan = true;
                 ToLazyFlags();
                 return _interpreter.Run();
+            }
+
+            if (IsFeelingItsWay)
+            {
+                host = null;
+                progress = true;
+                if (FeelTheWay(out CpuExit found))
+                    return found;
+                continue;
             }
 
             SelectContext();
             if (host == null)
             {
                 // Where it went on after the last hypercall or trap, it mostly went on before.
-                host = _interpreterRan ? null : _table.Find(cpu->Eip, cpu->BranchKey);
+                host = _table.Find(cpu->Eip, cpu->BranchKey);
                 if (host == null)
                 {
                     host = FindForTable(cpu->Eip, out CpuExit fetchFault);
@@ -112,7 +119,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
+            Times?.Enter(RunPhase.Guest);
             _stubs.Enter(cpu);
+            Times?.Enter(RunPhase.Engine);
             cpu->FloatResume = 0;
             progress |= cpu->ExitReason != (uint)TranslatedExit.NotEntered;
 
@@ -128,7 +137,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
-                    host = FindForTable(cpu->Eip, out _);
+                    if (!IsFeelingItsWay)
+                        host = FindForTable(cpu->Eip, out _);
                     break;
                 case TranslatedExit.Link:
                     host = FindForLink(cpu->Eip, cpu->ExitDetail);
@@ -323,8 +333,12 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
         uint linear = (uint)offset;
         bool write = (Cpu->FaultError & 2) != 0;
-        switch (TryMap(linear, write, out uint errorCode, out string? killReason))
+        MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
+        _missed[(int)result]++;
+        switch (result)
         {
+            case MapResult.Unknown:
+                return false;
             case MapResult.Mapped:
                 // Begun anew: into the middle of a block, whose first floating point instruction is behind.
                 host = _arena.Executable + place.Offset;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Text;
+using Lguest.Devices;
 using Lguest.Engine.Debugging;
+using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Launcher.Debugging.Gdb;
 using Lguest.Launcher.Debugging.Monitor;
 using Lguest.Launcher.Debugging.Reports;
+using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Debugging.Symbols;
 using Lguest.Launcher.Debugging.Tracing;
 using Lguest.Launcher.Kernel;
@@ -21,7 +24,8 @@ public sealed class DebugHub : IDisposable
 {
     private readonly DebugOptions _options;
     private readonly Action<string> _say;
-    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly long _start;
+    private readonly StatisticsKeeper _statistics;
     private readonly ConsoleLog _log = new();
     private readonly GdbServer? _gdb;
     private readonly ControlServer? _control;
@@ -35,11 +39,14 @@ public sealed class DebugHub : IDisposable
     /// <param name="options">What is wanted.</param>
     /// <param name="kernel">The guest's kernel, for its symbols.</param>
     /// <param name="say">Where the launcher's own sentences go.</param>
+    /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
     /// <exception cref="LaunchException">Something asked for cannot be had.</exception>
-    public DebugHub(DebugOptions options, KernelImage kernel, Action<string> say)
+    public DebugHub(DebugOptions options, KernelImage kernel, Action<string> say, long start)
     {
         _options = options;
         _say = say;
+        _start = start;
+        _statistics = new StatisticsKeeper(options.Statistics, start, say);
 
         // A System.map is looked at now, while the user can still be told; the kernel's own symbols when somebody wants one.
         SymbolTable? given = options.Symbols == null ? null : SymbolTable.FromSystemMap(options.Symbols);
@@ -50,10 +57,10 @@ public sealed class DebugHub : IDisposable
                 _tracer = new Tracer(options.Trace, Target, say, _start);
             if (options.Report != null)
                 _recorder = new RunRecorder(options.Report, Target, _start);
-            MonitorCommands monitor = new(Target, Trace);
+            MonitorCommands monitor = new(Target, Trace, () => _statistics.Now(atRest: true));
             if (options.Control != null)
             {
-                ControlCommands commands = new(Target, monitor, Trace, _log, () => _watcher?.Traffic ?? [], _start);
+                ControlCommands commands = new(Target, monitor, Trace, _log, () => _statistics.Now(atRest: true), _start);
                 _control = new ControlServer(options.Control, Target, commands, _log);
             }
 
@@ -75,8 +82,9 @@ public sealed class DebugHub : IDisposable
     /// <summary>A guest is about to run. On the thread that owns it.</summary>
     public void Begin(DebugTarget.Running running)
     {
-        if (_options.Trace != null || _options.Gdb != null || _options.Control != null || _options.Report != null)
+        if (_options.Trace != null || _options.Gdb != null || _options.Control != null || _options.Report != null || _options.Statistics != null)
             WatchDevices(running);
+        _statistics.Begin(running, _watcher);
         _tracer?.Attach(running.Guest);
         Target.Begin(running, pause: _first && _options.GdbWait);
         _recorder?.Begin(running, _watcher!);
@@ -108,6 +116,7 @@ public sealed class DebugHub : IDisposable
     /// <summary>The guest is not to be looked at any more. On its owner's thread.</summary>
     public void End()
     {
+        _statistics.End();
         Target.End();
         _recorder?.End();
         _tracer?.Detach();
@@ -119,6 +128,10 @@ public sealed class DebugHub : IDisposable
         if (_deathReport != null)
             HostOutput.Write(2, "lguest: the guest died; what it left behind:\n" + _deathReport);
     }
+
+    /// <summary>Tells what was counted, if <c>--stats</c> wants that; once, however often it is called. The terminal is the user's own again.</summary>
+    /// <param name="mayWait">False on a way out that must not hang.</param>
+    public void TellStatistics(bool mayWait = true) => _statistics.Tell(mayWait);
 
     /// <summary>The launcher ends.</summary>
     /// <param name="status">With this exit status.</param>
@@ -155,9 +168,18 @@ public sealed class DebugHub : IDisposable
             ConsoleOutput = HearConsole,
             BlockDone = (device, page) => _tracer?.Block(device.Description, in page),
             PacketSent = (device, bytes) => _tracer?.Packet(device.Description, bytes),
+            InputDelivered = HearInput,
         };
         _watcher = watcher;
         running.Bus.Observer = watcher;
+    }
+
+    private void HearInput(IGuestDevice device, uint bytes)
+    {
+        if (device.Type == DeviceType.Net)
+            _tracer?.PacketReceived(device.Description, bytes);
+        else
+            _tracer?.ConsoleInput(bytes);
     }
 
     private void HearConsole(byte[] text)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Debugging.Tracing;
 using Lguest.Launcher.Options;
 
@@ -26,6 +27,8 @@ public static class DebugOptionTable
             }),
         new("report", '\0', "FILE.html", "write a page with the run's timeline, counts, memory map and\nflame graph",
             static (options, value) => options.Debug.Report = FileName("report", value)),
+        new("stats", '\0', "FILE[,format=json]", "at the end, tell what was counted and where the time went, on\nstandard error or in a file",
+            static (options, value) => options.Debug.Statistics = StatisticsRequest.Parse(value), ValueOptional: true),
         new("symbols", '\0', "System.map", "the kernel's symbols, for a kernel file without any",
             static (options, value) => options.Debug.Symbols = FileName("symbols", value)),
         new("trace", '\0', "LIST[,file=PATH][,format=json]", $"write events to standard error or a file; LIST of {string.Join(", ", TraceRequest.Names)}\nor all (all but exec)",

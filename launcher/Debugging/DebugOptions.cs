@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Debugging.Tracing;
 
 namespace Lguest.Launcher.Debugging;
@@ -23,6 +24,9 @@ public sealed class DebugOptions
 
     /// <summary>Where the report goes; null: nowhere.</summary>
     public string? Report { get; set; }
+
+    /// <summary>How to tell at the end what was counted; null: not at all.</summary>
+    public StatisticsRequest? Statistics { get; set; }
 
     /// <summary>Where to listen for <c>lguest ctl</c>; null: nowhere.</summary>
     public SocketAddress? Control { get; set; }

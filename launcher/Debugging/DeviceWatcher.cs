@@ -7,16 +7,19 @@ namespace Lguest.Launcher.Debugging;
 /// <summary>What went through a device.</summary>
 public sealed class DeviceTraffic
 {
-    /// <summary>Requests, packets or pieces of console output.</summary>
-    public long Count { get; set; }
+    /// <summary>Disk requests, packets sent, pieces of console output.</summary>
+    public long Requests { get; set; }
+
+    /// <summary>Packets received, pieces of console input.</summary>
+    public long Deliveries { get; set; }
 
     /// <summary>Bytes from the guest.</summary>
     public long BytesOut { get; set; }
 
-    /// <summary>Bytes that a disk gave the guest.</summary>
+    /// <summary>Bytes to the guest.</summary>
     public long BytesIn { get; set; }
 
-    /// <summary>Requests that failed.</summary>
+    /// <summary>Disk requests that failed, packets that nobody took.</summary>
     public long Errors { get; set; }
 }
 
@@ -52,6 +55,9 @@ public sealed class DeviceWatcher : IDeviceObserver
     /// <summary>Hears of packets sent: the device and the bytes.</summary>
     public Action<IGuestDevice, uint>? PacketSent { get; set; }
 
+    /// <summary>Hears of input that the guest got: the device and the bytes.</summary>
+    public Action<IGuestDevice, uint>? InputDelivered { get; set; }
+
     /// <inheritdoc/>
     public void Sending(IGuestDevice device, uint dmaAddress)
     {
@@ -62,18 +68,17 @@ public sealed class DeviceWatcher : IDeviceObserver
     /// <inheritdoc/>
     public void Sent(IGuestDevice device, uint used)
     {
-        int index = 0;
-        while (index < _traffic.Length && _bus.Devices[index] != device)
-            index++;
-        if (index == _traffic.Length)
-            return;
+        int index = IndexOf(device);
         DeviceTraffic traffic = _traffic[index];
-        traffic.Count++;
+        traffic.Requests++;
         if (device.Type != DeviceType.Block)
         {
             traffic.BytesOut += used;
-            if (device.Type == DeviceType.Net)
-                PacketSent?.Invoke(device, used);
+            if (device.Type != DeviceType.Net)
+                return;
+            if (used == 0)
+                traffic.Errors++;
+            PacketSent?.Invoke(device, used);
             return;
         }
 
@@ -86,6 +91,23 @@ public sealed class DeviceWatcher : IDeviceObserver
         else
             traffic.BytesIn += page.Bytes;
         BlockDone?.Invoke(device, page);
+    }
+
+    /// <inheritdoc/>
+    public void Delivered(IGuestDevice device, uint bytes)
+    {
+        DeviceTraffic traffic = _traffic[IndexOf(device)];
+        traffic.Deliveries++;
+        traffic.BytesIn += bytes;
+        InputDelivered?.Invoke(device, bytes);
+    }
+
+    private int IndexOf(IGuestDevice device)
+    {
+        int index = 0;
+        while (_bus.Devices[index] != device)
+            index++;
+        return index;
     }
 
     private unsafe byte[] Gather(uint address)

@@ -37,8 +37,9 @@ public sealed class GuestSession : IDisposable
     /// <summary>Prepares everything that can fail because of what the user gave. Nothing has been changed by then.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="say">Where the launcher's own sentences go.</param>
+    /// <param name="start">When the launcher started, as of <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>.</param>
     /// <exception cref="LaunchException">The guest cannot be started.</exception>
-    public GuestSession(LaunchOptions options, Action<string> say)
+    public GuestSession(LaunchOptions options, Action<string> say, long start)
     {
         _options = options;
         _say = say;
@@ -74,7 +75,7 @@ public sealed class GuestSession : IDisposable
         _terminal = Terminal.On(StandardInput);
         try
         {
-            _debug = new DebugHub(options.Debug, _kernel, say);
+            _debug = new DebugHub(options.Debug, _kernel, say, start);
         }
         catch
         {
@@ -89,9 +90,17 @@ public sealed class GuestSession : IDisposable
     /// <exception cref="LaunchException">The host cannot run it.</exception>
     public int Run()
     {
-        int status = RunToTheEnd();
-        _debug.Exiting(status);
-        return status;
+        try
+        {
+            int status = RunToTheEnd();
+            _debug.Exiting(status);
+            return status;
+        }
+        finally
+        {
+            _terminal?.Restore();
+            _debug.TellStatistics();
+        }
     }
 
     /// <summary>Restores the terminal and saves the disks. Any number of times, from any thread; the first one counts.</summary>
@@ -207,6 +216,7 @@ public sealed class GuestSession : IDisposable
     private void End(string sentence)
     {
         _terminal?.Restore();
+        _debug.TellStatistics();
         _say(sentence);
     }
 
@@ -214,6 +224,7 @@ public sealed class GuestSession : IDisposable
     private void EndNow(int status)
     {
         Dispose();
+        _debug.TellStatistics(mayWait: false);
         Environment.Exit(status);
     }
 

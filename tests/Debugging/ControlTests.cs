@@ -26,7 +26,7 @@ public sealed class ControlTests
 
         string stats = Done(launcher, "stats");
         Assert.Contains("LGUEST_INIT", stats, StringComparison.Ordinal);
-        Assert.Contains("console: ", stats, StringComparison.Ordinal);
+        Assert.Matches(new System.Text.RegularExpressions.Regex("\n  console +[1-9]"), stats);
         Assert.Contains("Type help", Done(launcher, "log"), StringComparison.Ordinal);
         Assert.Contains("ring 1 32-bit code", Done(launcher, "monitor", "gdt"), StringComparison.Ordinal);
         string trace = launcher.FileIn("trace");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Debugging;
@@ -80,6 +81,32 @@ public sealed class GdbTests
         Assert.Contains("exited normally", output, StringComparison.Ordinal);
         Assert.Equal(0, launcher.WaitForExit());
         Assert.Contains(", 0 failed", launcher.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>
+    /// A guest that restarts stays attached: gdb's breakpoints hold in the next one too, which starts over with fresh memory.
+    /// </summary>
+    [TheoryNeeding(Need.Gdb, Need.Launcher, Need.Guests)]
+    [MemberData(nameof(Engines))]
+    public void BreakpointsOutliveARestart(string engine)
+    {
+        using WaitingLauncher launcher = Start(engine, "demo", "note one\n");
+        Task<string> session = Task.Run(() => Gdb("demo", launcher,
+            "break time_init", "break cmd_reboot", "continue", "continue", "print used", "continue", "print used", "monitor hypercalls",
+            "delete", "watch used", "continue", "delete", "continue"));
+
+        // The first guest would take all that is there to be read.
+        launcher.WaitUntil(() => launcher.Output.Contains("1. one", StringComparison.Ordinal), "the first note");
+        launcher.Type("reboot\n");
+        launcher.WaitUntil(() => Regex.Count(launcher.Output, "Type help") == 2, "the second greeting");
+        launcher.Type("note two\noff\n");
+        string output = session.Result;
+        Assert.Equal(2, Regex.Count(output, "Breakpoint 1, 0x[0-9a-f]+ in time_init \\(\\)"));
+        Assert.Matches(new Regex("time_init.*Breakpoint 2, .*cmd_reboot.*\\$1 = 1\n.*Breakpoint 1, .*time_init.*\\$2 = 0\n.*Old value = 0\nNew value = 1\n.*exited normally", RegexOptions.Singleline), output);
+
+        // The counts are the new guest's: it has said LGUEST_INIT, and not much more.
+        Assert.Matches(new Regex("^ +1 +0  LGUEST_INIT$", RegexOptions.Multiline), output);
+        Assert.Equal(0, launcher.WaitForExit());
     }
 
     /// <summary>A real kernel: what its developers do first.</summary>

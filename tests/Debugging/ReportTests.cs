@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lguest.Launcher.Debugging.Reports;
+using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Debugging;
@@ -27,6 +30,41 @@ public sealed class ReportTests : IDisposable
         foreach (string text in (ReadOnlySpan<string>)["CRASH: Power down", "id=\"timeline\"", "id=\"flames\"", "LGUEST_INIT", "irq 0", "id=\"memory\"", "kernel", "passed, 0 failed"])
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.DoesNotMatch(new Regex("https?:|<script|<link|src=|@import|url\\("), page);
+    }
+
+    /// <summary>The devices' rows are what <c>--stats</c> counted in the same run.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("interpreter")]
+    [InlineData("translator")]
+    public void TheDevicesAreThoseOfTheStatistics(string engine)
+    {
+        string disk = _directory.File("disk", new byte[1 << 20]);
+        string stats = Path.Combine(_directory.Path, "stats");
+        ProcessResult result = LauncherProcess.Run("--engine=" + engine, "--report=" + Report, $"--stats={stats},format=json", "--block=" + disk, "16m", Needs.Guest("conformance/block"));
+        Assert.True(result.Status == 0, result.Error);
+        string page = File.ReadAllText(Report);
+        JsonElement devices = JsonDocument.Parse(File.ReadAllText(stats)).RootElement.GetProperty("devices");
+        Assert.Equal(2, devices.GetArrayLength());
+        foreach (JsonElement device in devices.EnumerateArray())
+        {
+            string row = string.Create(CultureInfo.InvariantCulture, $"<tr><td>{device.GetProperty("device")}</td><td class=\"n\">{device.GetProperty("requests")}</td><td class=\"n\">{Short(device, "bytes_out")}B</td><td class=\"n\">{device.GetProperty("inputs")}</td><td class=\"n\">{Short(device, "bytes_in")}B</td><td class=\"n\">");
+            Assert.Contains(row, page, StringComparison.Ordinal);
+        }
+
+        static string Short(JsonElement device, string name) =>
+            device.GetProperty(name).GetInt64() is var bytes && bytes < 10_000 ? $"{bytes} " : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:f0} k");
+    }
+
+    /// <summary>Throughput is bytes both ways by the time the run took.</summary>
+    [Fact]
+    public void ADevicesThroughputIsBytesBySeconds()
+    {
+        RunRecord run = new() { Seconds = 2.5 };
+        run.Statistics.Devices.Add(new DeviceTotal("disk", Requests: 40, BytesOut: 3_000_000, Deliveries: 7, BytesIn: 2_000_000, Errors: 0));
+        Assert.Contains(
+            "<tr><td>disk</td><td class=\"n\">40</td><td class=\"n\">3000 kB</td><td class=\"n\">7</td><td class=\"n\">2000 kB</td><td class=\"n\">2000 kB/s</td></tr>",
+            ReportPage.Of(run),
+            StringComparison.Ordinal);
     }
 
     [FactNeeding(Need.Launcher, Need.Guests)]

@@ -19,6 +19,24 @@ public sealed class TraceTests : IDisposable
 
     private string TraceFile => Path.Combine(_directory.Path, "trace");
 
+    private string StatisticsFile => Path.Combine(_directory.Path, "stats");
+
+    public static TheoryData<string> Engines() => [.. Needs.Engines];
+
+    public static TheoryData<string, string, string> GuestsAndEngines()
+    {
+        TheoryData<string, string, string> data = [];
+        foreach (string engine in Needs.Engines)
+        {
+            data.Add("demo", "run=tour,off", engine);
+            data.Add("conformance/hypercalls", string.Empty, engine);
+            data.Add("conformance/interrupts", string.Empty, engine);
+            data.Add("conformance/faults", string.Empty, engine);
+        }
+
+        return data;
+    }
+
     public void Dispose() => _directory.Dispose();
 
     [TheoryNeeding(Need.Guests)]
@@ -47,6 +65,41 @@ public sealed class TraceTests : IDisposable
         Check(counted, events);
         Assert.True(counted.HypercallTotal > 1000, $"only {counted.HypercallTotal} hypercalls");
         Assert.Contains(events, e => e.TryGetProperty("symbol", out JsonElement symbol) && symbol.GetString()!.StartsWith("lguest_init", StringComparison.Ordinal));
+    }
+
+    /// <summary>The launcher's own trace and its <c>--stats</c>, of one run: our own guests.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [MemberData(nameof(GuestsAndEngines))]
+    public void TheTraceAgreesWithTheStatistics(string guest, string words, string engine)
+    {
+        ProcessResult result = LauncherProcess.Run(
+            [.. Looking(engine), "16m", Needs.Guest(guest), .. words.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        Assert.True(result.Status == 0, result.Error);
+        BootTrace trace = new(TraceFile);
+        trace.AgreesWith(Statistics());
+        trace.IsInOrder();
+        Assert.InRange(trace.Count, 50, int.MaxValue);
+    }
+
+    /// <summary>The same of a whole real boot to user space and on to the power-off.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Kernel, Need.Initrd)]
+    [MemberData(nameof(Engines))]
+    public void TheTraceOfARealBootAgreesWithTheStatistics(string engine)
+    {
+        string kernel = Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!;
+        using WaitingLauncher launcher = new([.. Looking(engine), "64m", kernel, "--initrd=" + Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD"), "quiet"]);
+        launcher.Type("poweroff -f\n");
+        Assert.Equal(0, launcher.WaitForExit());
+        JsonElement statistics = Statistics();
+        BootTrace trace = new(TraceFile);
+        trace.AgreesWith(statistics);
+        trace.IsInOrder();
+
+        // A boot it was: programs made system calls, and the clock ticked.
+        Assert.InRange(statistics.GetProperty("traps").GetProperty("system call").GetInt64(), 200, long.MaxValue);
+        Assert.InRange(statistics.GetProperty("traps").GetProperty("page fault").GetInt64(), 200, long.MaxValue);
+        Assert.InRange(statistics.GetProperty("interrupts").GetProperty("irq 0").GetInt64(), 10, long.MaxValue);
+        Assert.InRange(trace.Counts("async").Values.Sum(), 100, long.MaxValue);
     }
 
     [FactNeeding(Need.Guests)]
@@ -105,6 +158,11 @@ public sealed class TraceTests : IDisposable
         Assert.Equal(events.Select(static e => e.GetProperty("t").GetDouble()).Order(), events.Select(static e => e.GetProperty("t").GetDouble()));
         Assert.Equal("end", events[^1].GetProperty("category").GetString());
     }
+
+    private string[] Looking(string engine) =>
+        ["--engine=" + engine, $"--trace=hypercalls,async,interrupts,traps,format=json,file={TraceFile}", $"--stats={StatisticsFile},format=json"];
+
+    private JsonElement Statistics() => JsonDocument.Parse(File.ReadAllText(StatisticsFile)).RootElement;
 
     private List<JsonElement> Read() => [.. File.ReadLines(TraceFile).Select(static line => JsonDocument.Parse(line).RootElement)];
 }

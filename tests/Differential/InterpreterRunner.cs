@@ -19,7 +19,8 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
     private readonly MappedGuestMemory _memory;
     private readonly InterpreterCore _core;
 
-    public InterpreterRunner()
+    /// <param name="quietly">Page faults are taken back instead of thrown.</param>
+    public InterpreterRunner(bool quietly = false)
     {
         _memory = MappedGuestMemory.Create([new MemoryRange(0, 0x20000)]);
         const uint present = 1, writable = 2, user = 4;
@@ -38,6 +39,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         gdt.Entries[Gs] = ((DescriptorTable.FlatData | ring3) & ~granular & ~0x000F_0000_0000_FFFFul)
             | (Layout.GsLimit & 0xFFFF) | ((ulong)(Layout.Data & 0xFF_FFFF) << 16) | ((ulong)(Layout.Data >> 24) << 56);
         _core = new InterpreterCore(_memory, gdt);
+        _core.Quietly = quietly;
         _core.LoadPageDirectory(PageDirectory);
         _core.SetSegment(SegmentName.Cs, (UserCode << 3) | Rpl);
         foreach (SegmentName data in new[] { SegmentName.Ds, SegmentName.Es, SegmentName.Ss })

@@ -4,6 +4,7 @@ using System.Text;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Debugging.Statistics;
 using Mono.Unix.Native;
 
 namespace Lguest.Launcher.Debugging.Control;
@@ -13,16 +14,16 @@ namespace Lguest.Launcher.Debugging.Control;
 /// <param name="monitor">For <c>stats</c> and the like.</param>
 /// <param name="trace">What <c>trace</c> does with its words.</param>
 /// <param name="log">The console's log.</param>
-/// <param name="traffic">What went through the devices.</param>
+/// <param name="statistics">What was counted; for the guest's owner to ask.</param>
 /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
 public sealed class ControlCommands(
-    DebugTarget target, MonitorCommands monitor, Func<string[], string> trace, ConsoleLog log, Func<IReadOnlyList<DeviceTraffic>> traffic, long start)
+    DebugTarget target, MonitorCommands monitor, Func<string[], string> trace, ConsoleLog log, Func<RunStatistics> statistics, long start)
 {
     /// <summary>A line for each command.</summary>
     public const string Help = """
         status             running, paused or asleep, since when, and on which engine
         pause, resume      stop the guest, and let it run on; its clock goes on meanwhile
-        stats              hypercalls, interrupts, traps, sleep, and what went through the devices
+        stats              hypercalls, interrupts, traps, times, and what went through the devices
         trace on [LIST]    write events to the trace from now on (LIST as in --trace); trace off ends it
         console            the console: what was said last, then live; ^] detaches
         log                what was said last (64 KiB are kept)
@@ -31,8 +32,6 @@ public sealed class ControlCommands(
         kill               the guest dies at once, as if it had crashed
 
         """;
-
-    private const int ShownHypercalls = 0;
 
     /// <summary>Carries out a line.</summary>
     /// <param name="line">Command and words.</param>
@@ -63,7 +62,7 @@ public sealed class ControlCommands(
                     text = "running\n";
                     return true;
                 case "stats":
-                    text = target.Ask(Stats);
+                    text = target.Ask(_ => StatisticsTable.Of(statistics()));
                     return true;
                 case "trace":
                     text = trace(words[1..]);
@@ -117,20 +116,5 @@ public sealed class ControlCommands(
         if (target.HasDebugger)
             state += ", gdb is attached";
         return $"{state}; kernel {running.Layout.Kernel.Path}, engine {running.Engine}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\n";
-    }
-
-    private string Stats(DebugTarget.Running running)
-    {
-        StringBuilder text = new(EngineView.Show(running));
-        text.Append(HypercallView.Show(running.Guest, target.Symbols, ShownHypercalls));
-        IReadOnlyList<DeviceTraffic> devices = traffic();
-        for (int i = 0; i < devices.Count; i++)
-        {
-            DeviceTraffic device = devices[i];
-            string read = running.Bus.Devices[i].Type == DeviceType.Block ? $", {device.BytesIn} bytes read, {device.Errors} errors" : string.Empty;
-            text.Append($"{running.Bus.Devices[i].Description}: {device.Count} times, {device.BytesOut} bytes from the guest{read}\n");
-        }
-
-        return text.ToString();
     }
 }

@@ -2,6 +2,7 @@
 using System.Text;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Debugging.Statistics;
 
 namespace Lguest.Launcher.Debugging.Monitor;
 
@@ -18,7 +19,8 @@ public sealed class MonitorCommands
     /// <summary>The commands for a target.</summary>
     /// <param name="target">The guest.</param>
     /// <param name="trace">What <c>trace</c> does with its words.</param>
-    public MonitorCommands(DebugTarget target, Func<string[], string> trace)
+    /// <param name="statistics">What was counted; for the guest's owner to ask.</param>
+    public MonitorCommands(DebugTarget target, Func<string[], string> trace, Func<RunStatistics> statistics)
     {
         _target = target;
         _commands =
@@ -35,7 +37,7 @@ public sealed class MonitorCommands
             new("physical", "ADDR LEN", "guest physical memory, in hexadecimal", Physical),
             new("irq", "N", "raises irq N", Irq),
             new("trace", "on|off [LIST]", "writes events to the trace from now on, or no more; LIST as in --trace", (_, words) => trace(words)),
-            new("engine", "", "which engine runs the guest, and what it counts", (r, _) => EngineView.Show(r)),
+            new("engine", "", "which engine runs the guest, and what it counts", (_, _) => StatisticsTable.Of(statistics())),
         ];
     }
 

@@ -2,6 +2,8 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Lguest.Engine.Debugging;
+using Lguest.Launcher.Debugging.Statistics;
 
 namespace Lguest.Launcher.Debugging.Reports;
 
@@ -26,10 +28,10 @@ public static class ReportPage
         Timeline(page, run);
         Flames(page, run);
         page.Append("<div class=\"pair\">\n");
-        Bars(page, "Hypercalls, direct", "int $0x1F", run.Hypercalls);
-        Bars(page, "Hypercalls, from the ring", "carried out in batches", run.RingHypercalls);
-        Bars(page, "Exits", "ways out of the guest's code", run.Exits);
-        Bars(page, "Deliveries", "interrupts, traps and system calls to the guest's handlers", run.Deliveries);
+        Bars(page, "Hypercalls, direct", "int $0x1F", run.Statistics.Hypercalls);
+        Bars(page, "Hypercalls, from the ring", "carried out in batches", run.Statistics.RingHypercalls);
+        Bars(page, "Exits", "ways out of the guest's code", run.Statistics.Exits);
+        Bars(page, "Deliveries", "interrupts, traps and system calls to the guest's handlers", [.. run.Statistics.Interrupts, .. run.Statistics.Traps]);
         page.Append("</div>\n");
         Memory(page, run);
         Devices(page, run);
@@ -41,10 +43,13 @@ public static class ReportPage
     {
         page.Append($"<header>\n<h1>{Text(Path.GetFileName(run.Kernel))}</h1>\n<p>An lguest run, {Text(run.Generation)} interface. It ended: <strong>{Text(run.End)}</strong></p>\n<dl>\n");
         Fact("time", $"{run.Seconds.ToString("f2", CultureInfo.InvariantCulture)} s");
-        Fact("asleep", $"{run.SleptSeconds.ToString("f2", CultureInfo.InvariantCulture)} s");
-        Fact("instructions", Short(run.Instructions));
-        Fact("hypercalls", Short((ulong)(run.Hypercalls.Sum(c => c.Value) + run.RingHypercalls.Sum(c => c.Value))));
-        Fact("engine", Text(run.Engine));
+        Fact("asleep", $"{run.Statistics.Slept.TotalSeconds.ToString("f2", CultureInfo.InvariantCulture)} s");
+
+        // What an engine tells first is what it works by: instructions or blocks.
+        foreach (EngineCounter counter in run.Statistics.Counters.Take(1))
+            Fact(counter.Name, Short((ulong)counter.Value));
+        Fact("hypercalls", Short((ulong)(run.Statistics.Hypercalls.Sum(c => c.Value) + run.Statistics.RingHypercalls.Sum(c => c.Value))));
+        Fact("engine", Text(run.Statistics.Engine));
         page.Append("</dl>\n</header>\n");
 
         void Fact(string name, string value) => page.Append($"<div><dt>{name}</dt><dd>{value}</dd></div>\n");
@@ -160,11 +165,11 @@ public static class ReportPage
 
     private static void Devices(StringBuilder page, RunRecord run)
     {
-        page.Append("<section id=\"devices\">\n<h2>Devices</h2>\n<table>\n<tr><th>device</th><th class=\"n\">times</th><th class=\"n\">from the guest</th><th class=\"n\">to the guest</th><th class=\"n\">mean</th></tr>\n");
-        foreach (DeviceTotal device in run.Devices)
+        page.Append("<section id=\"devices\">\n<h2>Devices</h2>\n<table>\n<tr><th>device</th><th class=\"n\">requests</th><th class=\"n\">from the guest</th><th class=\"n\">inputs</th><th class=\"n\">to the guest</th><th class=\"n\">mean</th></tr>\n");
+        foreach (DeviceTotal device in run.Statistics.Devices)
         {
             double rate = run.Seconds > 0 ? (device.BytesOut + device.BytesIn) / run.Seconds : 0;
-            page.Append($"<tr><td>{Text(device.Name)}</td><td class=\"n\">{device.Count:n0}</td><td class=\"n\">{Short((ulong)device.BytesOut)}B</td><td class=\"n\">{Short((ulong)device.BytesIn)}B</td><td class=\"n\">{Short((ulong)rate)}B/s</td></tr>\n");
+            page.Append($"<tr><td>{Text(device.Name)}</td><td class=\"n\">{device.Requests:n0}</td><td class=\"n\">{Short((ulong)device.BytesOut)}B</td><td class=\"n\">{device.Deliveries:n0}</td><td class=\"n\">{Short((ulong)device.BytesIn)}B</td><td class=\"n\">{Short((ulong)rate)}B/s</td></tr>\n");
         }
 
         page.Append("</table>\n</section>\n");

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Debugging.Statistics;
+
 namespace Lguest.Launcher.Debugging.Reports;
 
 /// <summary>What happened in a stretch of a run.</summary>
@@ -38,24 +40,12 @@ public sealed class RunInterval
     }
 }
 
-/// <summary>A count with a name.</summary>
-/// <param name="Name">Of what.</param>
-/// <param name="Value">How many.</param>
-public readonly record struct NamedCount(string Name, long Value);
-
 /// <summary>A part of the guest's physical memory.</summary>
 /// <param name="Name">What lives there.</param>
 /// <param name="Start">First guest physical address.</param>
 /// <param name="End">First one behind it.</param>
 /// <param name="Kind">A style of the picture: kernel, tables, initrd, boot, free, device.</param>
 public readonly record struct MemoryPart(string Name, ulong Start, ulong End, string Kind);
-
-/// <summary>A device's traffic, summed up.</summary>
-/// <param name="Name">What it is.</param>
-/// <param name="Count">Requests.</param>
-/// <param name="BytesOut">From the guest.</param>
-/// <param name="BytesIn">To the guest.</param>
-public readonly record struct DeviceTotal(string Name, long Count, long BytesOut, long BytesIn);
 
 /// <summary>A run of a guest, as the report tells it.</summary>
 public sealed class RunRecord
@@ -66,20 +56,14 @@ public sealed class RunRecord
     /// <summary>The interface it spoke.</summary>
     public string Generation { get; set; } = string.Empty;
 
-    /// <summary>What ran it.</summary>
-    public string Engine { get; set; } = string.Empty;
-
     /// <summary>How it ended.</summary>
     public string End { get; set; } = string.Empty;
-
-    /// <summary>Guest instructions executed.</summary>
-    public ulong Instructions { get; set; }
 
     /// <summary>Seconds from the launcher's start to the guest's end.</summary>
     public double Seconds { get; set; }
 
-    /// <summary>Seconds asleep.</summary>
-    public double SleptSeconds { get; set; }
+    /// <summary>What was counted.</summary>
+    public RunStatistics Statistics { get; } = new();
 
     /// <summary>The timeline.</summary>
     public List<RunInterval> Intervals { get; } = [];
@@ -87,23 +71,8 @@ public sealed class RunRecord
     /// <summary>What the guest said, and when.</summary>
     public List<(double Seconds, string Text)> ConsoleLines { get; } = [];
 
-    /// <summary>Hypercalls by name, direct.</summary>
-    public List<NamedCount> Hypercalls { get; } = [];
-
-    /// <summary>Hypercalls by name, from the ring.</summary>
-    public List<NamedCount> RingHypercalls { get; } = [];
-
-    /// <summary>Ways out of the guest's code.</summary>
-    public List<NamedCount> Exits { get; } = [];
-
-    /// <summary>Interrupts and traps delivered.</summary>
-    public List<NamedCount> Deliveries { get; } = [];
-
     /// <summary>The memory map.</summary>
     public List<MemoryPart> Memory { get; } = [];
-
-    /// <summary>The devices.</summary>
-    public List<DeviceTotal> Devices { get; } = [];
 
     /// <summary>Where samples found the guest: names from the outermost caller inwards, separated by semicolons.</summary>
     public Dictionary<string, int> Samples { get; } = [];

@@ -5,7 +5,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Run;
 
@@ -71,7 +71,6 @@ public sealed unsafe class RunRecorder
             _last = Totals();
             _record.Kernel = running.Layout.Kernel.Path;
             _record.Generation = running.Guest.Generation.Name;
-            _record.Engine = $"{running.Engine} ({running.Guest.Core.GetType().Name})";
         }
 
         _timer = new Timer(static recorder => ((RunRecorder)recorder!).Ask(), this, SamplePeriod, SamplePeriod);
@@ -101,10 +100,7 @@ public sealed unsafe class RunRecorder
             EndLine();
             _record.End = outcome.Reason.Length > 0 ? outcome.Reason : outcome.End.ToString();
             _record.Seconds = Now;
-            _record.Instructions += running.Guest.Core.Cpu->Instructions;
-            _record.SleptSeconds += running.Guest.Statistics.SleptNanoseconds / 1e9;
-            Counts(running.Guest.Statistics);
-            Devices(running);
+            _record.Statistics.Add(RunStatistics.Of(running, _watcher!.Traffic));
             if (_record.Memory.Count == 0)
                 Map(running.Layout);
         }
@@ -230,59 +226,6 @@ public sealed unsafe class RunRecorder
             Slept = statistics.SleptNanoseconds,
             DeviceBytes = [.. _watcher!.Traffic.Select(static t => t.BytesIn + t.BytesOut)],
         };
-    }
-
-    private void Counts(GuestStatistics statistics)
-    {
-        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
-        {
-            Add(_record.Hypercalls, HypercallNames.Of(kind), statistics.Hypercalls[(int)kind]);
-            Add(_record.RingHypercalls, HypercallNames.Of(kind), statistics.RingHypercalls[(int)kind]);
-        }
-
-        foreach (ExitKind kind in Enum.GetValues<ExitKind>())
-            Add(_record.Exits, ExitName(kind), statistics.Exits[(int)kind]);
-        for (int irq = 0; irq < Vectors.IrqCount; irq++)
-            Add(_record.Deliveries, $"irq {irq}", statistics.Interrupts[irq]);
-        for (uint vector = 0; vector < (uint)statistics.Traps.Length; vector++)
-            Add(_record.Deliveries, VectorNames.Of(vector), statistics.Traps[(int)vector]);
-    }
-
-    private static string ExitName(ExitKind kind) => kind switch
-    {
-        ExitKind.Attention => "budget used up, or called away",
-        ExitKind.Exception => "fault or trap",
-        ExitKind.SoftwareInterrupt => "int n: hypercall or system call",
-        ExitKind.Debug => "breakpoint or watchpoint",
-        _ => kind.ToString().ToLowerInvariant(),
-    };
-
-    /// <summary>Adds to what is there under the name: a restarted guest's counts go on.</summary>
-    private static void Add(List<NamedCount> counts, string name, long value)
-    {
-        if (value == 0)
-            return;
-        int known = counts.FindIndex(c => c.Name == name);
-        if (known < 0)
-            counts.Add(new NamedCount(name, value));
-        else
-            counts[known] = new NamedCount(name, counts[known].Value + value);
-    }
-
-    private void Devices(DebugTarget.Running running)
-    {
-        for (int i = 0; i < _watcher!.Traffic.Count; i++)
-        {
-            DeviceTraffic traffic = _watcher.Traffic[i];
-            string name = running.Bus.Devices[i].Description;
-            int known = _record.Devices.FindIndex(d => d.Name == name);
-            DeviceTotal before = known < 0 ? new DeviceTotal(name, 0, 0, 0) : _record.Devices[known];
-            DeviceTotal sum = new(name, before.Count + traffic.Count, before.BytesOut + traffic.BytesOut, before.BytesIn + traffic.BytesIn);
-            if (known < 0)
-                _record.Devices.Add(sum);
-            else
-                _record.Devices[known] = sum;
-        }
     }
 
     private void Map(GuestLayout layout)

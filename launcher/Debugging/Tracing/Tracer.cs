@@ -38,7 +38,13 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     public TraceCategories Categories { get; set; }
 
     /// <inheritdoc/>
-    public bool WantsInstructions => Has(TraceCategories.Exec);
+    public GuestEvents Wants =>
+        If(TraceCategories.Hypercalls | TraceCategories.Async | TraceCategories.Mmu | TraceCategories.Dma, GuestEvents.Hypercalls)
+        | If(TraceCategories.Interrupts, GuestEvents.Interrupts)
+        | If(TraceCategories.Traps | TraceCategories.Mmu, GuestEvents.Traps)
+        | If(TraceCategories.Traps, GuestEvents.SystemCalls)
+        | If(TraceCategories.Dma, GuestEvents.Buffers)
+        | If(TraceCategories.Exec, GuestEvents.Instructions);
 
     /// <summary>Looks at a guest from now on. On the thread that owns it.</summary>
     public void Attach(Guest guest)
@@ -192,7 +198,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     {
         if (!Has(TraceCategories.Block))
             return;
-        Begin("block", page.Type == BlockRequestType.Write ? "write" : "read");
+        Begin("block", page.Type switch { BlockRequestType.Read => "read", BlockRequestType.Write => "write", _ => "unknown" });
         _writer.Text("device", device);
         _writer.Decimal("sector", page.Sector);
         _writer.Decimal("bytes", page.Bytes);
@@ -207,6 +213,27 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
             return;
         Begin("net", "sent");
         _writer.Text("device", device);
+        _writer.Decimal("bytes", bytes);
+        _writer.End();
+    }
+
+    /// <summary>A network device has given the guest a packet.</summary>
+    public void PacketReceived(string device, uint bytes)
+    {
+        if (!Has(TraceCategories.Net))
+            return;
+        Begin("net", "received");
+        _writer.Text("device", device);
+        _writer.Decimal("bytes", bytes);
+        _writer.End();
+    }
+
+    /// <summary>The guest has got what was typed.</summary>
+    public void ConsoleInput(uint bytes)
+    {
+        if (!Has(TraceCategories.Console))
+            return;
+        Begin("console", "input");
         _writer.Decimal("bytes", bytes);
         _writer.End();
     }
@@ -226,6 +253,8 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
 
     private static bool IsPaging(HypercallKind kind) =>
         kind is HypercallKind.NewPageTable or HypercallKind.FlushTlb or HypercallKind.SetPte or HypercallKind.SetPmd;
+
+    private GuestEvents If(TraceCategories any, GuestEvents events) => Has(any) ? events : GuestEvents.None;
 
     private bool Has(TraceCategories category) => (Categories & category) != 0;
 

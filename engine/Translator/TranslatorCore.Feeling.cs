@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Memory;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// How programs come to pages that are new to them. Mapping a page into a window is dear: a signal, a change of the host's page
+/// tables, a fault of the host's own, later the way back: as much as a thousand interpreted instructions. A program that has
+/// just missed one page will mostly miss others in a moment (it has been started, has forked, fills a buffer), and many of them
+/// it will never touch again. So behind a first miss the interpreter feels the way for the program, to which a new page is
+/// nothing but a walk of the guest's tables, until it meets no more new ones for a while. What is missed after that is mapped.
+/// </summary>
+public sealed unsafe partial class TranslatorCore
+{
+    /// <summary>Instructions without a new page, after which translated code is worth its mappings.</summary>
+    private const int SliceLength = 256;
+
+    private uint _lastVisited;
+    private bool _metNewPage;
+
+    /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
+    internal bool MayFeelItsWay { get; set; } = true;
+
+    /// <summary>Runs of the interpreter over new pages.</summary>
+    public long Feelings { get; private set; }
+
+    private bool IsFeelingItsWay => Cpu->Cpl == 3 && _space is { Slice: > 0 };
+
+    /// <inheritdoc/>
+    void Interpreter.IForeignCode.Touched(uint page)
+    {
+        if (_space is not { Slice: > 0 } space || space.Window[page] != 0)
+            return;
+        _lastVisited = page;
+        _metNewPage |= space.Visited.Add(page);
+    }
+
+    /// <summary>Translated code in ring 3 missed a page: whether the interpreter goes on from there.</summary>
+    private bool FeelsItsWayTo(uint page, WalkResult result)
+    {
+        AddressSpace space = CurrentSpace();
+        if (!MayFeelItsWay || (result == WalkResult.Ok && !space.Visited.Add(page)))
+            return false;
+        space.Slice = SliceLength;
+        _lastVisited = page;
+        return true;
+    }
+
+    /// <summary>A slice of the interpreter.</summary>
+    /// <returns>Whether there is something for the hypervisor to do.</returns>
+    private bool FeelTheWay(out CpuExit exit)
+    {
+        AddressSpace space = _space!;
+        ToLazyFlags();
+        Feelings++;
+        _metNewPage = false;
+        Cpu->Budget = space.Slice;
+        _interpreter.Quietly = true;
+        exit = _interpreter.Run();
+        _interpreter.Quietly = false;
+        if (exit.Kind == ExitKind.Exception && exit.Vector == 14)
+        {
+            space.Slice = SliceLength;
+            return true;
+        }
+
+        space.Slice = _metNewPage ? SliceLength : Math.Max(Cpu->Budget, 0);
+        if (exit.Kind != ExitKind.Attention)
+            return true;
+        if (space.Slice == 0 && Cpu->Cpl == 3)
+        {
+            // Where the program has come to rest it will stay for a while.
+            if (space.Window[_lastVisited] == 0)
+                TryMap(_lastVisited << GuestAbi.Page.Shift, write: false, out _, out _);
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
+using Lguest.Engine.Debugging;
+using Mono.Unix.Native;
+
+namespace Lguest.Launcher.Debugging.Statistics;
+
+/// <summary>
+/// Keeps the statistics of all guests of a launcher, one after the other, and tells them once, when it ends: however it ends.
+/// </summary>
+public sealed class StatisticsKeeper
+{
+    private const int StandardError = 2;
+
+    private readonly StatisticsRequest? _request;
+    private readonly RunClock? _clock;
+    private readonly Action<string> _say;
+    private readonly RunStatistics _past = new();
+    private readonly Lock _lock = new();
+    private DebugTarget.Running? _running;
+    private DeviceWatcher? _watcher;
+    private bool _told;
+
+    /// <summary>Starts keeping.</summary>
+    /// <param name="request">How they are to be told at the end; null: not at all, and where the time goes is not measured.</param>
+    /// <param name="start">When the launcher started, as of <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>.</param>
+    /// <param name="say">Where the launcher's own sentences go.</param>
+    /// <exception cref="LaunchException">The file could not be written at the end.</exception>
+    public StatisticsKeeper(StatisticsRequest? request, long start, Action<string> say)
+    {
+        _request = request;
+        _say = say;
+        if (request == null)
+            return;
+        _clock = new RunClock(start);
+        if (request.File == null)
+            return;
+        try
+        {
+            // Better now than behind a long run.
+            using FileStream probe = new(request.File, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new LaunchException($"cannot write the statistics to '{request.File}': {failure.Message}");
+        }
+    }
+
+    /// <summary>A guest is about to run.</summary>
+    /// <param name="running">The guest.</param>
+    /// <param name="watcher">Who counts what goes through its devices, or null.</param>
+    public void Begin(DebugTarget.Running running, DeviceWatcher? watcher)
+    {
+        running.Guest.Times = _clock;
+        lock (_lock)
+        {
+            _running = running;
+            _watcher = watcher;
+        }
+    }
+
+    /// <summary>The guest is over, and still there. On its owner's thread.</summary>
+    public void End()
+    {
+        _clock?.Enter(RunPhase.StartUp);
+        lock (_lock)
+        {
+            if (_running is { } running)
+                _past.Add(RunStatistics.Of(running, _watcher?.Traffic ?? []));
+            _running = null;
+            _watcher = null;
+        }
+    }
+
+    /// <summary>All up to now.</summary>
+    /// <param name="atRest">Asked by the guest's owner; else the engine's own counters are left alone.</param>
+    public RunStatistics Now(bool atRest)
+    {
+        lock (_lock)
+        {
+            RunStatistics sum = new() { Times = _clock == null ? null : new RunTimes(_clock) };
+            sum.Add(_past);
+            if (_running is { } running)
+                sum.Add(RunStatistics.Of(running, _watcher?.Traffic ?? [], atRest));
+            return sum;
+        }
+    }
+
+    /// <summary>Tells them, if that is wanted and was not done before.</summary>
+    /// <param name="mayWait">False on a way out that must not hang: on a terminal that was stopped nothing is said.</param>
+    public void Tell(bool mayWait = true)
+    {
+        if (_request == null || Interlocked.Exchange(ref _told, true))
+            return;
+        RunStatistics statistics = Now(atRest: false);
+        string text = _request.Json ? StatisticsJson.Of(statistics) : "lguest: statistics of " + StatisticsTable.Of(statistics);
+        if (_request.File == null)
+        {
+            if (mayWait || CanBeWritten(StandardError))
+                HostOutput.Write(StandardError, text);
+            return;
+        }
+
+        try
+        {
+            File.WriteAllText(_request.File, text);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            _say($"the statistics could not be written to {_request.File}: {failure.Message}");
+        }
+    }
+
+    private static bool CanBeWritten(int fd)
+    {
+        Pollfd[] fds = [new Pollfd { fd = fd, events = PollEvents.POLLOUT }];
+        return Syscall.poll(fds, 1, 0) > 0 && (fds[0].revents & PollEvents.POLLOUT) != 0;
+    }
+}
