@@ -7,12 +7,13 @@ public sealed class BenchOptions
     /// <summary>For whoever asks, or mistypes.</summary>
     public const string Usage = """
         make bench BENCH="OPTIONS"
-          network [ENGINES] networks instead: round trips and throughput, guest with host and guest with guest
+          network [A,B]     only the networks, of translator, interpreter, tcg; takes a network of its own: unshare -r -n make ...
           --only A,B        these workloads (default: all)
           --engines A,B     among native, translator, interpreter, tcg (default: all)
           --rounds N        rounds, interleaved (default: 7)
           --samples N       samples of a workload within a round (default: 40)
           --no-startup      leave out start-up, memory and the boot of a real kernel
+          --no-networks     leave out the networks
           --output FILE     write the report here (default: docs/performance.md; with any choice above, nowhere)
         With LGUEST_TEST_KERNEL (a 2.6.23 vmlinux) and LGUEST_TEST_INITRD set, a real kernel is booted as well; its bzImage, for
         QEMU, is looked for beside the vmlinux, or where LGUEST_TEST_BZIMAGE says. What tells that user space is reached is the
@@ -34,6 +35,9 @@ public sealed class BenchOptions
     /// <summary>Whether to measure start-up, memory and boots.</summary>
     public bool StartUp { get; private set; } = true;
 
+    /// <summary>Whether to measure networks.</summary>
+    public bool Networks { get; private set; } = true;
+
     /// <summary>Where the report goes, or null.</summary>
     public string? Output { get; private set; }
 
@@ -50,6 +54,7 @@ public sealed class BenchOptions
             {
                 case "--only":
                     options.Only = Value();
+                    options.Networks = false;
                     partial = true;
                     break;
                 case "--engines":
@@ -64,6 +69,10 @@ public sealed class BenchOptions
                     break;
                 case "--no-startup":
                     options.StartUp = false;
+                    partial = true;
+                    break;
+                case "--no-networks":
+                    options.Networks = false;
                     partial = true;
                     break;
                 case "--output":
