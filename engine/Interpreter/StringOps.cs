@@ -142,15 +142,13 @@ internal static unsafe class StringOps
         uint done = 0;
         int flagResult = cpu->FlagResult;
         uint flagAux = cpu->FlagAux;
+        bool afterFirst = false;
         core.ChangesNothingYet();
         if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->SystemFlags & EFlags.Direction) == 0)
         {
-            // A page that is not at hand for writing is after its first element: then the rest can go at once.
-            done = Bulk<TStep, TWidth>(core, cpu, count, out bool afterFirst);
+            done = Bulk<TStep, TWidth>(core, cpu, count, out afterFirst);
             if (done != 0)
                 round = 0;
-            else if (afterFirst)
-                round = 1;
         }
 
         for (; done == 0 || (done < (uint)round && done < count); done++)
@@ -165,6 +163,10 @@ internal static unsafe class StringOps
             Step<TStep, TWidth>(core, cpu, op);
             if (done == 0 && core.FaultPending)
                 return null;
+
+            // A page that was not at hand for writing may be after its first element: then the rest can go at once.
+            if (done == 0 && afterFirst && InterpreterCore.InPlace(cpu, cpu->Registers[Edi], 1) != null)
+                round = 1;
             core.HasChanged(op);
             cpu->Registers[Ecx] = (cpu->Registers[Ecx] & ~mask) | ((cpu->Registers[Ecx] - 1) & mask);
             if (TStep.Compares && (cpu->FlagResult == 0) != (op->Immediate != 0))
