@@ -66,7 +66,10 @@ public sealed class TapTests : IDisposable
         int back = Network.Run(() => HostPing.Flood(GuestAddress, Count, Count, 1000));
         int dropped = int.Parse(NetworkNamespace.Tool("ip", "netns", "exec", Network.Name, "cat", "/sys/class/net/tap0/statistics/tx_dropped"), CultureInfo.InvariantCulture);
         Assert.InRange(back, 500, Count);
-        Assert.Equal(Count, back + dropped);
+
+        // The host's own neighbour discovery may be among the dropped.
+        const int Others = 5;
+        Assert.InRange(back + dropped, Count, Count + Others);
         Assert.Contains("0 lost", guest.Command("ifconfig"), StringComparison.Ordinal);
     }
 
