@@ -13,7 +13,7 @@ public static class Report
     private const string ByHand = "\n## Where the time goes\n";
 
     /// <summary>The whole page.</summary>
-    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp)
+    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, ObservingCost? observing)
     {
         StringBuilder page = new();
         page.Append($"""
@@ -64,6 +64,20 @@ public static class Report
             page.Append($"\nQEMU booted no real kernel: {whyNot}.\n");
         if (startUp.Memory is { } memory)
             page.Append($"\nAt that moment the real kernel's launcher has {Figure(memory.OtherMiB)} MiB in memory besides {Figure(memory.GuestMiB)} MiB of the guest's own pages.\n");
+        if (observing != null)
+        {
+            page.Append("""
+
+                ## Looking into a guest
+
+                What the options of docs/debugging.md cost. The first rows are of options that nobody uses while they are there; a trace writes a
+                line for each system call and hypercall. Under the translator, unless another engine is named.
+
+
+                """.ReplaceLineEndings("\n"));
+            observing.Append(page);
+        }
+
         return page.ToString();
     }
 
@@ -108,7 +122,7 @@ public static class Report
     private static int Contenders(Measurements measured, Workload workload) =>
         new[] { Contender.Native, Contender.Translator, Contender.Interpreter, Contender.Tcg }.Count(name => measured.Time(name, workload.Name) != null);
 
-    private static string Duration(double? nanoseconds) => nanoseconds switch
+    internal static string Duration(double? nanoseconds) => nanoseconds switch
     {
         null => None,
         < 1e4 => $"{Figure(nanoseconds)} ns",
@@ -117,7 +131,7 @@ public static class Report
     };
 
     // Three digits are more than a busy machine deserves.
-    private static string Figure(double? value) => value switch
+    internal static string Figure(double? value) => value switch
     {
         null => None,
         < 10 => value.Value.ToString("0.00", CultureInfo.InvariantCulture),
