@@ -7,14 +7,15 @@ public sealed class BenchOptions
     /// <summary>For whoever asks, or mistypes.</summary>
     public const string Usage = """
         make bench BENCH="OPTIONS"
-          network [ENGINES] networks instead: round trips and throughput, guest with host and guest with guest
+          network [A,B]     only the networks, of translator, interpreter, tcg; takes a network of its own: unshare -r -n make ...
           observing         what looking into a guest costs, alone
           --only A,B        these workloads (default: all)
           --engines A,B     among native, translator, interpreter, tcg (default: all)
           --rounds N        rounds, interleaved (default: 7)
-          --no-observing    leave out what looking into a guest costs, as each of the choices above does
+          --no-observing    leave out what looking into a guest costs; so does any other choice of what to measure
           --samples N       samples of a workload within a round (default: 40)
           --no-startup      leave out start-up, memory and the boot of a real kernel
+          --no-networks     leave out the networks
           --output FILE     write the report here (default: docs/performance.md; with any choice above, nowhere)
         With LGUEST_TEST_KERNEL (a 2.6.23 vmlinux) and LGUEST_TEST_INITRD set, a real kernel is booted as well; its bzImage, for
         QEMU, is looked for beside the vmlinux, or where LGUEST_TEST_BZIMAGE says. What tells that user space is reached is the
@@ -42,6 +43,9 @@ public sealed class BenchOptions
     /// <summary>Whether to measure what looking into a guest costs.</summary>
     public bool Observing { get; private set; } = true;
 
+    /// <summary>Whether to measure networks.</summary>
+    public bool Networks { get; private set; } = true;
+
     /// <summary>Where the report goes, or null.</summary>
     public string? Output { get; private set; }
 
@@ -58,6 +62,7 @@ public sealed class BenchOptions
             {
                 case "--only":
                     options.Only = Value();
+                    options.Networks = false;
                     partial = true;
                     break;
                 case "--engines":
@@ -75,6 +80,10 @@ public sealed class BenchOptions
                     partial = true;
                     break;
                 case "--no-observing":
+                    partial = true;
+                    break;
+                case "--no-networks":
+                    options.Networks = false;
                     partial = true;
                     break;
                 case "--output":

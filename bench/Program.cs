@@ -23,7 +23,8 @@ public static class Program
             Places places = new();
             if (arguments is ["network", ..])
             {
-                NetworkBench.Run(places, arguments.Length > 1 ? arguments[1].Split(',') : ["interpreter", "translator"]);
+                string[] all = [Contender.Translator, Contender.Interpreter, Contender.Tcg];
+                Console.Write(NetworkBench.Run(places, arguments.Length > 1 ? arguments[1].Split(',') : all));
                 return 0;
             }
 
@@ -86,7 +87,9 @@ public static class Program
             observing?.Round();
         }
 
+        string? networks = options.Networks ? NetworkBench.InOwnNetwork(places, [.. contenders.Where(c => c.Missing == null && c.Name != Contender.Native).Select(c => c.Name)]) : null;
         Console.Write(Report.Table(measured));
+        Console.Write(networks);
         foreach (Promise promise in Promise.All(measured, startUp).Where(p => p.Value != null))
             Console.WriteLine($"{(promise.Value <= promise.Limit ? "reached    " : "NOT REACHED")} {promise.Text}: {promise.Value:0.00} {promise.Unit}, promised {promise.Limit:0.00}");
         foreach ((string name, double time) in startUp.Times)
@@ -100,7 +103,7 @@ public static class Program
 
         if (options.Output is { } file)
         {
-            string page = Report.Page(places, options, contenders, measured, startUp, observing);
+            string page = Report.Page(places, options, contenders, measured, startUp, networks, observing);
             File.WriteAllText(file, Report.Renew(File.Exists(file) ? File.ReadAllText(file) : null, page));
             Console.Error.WriteLine($"bench: {file} is written");
         }

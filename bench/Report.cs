@@ -13,7 +13,7 @@ public static class Report
     private const string ByHand = "\n## Where the time goes\n";
 
     /// <summary>The whole page.</summary>
-    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, ObservingCost? observing)
+    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, string? networks, ObservingCost? observing)
     {
         StringBuilder page = new();
         page.Append($"""
@@ -64,6 +64,22 @@ public static class Report
             page.Append($"\nQEMU booted no real kernel: {whyNot}.\n");
         if (startUp.Memory is { } memory)
             page.Append($"\nAt that moment the real kernel's launcher has {Figure(memory.OtherMiB)} MiB in memory besides {Figure(memory.GuestMiB)} MiB of the guest's own pages.\n");
+        if (networks != null)
+        {
+            page.Append("""
+
+                ## Networks
+
+
+                """.ReplaceLineEndings("\n")).Append(networks).Append("""
+
+                Guest and host over a tap, guests over a shared file. Echoes are timed by the host: our demo guest, which sleeps until a packet
+                comes, and a guest of the same manner on a PC of QEMU's with an NE2000 card, whose packets go through an I/O port. Pings are
+                timed by the demo guest, TCP by the receiver. A megabyte is 10^6 bytes. Medians of three rounds.
+
+                """.ReplaceLineEndings("\n"));
+        }
+
         if (observing != null)
         {
             page.Append("""

@@ -56,6 +56,13 @@ internal static partial class FileLock
         _ = fcntl(fd, SetLock, ref range);
     }
 
+    /// <summary>Gives back everything that was locked through this opening of the file.</summary>
+    public static void UnlockAll(int fd)
+    {
+        Range range = new() { Type = NoLock };
+        _ = fcntl(fd, SetLock, ref range);
+    }
+
     /// <summary>Whether somebody else has a byte locked.</summary>
     /// <param name="fd">The file.</param>
     /// <param name="offset">The byte.</param>

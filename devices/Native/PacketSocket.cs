@@ -115,10 +115,18 @@ internal static unsafe partial class PacketSocket
         }
     }
 
+    /// <summary>Bytes, with the kernel's overhead, that were sent and that the other end has not read yet; 0 when that cannot be known.</summary>
+    public static int Unread(int fd)
+    {
+        int bytes = 0;
+        return ioctl(fd, OutputQueue, &bytes) == 0 ? bytes : 0;
+    }
+
     /// <summary>Lets children inherit a descriptor.</summary>
     public static void Inherit(int fd) => _ = fcntl(fd, SetDescriptorFlags, 0);
 
     private const int SetDescriptorFlags = 2;
+    private const nuint OutputQueue = 0x5411;
 
     private static Address Named(string path)
     {
@@ -132,6 +140,9 @@ internal static unsafe partial class PacketSocket
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int socket(int family, int type, int protocol);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ioctl(int fd, nuint request, int* value);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int socketpair(int family, int type, int protocol, int* pair);

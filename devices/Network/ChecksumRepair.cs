@@ -35,29 +35,15 @@ internal static class ChecksumRepair
             return false;
 
         Span<byte> segment = ip[header..total];
-        uint pseudo = Add(ip[12..20], (uint)(ip[9] + segment.Length));
+        uint pseudo = InternetChecksum.Add(ip[12..20], (uint)(ip[9] + segment.Length));
         ushort found = BinaryPrimitives.ReadUInt16BigEndian(segment[field..]);
-        if (found != Fold(pseudo) || Fold(Add(segment, pseudo)) == ushort.MaxValue)
+        if (found != InternetChecksum.Fold(pseudo) || InternetChecksum.Fold(InternetChecksum.Add(segment, pseudo)) == ushort.MaxValue)
             return false;
         BinaryPrimitives.WriteUInt16BigEndian(segment[field..], 0);
-        ushort sum = (ushort)~Fold(Add(segment, pseudo));
+        ushort sum = (ushort)~InternetChecksum.Fold(InternetChecksum.Add(segment, pseudo));
 
         // To UDP a checksum of 0 means that there is none.
         BinaryPrimitives.WriteUInt16BigEndian(segment[field..], sum == 0 && ip[9] == Udp ? ushort.MaxValue : sum);
         return true;
-    }
-
-    private static uint Add(ReadOnlySpan<byte> bytes, uint sum)
-    {
-        for (; bytes.Length >= 2; bytes = bytes[2..])
-            sum += BinaryPrimitives.ReadUInt16BigEndian(bytes);
-        return bytes.Length > 0 ? sum + ((uint)bytes[0] << 8) : sum;
-    }
-
-    private static ushort Fold(uint sum)
-    {
-        while (sum >> 16 != 0)
-            sum = (sum & 0xFFFF) + (sum >> 16);
-        return (ushort)sum;
     }
 }

@@ -76,17 +76,12 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent)
     {
         capture?.Record(sent, sent.Length, PacketDirection.FromGuest);
-        if (FinishesChecksums && sent.Length <= LongestRepair)
-        {
-            int length = sent.CopyTo(_frame);
-            if (ChecksumRepair.Finish(_frame.AsSpan(0, length)))
-            {
-                _repaired.LoadHost(_frame, length);
-                return (uint)link.Send(_repaired);
-            }
-        }
+        int arrived = Send(sent);
 
-        return (uint)link.Send(sent);
+        // The main loop delivers what is held as soon as this returns.
+        if (link.HoldsPackets)
+            _receiver.Pending = true;
+        return (uint)arrived;
     }
 
     /// <inheritdoc/>
@@ -94,4 +89,19 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
 
     /// <inheritdoc/>
     public bool Deliver(IGuestChannel channel) => _receiver.Deliver(channel);
+
+    private int Send(GuestVector sent)
+    {
+        if (FinishesChecksums && sent.Length <= LongestRepair)
+        {
+            int length = sent.CopyTo(_frame);
+            if (ChecksumRepair.Finish(_frame.AsSpan(0, length)))
+            {
+                _repaired.LoadHost(_frame, length);
+                return link.Send(_repaired);
+            }
+        }
+
+        return link.Send(sent);
+    }
 }

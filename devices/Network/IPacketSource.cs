@@ -28,7 +28,15 @@ public interface IPacketLink : IPacketSource, IDisposable
     /// <summary>The address of whoever is at the other end, for the guest to see.</summary>
     MacAddress Address { get; }
 
-    /// <summary>Sends a packet.</summary>
-    /// <returns>Bytes that went out; 0 when it was lost.</returns>
+    /// <summary>Whether a packet waits here that the descriptor does not tell of, since sending one brought it about.</summary>
+    bool HoldsPackets => false;
+
+    /// <summary>Sends a packet; the vector may be cut short.</summary>
+    /// <returns>Bytes of it that went out; 0 when it was lost.</returns>
     int Send(GuestVector packet);
+
+    /// <summary>A guest is about to start, whose driver is going to make itself this address.</summary>
+    void MeetGuest(MacAddress guest)
+    {
+    }
 }

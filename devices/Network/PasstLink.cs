@@ -24,7 +24,12 @@ public sealed unsafe class PasstLink : IPacketLink
     /// <summary>Milliseconds for passt to make room: it is a program that may be kept waiting by a busy host.</summary>
     private const int SendPatience = 100;
 
+    /// <summary>Handshakes at once that are helped on; whoever knocks more often is not helped.</summary>
+    private const int MaxOwn = 256;
+
     private readonly Process _process;
+    private readonly UsernetOption _option;
+    private readonly Queue<byte[]> _own = new();
     private readonly byte[] _input = new byte[4 * (MaxPacket + LengthSize)];
     private readonly byte[] _rest = new byte[MaxPacket + LengthSize];
     private readonly Iovec[] _parts = new Iovec[GuestAbi.LguestDma.MaxSections + 1];
@@ -33,10 +38,12 @@ public sealed unsafe class PasstLink : IPacketLink
     private int _end;
     private int _restStart;
     private int _restEnd;
+    private bool _sentHandshake;
 
     private PasstLink(Process process, int fd, UsernetOption option)
     {
         _process = process;
+        _option = option;
         _fd = fd;
         IsAlive = true;
         Description = string.Create(CultureInfo.InvariantCulture, $"passt, guest {option.Address}/{option.Prefix}, gateway {option.Gateway}");
@@ -53,6 +60,9 @@ public sealed unsafe class PasstLink : IPacketLink
 
     /// <inheritdoc/>
     public bool IsAlive { get; private set; }
+
+    /// <inheritdoc/>
+    public bool HoldsPackets => _own.Count > 0;
 
     /// <summary>Starts passt.</summary>
     /// <exception cref="DeviceException">It is not there, or does not do what we ask.</exception>
@@ -101,39 +111,30 @@ public sealed unsafe class PasstLink : IPacketLink
     }
 
     /// <inheritdoc/>
+    public void MeetGuest(MacAddress guest)
+    {
+        byte[] introduction = PasstHelp.Introduction(guest, _option.Address, _option.Gateway);
+        byte[] pinned = GC.AllocateArray<byte>(introduction.Length, pinned: true);
+        introduction.CopyTo(pinned, 0);
+        GuestVector packet = new();
+        packet.LoadHost(pinned, pinned.Length);
+        _ = Transmit(packet);
+    }
+
+    /// <inheritdoc/>
     public int Send(GuestVector packet)
     {
         int length = packet.Length;
-        if (!IsAlive || length is 0 or > MaxPacket || !FlushRest())
+        Span<byte> header = stackalloc byte[PasstHelp.Header];
+        header = header[..packet.CopyTo(header)];
+        packet.Limit(PasstHelp.WithoutPadding(header, length));
+        if (!Transmit(packet))
             return 0;
-        uint announced = BinaryPrimitives.ReverseEndianness((uint)length);
-        int whole = length + LengthSize;
-        long sent;
-        fixed (Iovec* parts = _parts)
+        if (PasstHelp.LastWordOfHandshake(header) is { } word)
         {
-            parts[0] = new Iovec { iov_base = (nint)(&announced), iov_len = LengthSize };
-            packet.Sections.CopyTo(_parts.AsSpan(1));
-            sent = PacketSocket.Send(_fd, parts, _parts.Length);
-            if (sent == -PacketSocket.EAGAIN && WaitForRoom())
-                sent = PacketSocket.Send(_fd, parts, _parts.Length);
-        }
-
-        if (sent < 0)
-        {
-            if (sent != -PacketSocket.EAGAIN)
-                IsAlive = false;
-            return 0;
-        }
-
-        // A stream may take a part of a packet; the rest has to go first next time, or nothing would be understood any more.
-        if (sent < whole)
-        {
-            Span<byte> copy = _rest.AsSpan(0, whole);
-            BinaryPrimitives.WriteUInt32BigEndian(copy, (uint)length);
-            packet.CopyTo(copy[LengthSize..]);
-            _restStart = (int)sent;
-            _restEnd = whole;
-            _ = FlushRest();
+            _sentHandshake = true;
+            if (_own.Count < MaxOwn)
+                _own.Enqueue(word);
         }
 
         return length;
@@ -163,6 +164,44 @@ public sealed unsafe class PasstLink : IPacketLink
         }
 
         _process.Dispose();
+    }
+
+    private bool Transmit(GuestVector packet)
+    {
+        int length = packet.Length;
+        if (!IsAlive || length is 0 or > MaxPacket || !FlushRest() || !WaitForHandshake())
+            return false;
+        uint announced = BinaryPrimitives.ReverseEndianness((uint)length);
+        int whole = length + LengthSize;
+        long sent;
+        fixed (Iovec* parts = _parts)
+        {
+            parts[0] = new Iovec { iov_base = (nint)(&announced), iov_len = LengthSize };
+            packet.Sections.CopyTo(_parts.AsSpan(1));
+            sent = PacketSocket.Send(_fd, parts, _parts.Length);
+            if (sent == -PacketSocket.EAGAIN && WaitForRoom())
+                sent = PacketSocket.Send(_fd, parts, _parts.Length);
+        }
+
+        if (sent < 0)
+        {
+            if (sent != -PacketSocket.EAGAIN)
+                IsAlive = false;
+            return false;
+        }
+
+        // A stream may take a part of a packet; the rest has to go first next time, or nothing would be understood any more.
+        if (sent < whole)
+        {
+            Span<byte> copy = _rest.AsSpan(0, whole);
+            BinaryPrimitives.WriteUInt32BigEndian(copy, (uint)length);
+            packet.CopyTo(copy[LengthSize..]);
+            _restStart = (int)sent;
+            _restEnd = whole;
+            _ = FlushRest();
+        }
+
+        return true;
     }
 
     private static List<string> Arguments(UsernetOption option, int fd)
@@ -200,6 +239,12 @@ public sealed unsafe class PasstLink : IPacketLink
 
     private bool TryNext(out ReadOnlySpan<byte> packet)
     {
+        if (_own.TryDequeue(out byte[]? own))
+        {
+            packet = own;
+            return true;
+        }
+
         packet = default;
         if (!HasWhole(out int length))
         {
@@ -279,5 +324,25 @@ public sealed unsafe class PasstLink : IPacketLink
     {
         Pollfd[] room = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
         return Syscall.poll(room, 1, SendPatience) > 0 && (room[0].revents & PollEvents.POLLOUT) != 0;
+    }
+
+    /// <summary>
+    /// passt takes in all packets that have come, and goes round for ever when an answer to a connection has others of that
+    /// connection behind it (2023). So it is given the time to take it in, which is microseconds when it has nothing else to do.
+    /// </summary>
+    /// <returns>False when it has too much else to do: then the packet is lost, and TCP sends it again.</returns>
+    private bool WaitForHandshake()
+    {
+        if (!_sentHandshake)
+            return true;
+        SpinWait spin = default;
+        for (long deadline = Environment.TickCount64 + SendPatience; PacketSocket.Unread(_fd) > 0; spin.SpinOnce(sleep1Threshold: 20))
+        {
+            if (Environment.TickCount64 > deadline)
+                return false;
+        }
+
+        _sentHandshake = false;
+        return true;
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Globalization;
 using Lguest.Devices.Native;
 using Lguest.GuestAbi;
 using Mono.Unix.Native;
@@ -17,6 +18,9 @@ public sealed unsafe class SegmentFile : IDisposable
     /// <summary>The byte whose lock is held, for a moment, by whoever looks for a slot. It is behind the page.</summary>
     private const long EntranceByte = Page.Size;
 
+    /// <summary>From here on, behind the page too, a byte for each number that a guest may have: its lock is the number's owner.</summary>
+    private const long NumberBytes = 2 * Page.Size;
+
     private int _fd;
 
     private SegmentFile(string path, int fd)
@@ -30,6 +34,9 @@ public sealed unsafe class SegmentFile : IDisposable
 
     /// <summary>The opened file.</summary>
     public int Descriptor => _fd;
+
+    /// <summary>A name that leads to it whatever became of its own.</summary>
+    public string Self => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_fd}");
 
     /// <summary>Our slot; −1 when we only look.</summary>
     public int Slot { get; private set; } = -1;
@@ -74,6 +81,30 @@ public sealed unsafe class SegmentFile : IDisposable
         }
     }
 
+    /// <summary>The file itself, whatever name led to it: device and inode.</summary>
+    public (ulong Device, ulong Inode) Identity => Syscall.fstat(_fd, out Stat status) == 0 ? (status.st_dev, status.st_ino) : default;
+
+    /// <summary>
+    /// Takes the number of which a guest's driver makes its address, for as long as the file is open. Launchers of this project
+    /// lock it; a guest of another launcher shows it by the address it has published.
+    /// </summary>
+    /// <returns>False when somebody else has it.</returns>
+    public bool TryTakeNumber(ushort guestId)
+    {
+        const ulong promiscuous = (ulong)MacAddress.PromiscuousBit << 40;
+        for (int slot = 0; slot < NetPage.Slots; slot++)
+        {
+            if ((ReadAddress(slot).Value & ~promiscuous) == MacAddress.OfGuest(guestId).Value && IsTaken(slot, out _))
+                return false;
+        }
+
+        // A file system without locks was refused when the slot was taken.
+        return FileLock.TryLockByte(_fd, NumberBytes + guestId) == 0;
+    }
+
+    /// <summary>Gives a number back.</summary>
+    public void GiveBackNumber(ushort guestId) => FileLock.UnlockByte(_fd, NumberBytes + guestId);
+
     /// <summary>Does something while nobody else comes or goes.</summary>
     /// <exception cref="DeviceException">Somebody keeps the entrance blocked.</exception>
     public void Exclusively(Action action)
@@ -115,17 +146,28 @@ public sealed unsafe class SegmentFile : IDisposable
     /// <summary>Whether somebody else has a slot, and which process, if that can be known from the lock.</summary>
     public bool IsTaken(int slot, out int processId) => FileLock.IsByteLocked(_fd, slot, out processId);
 
+    /// <summary>Whether it still is as long as a network file is: anybody who may write it may cut it short.</summary>
+    public bool IsWhole => Syscall.fstat(_fd, out Stat status) == 0 && status.st_size >= Page.Size;
+
     /// <summary>Closes the file, and so gives our slot back.</summary>
     public void Dispose()
     {
+        // Unlocked first: a child that is just being started has the descriptor for a moment, and the locks with it.
         if (_fd >= 0)
+        {
+            FileLock.UnlockAll(_fd);
             _ = Syscall.close(_fd);
+        }
+
         _fd = -1;
     }
 
     /// <summary>Writes an address of six equal bytes into a slot.</summary>
     public void ClearSlot(int slot, byte value)
     {
+        // Writing into a file that was cut short would make another length of it, which is no better.
+        if (!IsWhole)
+            return;
         Span<byte> bytes = stackalloc byte[MacAddress.Size];
         bytes.Fill(value);
         fixed (byte* start = bytes)
@@ -201,6 +243,7 @@ public sealed unsafe class SegmentFile : IDisposable
         {
             CheckGeneration(freeSlot);
             ClearSlot(Slot, freeSlot);
+            ClearLeftovers(freeSlot);
             return;
         }
 
@@ -226,6 +269,21 @@ public sealed unsafe class SegmentFile : IDisposable
             if (IsFree(address) || (page[slot * MacAddress.Size] & LocalBit) != 0)
                 continue;
             throw new DeviceException($"'{Path}' does not look like a network file: in slot {slot} is {address}, which is no guest's address; name another file, which is made if it is not there");
+        }
+    }
+
+    /// <summary>
+    /// Addresses whose launchers are dead, however they died: the first launcher never took its guest's away, so that the others
+    /// went on sending to it. Each slot is ours while it is cleared; who looks for one just then takes the next.
+    /// </summary>
+    private void ClearLeftovers(byte freeSlot)
+    {
+        for (int slot = 0; slot < NetPage.Slots; slot++)
+        {
+            if (slot == Slot || IsFree(ReadAddress(slot)) || FileLock.TryLockByte(_fd, slot) != 0)
+                continue;
+            ClearSlot(slot, freeSlot);
+            FileLock.UnlockByte(_fd, slot);
         }
     }
 

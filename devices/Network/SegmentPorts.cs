@@ -30,7 +30,7 @@ public sealed class SegmentPorts : IDisposable
     public static SegmentPorts Open(SegmentFile file, bool create)
     {
         // Through the descriptor: whatever name and links led to the file, all arrive at the same directory.
-        string real = File.ResolveLinkTarget(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.Descriptor}"), returnFinalTarget: false)?.FullName ?? file.Path;
+        string real = File.ResolveLinkTarget(file.Self, returnFinalTarget: false)?.FullName ?? file.Path;
         string path = real + Suffix;
         if (create && Syscall.fstat(file.Descriptor, out Stat status) == 0)
         {

@@ -12,11 +12,13 @@ namespace Lguest.Devices.Network;
 /// <param name="segment">Our place on it; it outlives the device.</param>
 /// <param name="capture">Who writes packets down, or null.</param>
 /// <param name="complaints">Who hears of what goes wrong.</param>
-public sealed unsafe class SharedNetDevice(SharedSegment segment, CaptureInterface? capture = null, Complaints? complaints = null) : IInputDevice
+/// <param name="say">Who hears of the end of the network.</param>
+public sealed unsafe class SharedNetDevice(SharedSegment segment, CaptureInterface? capture = null, Complaints? complaints = null, Action<string>? say = null) : IInputDevice
 {
     private readonly PacketReceiver _receiver = new(segment, segment.Counters, capture, complaints ?? Complaints.Silent) { RemindsWhenFull = true };
     private GuestMemory? _memory;
     private uint _page;
+    private bool _ended;
 
     /// <inheritdoc/>
     public DeviceType Type => DeviceType.Net;
@@ -79,7 +81,17 @@ public sealed unsafe class SharedNetDevice(SharedSegment segment, CaptureInterfa
     public void ReadInput() => _receiver.Pending = true;
 
     /// <inheritdoc/>
-    public bool Deliver(IGuestChannel channel) => _receiver.Deliver(channel);
+    public bool Deliver(IGuestChannel channel)
+    {
+        bool delivered = _receiver.Deliver(channel);
+        if (segment.IsCut && !_ended)
+        {
+            _ended = true;
+            say?.Invoke($"somebody has cut network file '{segment.Page.Path}' short: the guest goes on without that network; end all guests on it, remove the file, and start them again");
+        }
+
+        return delivered;
+    }
 
     /// <summary>Bytes that the largest of the bound buffers holds.</summary>
     private uint CapacityOf(DmaBinding binding)

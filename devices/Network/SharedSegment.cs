@@ -38,6 +38,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private readonly SegmentPorts _ports;
     private readonly int _listener;
     private readonly int _epoll;
+    private readonly int _watch;
     private readonly SegmentPeer?[] _peers = new SegmentPeer?[NetPage.Slots];
     private readonly Dictionary<int, int> _connections = [];
     private readonly EpollEvent[] _events = new EpollEvent[64];
@@ -58,6 +59,11 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         if (_epoll < 0)
             throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of(NativeConvert.ToErrno(-_epoll))}");
         _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, listener, EpollEvents.EPOLLIN);
+
+        // Without a watch (a host may have used up its inotify instances) nobody is told, and nothing else is lost.
+        _watch = FileWatch.Open(file.Self);
+        if (_watch >= 0)
+            _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, _watch, EpollEvents.EPOLLIN);
         (t_neighbours ??= []).Add(this);
     }
 
@@ -74,7 +80,13 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     public int Descriptor => _epoll;
 
     /// <inheritdoc/>
-    public bool IsAlive => !_closed;
+    public bool IsAlive => !_closed && !IsCut;
+
+    /// <summary>
+    /// Somebody has cut the file short. The guest finds its page empty (whoever maps it sees to that), peers find theirs empty
+    /// too, and there is no way back to a network for those who were on it.
+    /// </summary>
+    public bool IsCut { get; private set; }
 
     /// <summary>Joins the segment of a file.</summary>
     /// <param name="path">The file; it is made if it is not there.</param>
@@ -110,7 +122,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     {
         // Nobody sends to himself: the genuine hypervisor looks for other guests only.
         int arrived = 0;
-        if (slot != _file.Slot && packet.Length is > 0 and <= SegmentMessage.MaxPacket && !_closed)
+        if (slot != _file.Slot && packet.Length is > 0 and <= SegmentMessage.MaxPacket && IsAlive)
             arrived = (_peers[slot] ??= new SegmentPeer(_ports, slot, WaitForHello)).Send(packet);
         Counters.CountSent(arrived);
         return arrived;
@@ -149,6 +161,8 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
             _ = Syscall.close(connection);
         _ = Syscall.close(_listener);
         _ = Syscall.close(_epoll);
+        if (_watch >= 0)
+            _ = Syscall.close(_watch);
         try
         {
             _file.ClearSlot(_file.Slot, FreeSlot);
@@ -167,7 +181,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private bool TryTake(GuestVector target, out int length)
     {
         length = 0;
-        for (int chatter = 0; chatter < MaxChatter && !_closed; chatter++)
+        for (int chatter = 0; chatter < MaxChatter && IsAlive; chatter++)
         {
             if (_next == _ready)
             {
@@ -181,6 +195,13 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
             if (fd == _listener)
             {
                 AcceptAll();
+                continue;
+            }
+
+            if (fd == _watch)
+            {
+                FileWatch.Drain(_watch);
+                IsCut = !_file.IsWhole;
                 continue;
             }
 

@@ -135,22 +135,14 @@ public sealed unsafe class FloatingPointUnit : IDisposable
             || (kind == FloatingPointKind.Legacy && instruction.Code.CpuidFeatures()[0] is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387);
         if (!x87)
             return -1;
-        OpCodeInfo info = instruction.Code.ToOpCode();
-        uint opcode = info.OpCode;
-        if (info.OpCodeLength == 2)
-            return (int)(((opcode >> 8) & 7) << 8 | ((opcode & 0xFF) + StackIndex(instruction)));
-        return (int)((opcode & 7) << 8 | (uint)(Math.Max(0, info.GroupIndex) << 3));
-    }
 
-    private static uint StackIndex(in Instruction instruction)
-    {
-        for (int i = instruction.OpCount - 1; i >= 0; i--)
-        {
-            if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i) is > Register.ST0 and <= Register.ST7)
-                return (uint)(instruction.GetOpRegister(i) - Register.ST0);
-        }
-
-        return 0;
+        // Encoded anew, since nothing else tells cheaply: Iced's descriptions of opcodes take milliseconds to come to be.
+        using MemoryStream bytes = new();
+        Encoder.Create(32, new StreamCodeWriter(bytes)).Encode(in instruction, 0);
+        ReadOnlySpan<byte> code = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);
+        int escape = code.IndexOfAnyInRange((byte)0xD8, (byte)0xDF);
+        byte second = code[escape + 1];
+        return (code[escape] & 7) << 8 | (second >= 0xC0 ? second : second & 0x38);
     }
 
     private void* Add(ReadOnlySpan<byte> code)

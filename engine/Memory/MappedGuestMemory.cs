@@ -61,8 +61,20 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
     }
 
     /// <inheritdoc/>
-    public override (int FileDescriptor, ulong Offset) Backing(uint address) =>
-        _replaced.TryGetValue(address & ~Page.OffsetMask, out (int FileDescriptor, ulong Offset) file) ? file : base.Backing(address);
+    public override (int FileDescriptor, ulong Offset) Backing(uint address)
+    {
+        uint page = address & ~Page.OffsetMask;
+        if (!_replaced.TryGetValue(page, out (int FileDescriptor, ulong Offset) file))
+            return base.Backing(address);
+        if (MemoryMap.FileSize(file.FileDescriptor) >= file.Offset + Page.Size)
+            return file;
+
+        // Somebody has cut the file short. Nobody may look at its page again, so the guest's own memory takes its place, empty.
+        LostPages.Forget(Base + page);
+        MemoryMap.Map(Base + page, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, _fd, page);
+        _replaced.Remove(page);
+        return base.Backing(address);
+    }
 
     /// <inheritdoc/>
     public override void MapFile(uint address, int fileDescriptor, ulong offset)
@@ -73,6 +85,9 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
             throw new ArgumentException($"a page is replaced by a page: not 0x{address:x8} by offset {offset}", nameof(address));
         MemoryMap.Map(Base + address, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fileDescriptor, offset);
         _replaced[address] = (fileDescriptor, offset);
+
+        // The file may be other people's too, and they may cut it short.
+        LostPages.Guard(Base + address);
     }
 
     /// <inheritdoc/>
@@ -81,6 +96,8 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         if (_disposed)
             return;
         _disposed = true;
+        foreach (uint address in _replaced.Keys)
+            LostPages.Forget(Base + address);
         MemoryMap.Unmap(Base, ReservedBytes);
         MemoryMap.Close(_fd);
     }

@@ -58,6 +58,13 @@ internal static unsafe partial class MemoryMap
             throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot protect {length} bytes: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
+    /// <summary>Bytes of a file now; 0 when it cannot be asked.</summary>
+    public static ulong FileSize(int fd)
+    {
+        const int end = 2;
+        return (ulong)Math.Max(0, lseek(fd, 0, end));
+    }
+
     /// <summary>close.</summary>
     public static void Close(int fd) => _ = close(fd);
 
@@ -75,6 +82,9 @@ internal static unsafe partial class MemoryMap
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial long lseek(int fd, long offset, int whence);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int close(int fd);

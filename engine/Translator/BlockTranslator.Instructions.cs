@@ -120,7 +120,7 @@ internal sealed unsafe partial class BlockTranslator
             return true;
         }
 
-        if (Kernel(in i))
+        if (Kernel(in i) || BitString(in i))
             return true;
         return i.FlowControl == FlowControl.Next && (IsPlain(in i) ? Plain(in i) : Float(in i));
     }
@@ -139,7 +139,7 @@ internal sealed unsafe partial class BlockTranslator
             case Mnemonic.Bts:
             case Mnemonic.Btr:
             case Mnemonic.Btc:
-                // A bit number in a register reaches far beyond the operand: the interpreter looks where.
+                // A bit number in a register reaches far beyond the operand: see BitString.
                 return i.Op0Kind == OpKind.Register || i.Op1Kind != OpKind.Register;
             case Mnemonic.Add:
             case Mnemonic.Or:
@@ -202,7 +202,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Encodes an instruction again, its operands where the host has them.</summary>
     private bool Plain(in Instruction i)
     {
-        if (i.Mnemonic is Mnemonic.Nop)
+        if (i.Mnemonic is Mnemonic.Nop || Copy(in i))
             return true;
         Instruction host = i;
         switch (i.Code)

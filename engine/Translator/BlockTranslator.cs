@@ -35,6 +35,7 @@ internal sealed unsafe partial class BlockTranslator
     private Block? _block;
     private TranslationMode _mode;
     private uint _blockPage;
+    private byte* _bytes;
     private bool _ended;
 
     public BlockTranslator(TranslatorCore core, HostEmitter emit, SideTable side, byte* exit)
@@ -72,6 +73,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             _decoder.Decode(out Instruction instruction);
             _side.Add(_emit.Offset, next, SideKind.Instruction);
+            _bytes = null;
             if (_reader.RanOut && Crossing(block, next, physical + (next - eip), out Instruction whole) && Emit(in whole))
             {
                 next = whole.NextIP32;
@@ -92,6 +94,7 @@ internal sealed unsafe partial class BlockTranslator
 
             uint here = next;
             next = instruction.NextIP32;
+            _bytes = _core.Memory.Base + physical + (here - eip);
             if (instruction.IsInvalid || _core.MustInterpret(physical + (here - eip)) || !Emit(in instruction))
                 EmitInterpret(here, &instruction);
             if ((next & Page.OffsetMask) == 0)

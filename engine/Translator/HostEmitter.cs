@@ -49,8 +49,8 @@ internal sealed unsafe class HostEmitter : CodeWriter
 
     public void Bytes(params ReadOnlySpan<byte> bytes)
     {
-        foreach (byte b in bytes)
-            *_write++ = b;
+        for (int i = 0; i < bytes.Length; i++)
+            *_write++ = bytes[i];
     }
 
     public void UInt32(uint value)

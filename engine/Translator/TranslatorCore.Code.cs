@@ -19,8 +19,14 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private const int GranuleShift = 6;
     private const int MaxInterpreted = 1 << 18;
 
-    /// <summary>How often an instruction may fault for the interpreter's sake before it is left to it for good.</summary>
-    private const int Patience = 2;
+    /// <summary>How much an instruction may weigh by faulting for the interpreter's sake, before it is left to it for good.</summary>
+    private const int Patience = 32;
+
+    /// <summary>What reaches into user memory does little else.</summary>
+    private const int UserAccessWeight = 16;
+
+    /// <summary>What writes where code is may do so only when a page becomes another: a copy of a whole page, mostly.</summary>
+    private const int CodeWriteWeight = 1;
 
     private readonly CodeArena _arena;
     private readonly HostEmitter _emit;
@@ -271,12 +277,13 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// An instruction that keeps coming here becomes the interpreter's: the block is made anew with a direct way to it, which
     /// is far cheaper than a fault.
     /// </summary>
-    private void PreferInterpreter(uint eip)
+    private void PreferInterpreter(uint eip, int weight)
     {
         if (!_interpreter.TryFetch(eip, out uint physical, out _))
             return;
         ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(_impatient, physical, out _);
-        if (++count < Patience)
+        count += weight;
+        if (count < Patience)
             return;
         _impatient.Remove(physical);
         if (_mustInterpret.Contains(physical))

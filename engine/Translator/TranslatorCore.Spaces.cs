@@ -36,6 +36,7 @@ public sealed unsafe partial class TranslatorCore
         Unknown,
         Fault,
         Killed,
+        Code,
         Interpret,
     }
 
@@ -179,7 +180,7 @@ public sealed unsafe partial class TranslatorCore
         if (!user && linear < KernelStart)
             return MapResult.Interpret;
         if (write && HasCode(found.Frame))
-            return MapResult.Interpret;
+            return MapResult.Code;
 
         AddressWindow window = user ? CurrentUserWindow() : _kernelWindow;
         LimitMappings(window);

@@ -353,8 +353,11 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 exit.Kind = ExitKind.Killed;
                 exit.Reason = killReason;
                 return true;
+            case MapResult.Code:
+                PreferInterpreter(eip, CodeWriteWeight);
+                return InterpretAt(eip, out exit);
             default:
-                PreferInterpreter(eip);
+                PreferInterpreter(eip, UserAccessWeight);
                 return InterpretAt(eip, out exit);
         }
     }

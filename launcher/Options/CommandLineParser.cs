@@ -63,7 +63,7 @@ public static class CommandLineParser
     private static int TakeOption(LaunchOptions options, IReadOnlyList<string> arguments, string word, int next)
     {
         bool isLong = word.StartsWith("--", StringComparison.Ordinal);
-        int equals = isLong ? word.IndexOf('=', StringComparison.Ordinal) : -1;
+        int equals = isLong ? ValueMark(word) : -1;
         string name = isLong ? word[2..(equals < 0 ? word.Length : equals)] : word[1..];
         LaunchOption option = (isLong ? OptionTable.Find(name) : name.Length == 1 ? OptionTable.Find(name[0]) : null)
             ?? throw new LaunchException($"there is no option {(equals < 0 ? word : "--" + name)}; words for the guest go behind its kernel, after -- when they begin with a dash {Hint}");
@@ -87,5 +87,16 @@ public static class CommandLineParser
 
         option.Apply(options, value);
         return next;
+    }
+    /// <summary>
+    /// Where the value begins: behind the equals sign, or behind the comma of an option that needs no value but takes more
+    /// (<c>--usernet,tcp=8080:80</c>).
+    /// </summary>
+    private static int ValueMark(string word)
+    {
+        int comma = word.IndexOf(',', StringComparison.Ordinal);
+        int equals = word.IndexOf('=', StringComparison.Ordinal);
+        bool early = comma >= 0 && (equals < 0 || comma < equals);
+        return early && OptionTable.Find(word[2..comma]) is { ValueOptional: true } ? comma : equals;
     }
 }

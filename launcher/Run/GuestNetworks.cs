@@ -16,6 +16,7 @@ public sealed class GuestNetworks : IDisposable
     private readonly List<IDisposable> _ends = [];
     private readonly List<CaptureInterface?> _captures = [];
     private PacketCapture? _capture;
+    private ushort _guestId;
 
     private GuestNetworks()
     {
@@ -25,8 +26,9 @@ public sealed class GuestNetworks : IDisposable
     /// <param name="options">The networks.</param>
     /// <param name="capture">Where packets are written, or null.</param>
     /// <param name="generation">What the guest speaks: generations mark free slots differently.</param>
+    /// <param name="guestId">The number in the guest's Ethernet address that the user wants; null: one that nobody else has.</param>
     /// <exception cref="DeviceException">One cannot be had.</exception>
-    public static GuestNetworks Open(IReadOnlyList<NetOption> options, string? capture, AbiGeneration generation)
+    public static GuestNetworks Open(IReadOnlyList<NetOption> options, string? capture, AbiGeneration generation, ushort? guestId)
     {
         GuestNetworks networks = new();
         try
@@ -35,6 +37,7 @@ public sealed class GuestNetworks : IDisposable
                 networks._capture = options.Count > 0 ? PacketCapture.Create(capture) : throw new DeviceException("--pcap without a network: there would be nothing to write; add --tunnet, --usernet or --sharenet");
             foreach (NetOption option in options)
                 networks.Add(option, generation);
+            networks._guestId = networks.TakeNumber(guestId);
             return networks;
         }
         catch
@@ -44,15 +47,21 @@ public sealed class GuestNetworks : IDisposable
         }
     }
 
+    /// <summary>The number of which the guest's driver makes its Ethernet address.</summary>
+    public ushort GuestId => _guestId;
+
     /// <summary>Puts devices for them on a bus.</summary>
-    public void AddTo(DeviceBus bus, Complaints complaints)
+    /// <param name="bus">The guest's.</param>
+    /// <param name="complaints">Hears what only a developer wants to know.</param>
+    /// <param name="say">Hears what everybody has to know.</param>
+    public void AddTo(DeviceBus bus, Complaints complaints, Action<string> say)
     {
         bool shared = _ends.OfType<SharedSegment>().Any();
         for (int i = 0; i < _ends.Count; i++)
         {
             bus.Add(_ends[i] switch
             {
-                SharedSegment segment => new SharedNetDevice(segment, _captures[i], complaints),
+                SharedSegment segment => new SharedNetDevice(segment, _captures[i], complaints, say),
                 IPacketLink link => new HostNetDevice(link, _captures[i], complaints) { FinishesChecksums = shared },
                 _ => throw new InvalidOperationException("an unknown kind of network"),
             });
@@ -64,6 +73,13 @@ public sealed class GuestNetworks : IDisposable
     {
         foreach (SharedNetDevice shared in bus.Devices.OfType<SharedNetDevice>())
             shared.Follow(bindings);
+    }
+
+    /// <summary>Tells those behind the networks whom to expect.</summary>
+    public void Introduce()
+    {
+        foreach (IPacketLink link in _ends.OfType<IPacketLink>())
+            link.MeetGuest(MacAddress.OfGuest(_guestId));
     }
 
     /// <summary>Leaves all networks.</summary>
@@ -87,6 +103,37 @@ public sealed class GuestNetworks : IDisposable
         string name = string.Create(CultureInfo.InvariantCulture, $"eth{_ends.Count}");
         _ends.Add(end);
         _captures.Add(_capture?.AddInterface(name, what));
+    }
+
+    /// <summary>
+    /// A guest has one number for all its networks, 16 bits of it. The process number's low half is the first choice, as in 2007;
+    /// of two launchers 65536 apart the second takes the next one.
+    /// </summary>
+    private ushort TakeNumber(ushort? wanted)
+    {
+        // Two devices on one file are one place where the number may be taken.
+        SegmentFile[] files = [.. _ends.OfType<SharedSegment>().Select(segment => segment.Page).DistinctBy(file => file.Identity)];
+        if (wanted is { } chosen)
+        {
+            return Array.Find(files, file => !file.TryTakeNumber(chosen)) is not { } refused
+                ? chosen
+                : throw new DeviceException($"a guest on network '{refused.Path}' has the address {MacAddress.OfGuest(chosen)} already; choose another, or leave mac= out");
+        }
+
+        ushort first = (ushort)Environment.ProcessId;
+        for (int i = 0; i <= ushort.MaxValue; i++)
+        {
+            ushort number = (ushort)(first + i);
+            int taken = 0;
+            while (taken < files.Length && files[taken].TryTakeNumber(number))
+                taken++;
+            if (taken == files.Length)
+                return number;
+            foreach (SegmentFile file in files.AsSpan(0, taken))
+                file.GiveBackNumber(number);
+        }
+
+        throw new DeviceException("every one of the 65536 addresses that a guest can have is taken on the networks given; use another file");
     }
 
     private static (IDisposable End, string What) Described(IPacketLink link) => (link, link.Description);

@@ -61,7 +61,7 @@ public sealed class GuestSession : IDisposable
         {
             foreach (BlockOption block in options.Blocks)
                 _images.Add(BlockImage.Open(block.Path, block.ReadOnly));
-            _networks = GuestNetworks.Open(options.Nets, options.Capture, _kernel.Generation);
+            _networks = GuestNetworks.Open(options.Nets, options.Capture, _kernel.Generation, options.GuestId);
         }
         catch (DeviceException failure)
         {
@@ -169,15 +169,15 @@ public sealed class GuestSession : IDisposable
         DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
         foreach (BlockImage image in _images)
             bus.Add(new BlockDevice(image, _complaints));
-        _networks.AddTo(bus, _complaints);
+        _networks.AddTo(bus, _complaints, _say);
         bus.Add(new ConsoleDevice(_console, _kernel.Generation.ConsoleKey, _complaints));
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 
         using EngineChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
-        if (_options.GuestId is { } guestId)
-            channel.GuestId = guestId;
+        channel.GuestId = _networks.GuestId;
         GuestNetworks.Follow(bus, channel);
+        _networks.Introduce();
         long answer = channel.Initialize(
             (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
         if (answer < 0)

@@ -50,7 +50,7 @@ public static class NetNeeds
         NetNeed.Taps => s_taps.Value,
         NetNeed.Passt => Program("passt"),
         NetNeed.Tcpdump => Program("tcpdump"),
-        NetNeed.OtherUser => Program("setpriv") ?? Program("unshare"),
+        NetNeed.OtherUser => Program("setpriv") ?? Program("unshare") ?? OtherUser.WhyNot,
         _ => throw new ArgumentOutOfRangeException(nameof(need)),
     };
 

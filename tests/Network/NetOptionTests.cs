@@ -82,6 +82,17 @@ public sealed class NetOptionTests
         Assert.Equal("k", options.Kernel);
     }
 
+    /// <summary>What belongs behind the network may follow the bare option too.</summary>
+    [Fact]
+    public void UsernetTakesForwardsWithoutANetwork()
+    {
+        LaunchOptions options = CommandLineParser.Parse(["--usernet,tcp=8080:80,mac=02:00:01:00:00:00", "64m", "k"]);
+        Assert.Equal(["8080:80"], Assert.IsType<NetOption.UserNet>(Assert.Single(options.Nets)).Settings.TcpForwards);
+        Assert.Equal((ushort)1, options.GuestId);
+        Assert.Contains("there is no option --block,ro", Assert.Throws<LaunchException>(() => CommandLineParser.Parse(["--block,ro=x", "64m", "k"])).Message, StringComparison.Ordinal);
+        Assert.Equal("a,tcp=1", Assert.IsType<NetOption.SharedNet>(Assert.Single(CommandLineParser.Parse(["--sharenet=a,tcp=1", "64m", "k"]).Nets)).Path);
+    }
+
     /// <summary>A guest has one number, so one address on all its networks.</summary>
     [Fact]
     public void TwoAddressesCannotBeHad()

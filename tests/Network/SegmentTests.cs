@@ -54,6 +54,106 @@ public sealed class SegmentTests : IDisposable
         _ = Syscall.close(fd);
     }
 
+    /// <summary>
+    /// A file as the launcher of 2.6.23 leaves it, byte for byte (two guests were on it, one was killed): good, and empty when we
+    /// are alone.
+    /// </summary>
+    [Fact]
+    public void AFileOfTheGenuineLauncherIsGood()
+    {
+        File.WriteAllBytes(Lan, GenuinePage());
+        Assert.Equal([(0, false, true, "02:00:00:00:00:00"), (1, false, true, "02:00:01:00:00:00")], SegmentSurvey.Take(Lan).Select(s => (s.Slot, s.Taken, s.Promiscuous, s.Address.ToString()!)));
+        Assert.Equal(0, Join().Page.Slot);
+        Assert.Equal(new byte[4096], File.ReadAllBytes(Lan));
+    }
+
+    /// <summary>The same while one of its guests lives: the dead one's address goes, the other's stays and is nobody else's.</summary>
+    [Fact]
+    public void AGenuineGuestIsLeftInPeace()
+    {
+        File.WriteAllBytes(Lan, GenuinePage());
+        int fd = Syscall.open(Lan, OpenFlags.O_RDWR);
+        Flock theirs = new() { l_type = LockType.F_WRLCK, l_whence = SeekFlags.SEEK_SET, l_start = 1, l_len = 1 };
+        Assert.Equal(0, Syscall.fcntl(fd, FcntlCommand.F_SETLK, ref theirs));
+        Assert.Equal(0, Join().Page.Slot);
+        SharedSegment third = Join();
+        Assert.Equal(2, third.Page.Slot);
+        Assert.False(third.Page.TryTakeNumber(1));
+        Assert.True(third.Page.TryTakeNumber(0));
+
+        // Last: a lock of the process goes when the process closes the file, whichever opening of it.
+        byte[] expected = GenuinePage();
+        expected[0] = 0;
+        Assert.Equal(expected, File.ReadAllBytes(Lan));
+        _ = Syscall.close(fd);
+    }
+
+    /// <summary>Addresses of launchers that died go with the next one to join, who need not be alone.</summary>
+    [Fact]
+    public void LeftoversGoWithTheNext()
+    {
+        Join();
+        byte[] page = File.ReadAllBytes(Lan);
+        page[6 * 7] = 2;
+        page[6 * 7 + 2] = 9;
+        File.WriteAllBytes(Lan, page);
+        Assert.Equal(1, Join().Page.Slot);
+        Assert.Equal(new byte[4096], File.ReadAllBytes(Lan));
+    }
+
+    /// <summary>A number belongs to one place on the network, until that leaves.</summary>
+    [Fact]
+    public void NumbersAreNotSharedOut()
+    {
+        SharedSegment one = Join();
+        SharedSegment two = Join();
+        Assert.Equal(one.Page.Identity, two.Page.Identity);
+        Assert.True(one.Page.TryTakeNumber(0x1234));
+        Assert.False(two.Page.TryTakeNumber(0x1234));
+        Assert.True(two.Page.TryTakeNumber(0x1235));
+        one.Page.GiveBackNumber(0x1234);
+        Assert.True(two.Page.TryTakeNumber(0x1234));
+        two.Dispose();
+        Assert.True(one.Page.TryTakeNumber(0x1235));
+        Assert.Equal(4096, new FileInfo(Lan).Length);
+    }
+
+    /// <summary>Somebody cuts the file short: who is on it notices when he next looks, and writes nothing into the rest.</summary>
+    [Fact]
+    public void ACutFileIsNoticed()
+    {
+        SharedSegment place = Join();
+        Assert.True(place.IsAlive);
+        using (FileStream file = File.OpenWrite(Lan))
+            file.SetLength(4095);
+        Assert.True(Readable(place));
+        Assert.False(place.Discard());
+        Assert.True(place.IsCut);
+        Assert.False(place.IsAlive);
+        Assert.Equal(0, place.Send(1, Packet(100, 1)));
+        place.Dispose();
+        Assert.Equal(4095, new FileInfo(Lan).Length);
+    }
+
+    /// <summary>A guest's page whose file was cut short is memory of its own from then on, empty, wherever it is mapped next.</summary>
+    [Fact]
+    public void ThePageOfACutFileIsReplaced()
+    {
+        SharedSegment place = Join();
+        const uint page = TestGuest.Ram + Page.Size;
+        _guest.Memory.MapFile(page, place.Page.Descriptor, 0);
+        _guest.Memory.WriteUInt32(page, 5);
+        using (FileStream file = File.OpenWrite(Lan))
+            file.SetLength(0);
+        Assert.Equal(0u, _guest.Memory.ReadUInt32(page));
+        _guest.Memory.WriteUInt32(page + 8, 7);
+        Assert.Equal(7u, _guest.Memory.ReadUInt32(page + 8));
+        Assert.Equal((_guest.Memory.FileDescriptor, (ulong)page), _guest.Memory.Backing(page + 8));
+        _guest.Memory.WriteUInt32(page + 8, 9);
+        Assert.Equal(9u, _guest.Memory.ReadUInt32(page + 8));
+        Assert.Equal(0, new FileInfo(Lan).Length);
+    }
+
     /// <summary>682 are the most; the 683rd is told so.</summary>
     [Fact]
     public void AFullFileSaysSo()
@@ -255,5 +355,19 @@ public sealed class SegmentTests : IDisposable
         vector.Load(_guest.Memory, Dma, toGuest: true);
         int length = place.Receive(vector);
         return _guest.Memory.Read(Data, (uint)length).ToArray();
+    }
+
+    private static byte[] GenuinePage()
+    {
+        byte[] page = new byte[4096];
+        byte[] addresses = [3, 0, 0, 0, 0, 0, 3, 0, 1];
+        addresses.CopyTo(page, 0);
+        return page;
+    }
+
+    private static bool Readable(SharedSegment place)
+    {
+        Pollfd[] fds = [new Pollfd { fd = place.Descriptor, events = PollEvents.POLLIN }];
+        return Syscall.poll(fds, 1, 1000) > 0;
     }
 }

@@ -105,11 +105,10 @@ public sealed class TapTests : IDisposable
     [NetFact(NetNeed.Taps, NetNeed.OtherUser)]
     public void APersistentTapNeedsNoPrivilege()
     {
-        const string Nobody = "65534";
-        Network.Ip("tuntap", "add", "dev", "mine0", "mode", "tap", "user", Nobody);
+        Network.Ip("tuntap", "add", "dev", "mine0", "mode", "tap", "user", OtherUser.Nobody);
         Network.Ip("addr", "add", HostAddress + "/24", "dev", "mine0");
         Network.Ip("link", "set", "mine0", "up");
-        RunningGuest guest = RunningGuest.Demo(AsUser(Nobody), ["--tunnet=tap:mine0"], GuestAddress);
+        RunningGuest guest = RunningGuest.Demo(AsUser(OtherUser.Nobody), ["--tunnet=tap:mine0"], GuestAddress);
         _guests.Add(guest);
         Assert.Contains("3 sent, 3 received", guest.Command($"ping {HostAddress} 3"), StringComparison.Ordinal);
         Assert.Contains("Uid:\t65534", File.ReadAllText($"/proc/{guest.ProcessId}/status"), StringComparison.Ordinal);
@@ -117,10 +116,10 @@ public sealed class TapTests : IDisposable
         // Busy, not his, and a new one: each its own sentence.
         Assert.Contains("interface 'mine0' is in use by another program", Refused("--tunnet=tap:mine0"), StringComparison.Ordinal);
         Network.Ip("tuntap", "add", "dev", "theirs0", "mode", "tap", "user", "12345");
-        Assert.Contains("interface 'theirs0' belongs to somebody else", RefusedAs(Nobody, "--tunnet=tap:theirs0"), StringComparison.Ordinal);
-        Assert.Contains("CAP_NET_ADMIN", RefusedAs(Nobody, $"--tunnet={HostAddress}"), StringComparison.Ordinal);
-        Network.Ip("tuntap", "add", "dev", "down0", "mode", "tap", "user", Nobody);
-        Assert.Contains("ip link set down0 up", RefusedAs(Nobody, "--tunnet=tap:down0"), StringComparison.Ordinal);
+        Assert.Contains("interface 'theirs0' belongs to somebody else", RefusedAs(OtherUser.Nobody, "--tunnet=tap:theirs0"), StringComparison.Ordinal);
+        Assert.Contains("CAP_NET_ADMIN", RefusedAs(OtherUser.Nobody, $"--tunnet={HostAddress}"), StringComparison.Ordinal);
+        Network.Ip("tuntap", "add", "dev", "down0", "mode", "tap", "user", OtherUser.Nobody);
+        Assert.Contains("ip link set down0 up", RefusedAs(OtherUser.Nobody, "--tunnet=tap:down0"), StringComparison.Ordinal);
     }
 
     /// <summary>What cannot be had is refused in a sentence that says what helps, and nothing is left behind.</summary>
@@ -133,6 +132,18 @@ public sealed class TapTests : IDisposable
         Assert.Contains("'lo' is no tap", Refused("--tunnet=tap:lo"), StringComparison.Ordinal);
         Assert.Contains("'300.1.1.1' is no IPv4 address", Refused("--tunnet=300.1.1.1"), StringComparison.Ordinal);
         Assert.DoesNotContain("tap", Network.Ip("link"), StringComparison.Ordinal);
+    }
+
+    /// <summary>Without the device there is no tap: whether it is missing, not for everybody, or not the driver's.</summary>
+    [NetFact(NetNeed.Taps, NetNeed.OtherUser)]
+    public void WithoutTheDeviceItIsSaidWhatHelps()
+    {
+        string missing = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && exec \"$@\"", "sh", Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("cannot open /dev/net/tun: no such file or directory; the host has no tun driver loaded: modprobe tun", missing, StringComparison.Ordinal);
+        string forbidden = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 && exec \"$@\"", "sh", .. OtherUser.WithoutPrivileges, Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("cannot open /dev/net/tun: permission denied; ask for the right to open it", forbidden, StringComparison.Ordinal);
+        string driverless = Run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 511 77 && exec \"$@\"", "sh", Needs.LauncherPath, $"--tunnet={HostAddress}", "16m", Needs.Guest("demo")]);
+        Assert.Contains("the host's kernel has no tun driver", driverless, StringComparison.Ordinal);
     }
 
     /// <summary>What went over the wire is in the capture, and tcpdump reads it.</summary>
