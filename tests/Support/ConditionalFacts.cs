@@ -12,6 +12,9 @@ public enum Need
     /// <summary>Our own guests under out/guest, built by make with gcc.</summary>
     Guests,
 
+    /// <summary>A host that the translator runs on.</summary>
+    Translator,
+
     /// <summary>A real 2.6.23 kernel, named by LGUEST_TEST_KERNEL.</summary>
     Kernel,
 
@@ -56,6 +59,7 @@ public static class Needs
             {
                 Need.Launcher => File.Exists(LauncherPath) ? null : $"no {LauncherPath} (run make)",
                 Need.Guests => Directory.Exists(Guest("conformance")) ? null : $"no guests in {OutDirectory}/guest (run make; it takes gcc)",
+                Need.Translator => Lguest.Engine.Translator.TranslatorCore.IsSupported ? null : "the translator needs x86-64 with FSGSBASE",
                 Need.Kernel => Variable("LGUEST_TEST_KERNEL"),
                 Need.Initrd => Variable("LGUEST_TEST_INITRD"),
                 Need.RootDisk => Variable("LGUEST_TEST_ROOT"),
