@@ -8,9 +8,11 @@ public sealed class BenchOptions
     public const string Usage = """
         make bench BENCH="OPTIONS"
           network [A,B]     only the networks, of translator, interpreter, tcg; takes a network of its own: unshare -r -n make ...
+          observing         what looking into a guest costs, alone
           --only A,B        these workloads (default: all)
           --engines A,B     among native, translator, interpreter, tcg (default: all)
           --rounds N        rounds, interleaved (default: 7)
+          --no-observing    leave out what looking into a guest costs; so does any other choice of what to measure
           --samples N       samples of a workload within a round (default: 40)
           --no-startup      leave out start-up, memory and the boot of a real kernel
           --no-networks     leave out the networks
@@ -20,6 +22,9 @@ public sealed class BenchOptions
         text LGUEST_TEST_MARK, else "INITRD-UP".
         """;
 
+    /// <summary>Rounds, unless said otherwise.</summary>
+    public const int UsualRounds = 7;
+
     /// <summary>The names behind --only, or null.</summary>
     public string? Only { get; private set; }
 
@@ -27,13 +32,16 @@ public sealed class BenchOptions
     public string[]? Engines { get; private set; }
 
     /// <summary>How many rounds.</summary>
-    public int Rounds { get; private set; } = 7;
+    public int Rounds { get; private set; } = UsualRounds;
 
     /// <summary>How many samples of each workload in a round.</summary>
     public int Samples { get; private set; } = 40;
 
     /// <summary>Whether to measure start-up, memory and boots.</summary>
     public bool StartUp { get; private set; } = true;
+
+    /// <summary>Whether to measure what looking into a guest costs.</summary>
+    public bool Observing { get; private set; } = true;
 
     /// <summary>Whether to measure networks.</summary>
     public bool Networks { get; private set; } = true;
@@ -71,6 +79,9 @@ public sealed class BenchOptions
                     options.StartUp = false;
                     partial = true;
                     break;
+                case "--no-observing":
+                    partial = true;
+                    break;
                 case "--no-networks":
                     options.Networks = false;
                     partial = true;
@@ -83,7 +94,9 @@ public sealed class BenchOptions
             }
         }
 
-        if (!partial)
+        if (partial)
+            options.Observing = false;
+        else
             options.Output ??= wholeReport;
         return options;
     }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
+
 namespace Lguest.Bench;
 
 /// <summary>
@@ -10,12 +12,6 @@ public static class Program
     /// <summary>Starts here.</summary>
     public static int Main(string[] arguments)
     {
-        if (arguments is ["tracing"])
-        {
-            TracingOverhead.Run(Console.Out);
-            return 0;
-        }
-
         if (arguments.Contains("--help"))
         {
             Console.WriteLine(BenchOptions.Usage);
@@ -32,6 +28,12 @@ public static class Program
                 return 0;
             }
 
+            if (arguments is ["observing"])
+            {
+                Observe(places);
+                return 0;
+            }
+
             Run(places, BenchOptions.Parse(arguments, places.Report));
             return 0;
         }
@@ -42,6 +44,20 @@ public static class Program
         }
     }
 
+    private static void Observe(Places places)
+    {
+        ObservingCost observing = new(places);
+        for (int round = 1; round <= BenchOptions.UsualRounds; round++)
+        {
+            Console.Error.WriteLine($"bench: round {round} of {BenchOptions.UsualRounds}");
+            observing.Round();
+        }
+
+        StringBuilder tables = new();
+        observing.Append(tables);
+        Console.Write(tables);
+    }
+
     private static void Run(Places places, BenchOptions options)
     {
         IReadOnlyList<Contender> contenders = [.. Contender.All(places).Where(c => options.Engines?.Contains(c.Name) ?? true)];
@@ -50,6 +66,7 @@ public static class Program
 
         Measurements measured = new();
         StartUp startUp = new(places);
+        ObservingCost? observing = options.Observing ? new ObservingCost(places) : null;
         if (options.StartUp && startUp.WhyNoLinuxTcg is { } why)
             Console.Error.WriteLine($"bench: SKIPPED the boot of a real kernel: {why}");
         string only = options.Only == null ? string.Empty : $" only={options.Only}";
@@ -67,6 +84,7 @@ public static class Program
 
             if (options.StartUp)
                 startUp.Round();
+            observing?.Round();
         }
 
         string? networks = options.Networks ? NetworkBench.InOwnNetwork(places, [.. contenders.Where(c => c.Missing == null && c.Name != Contender.Native).Select(c => c.Name)]) : null;
@@ -76,9 +94,16 @@ public static class Program
             Console.WriteLine($"{(promise.Value <= promise.Limit ? "reached    " : "NOT REACHED")} {promise.Text}: {promise.Value:0.00} {promise.Unit}, promised {promise.Limit:0.00}");
         foreach ((string name, double time) in startUp.Times)
             Console.WriteLine($"{name}: {time:0} ms{(startUp.ProcessorTimes.TryGetValue(name, out double processor) ? $", of them {processor:0} ms on a processor" : string.Empty)}");
+        if (observing != null)
+        {
+            StringBuilder tables = new();
+            observing.Append(tables);
+            Console.Write(tables);
+        }
+
         if (options.Output is { } file)
         {
-            string page = Report.Page(places, options, contenders, measured, startUp, networks);
+            string page = Report.Page(places, options, contenders, measured, startUp, networks, observing);
             File.WriteAllText(file, Report.Renew(File.Exists(file) ? File.ReadAllText(file) : null, page));
             Console.Error.WriteLine($"bench: {file} is written");
         }

@@ -13,7 +13,7 @@ public static class Report
     private const string ByHand = "\n## Where the time goes\n";
 
     /// <summary>The whole page.</summary>
-    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, string? networks)
+    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, string? networks, ObservingCost? observing)
     {
         StringBuilder page = new();
         page.Append($"""
@@ -80,6 +80,20 @@ public static class Report
                 """.ReplaceLineEndings("\n"));
         }
 
+        if (observing != null)
+        {
+            page.Append("""
+
+                ## Looking into a guest
+
+                What the options of docs/debugging.md cost. The first rows are of options that nobody uses while they are there; a trace writes a
+                line for each system call and hypercall. Under the translator, unless another engine is named.
+
+
+                """.ReplaceLineEndings("\n"));
+            observing.Append(page);
+        }
+
         return page.ToString();
     }
 
@@ -124,7 +138,7 @@ public static class Report
     private static int Contenders(Measurements measured, Workload workload) =>
         new[] { Contender.Native, Contender.Translator, Contender.Interpreter, Contender.Tcg }.Count(name => measured.Time(name, workload.Name) != null);
 
-    private static string Duration(double? nanoseconds) => nanoseconds switch
+    internal static string Duration(double? nanoseconds) => nanoseconds switch
     {
         null => None,
         < 1e4 => $"{Figure(nanoseconds)} ns",
@@ -133,7 +147,7 @@ public static class Report
     };
 
     // Three digits are more than a busy machine deserves.
-    private static string Figure(double? value) => value switch
+    internal static string Figure(double? value) => value switch
     {
         null => None,
         < 10 => value.Value.ToString("0.00", CultureInfo.InvariantCulture),

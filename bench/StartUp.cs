@@ -51,15 +51,15 @@ public sealed class StartUp(Places places)
     public void Round()
     {
         // Busy for a while after its first word, so that it can be looked at.
-        using (Child guest = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Bench("guest"), "only=integer", "samples=200"]))
+        using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "only=integer", "samples=200"]))
             Reached(FirstWord, guest, "begin");
-        using (Child guest = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Bench("guest"), "off"]))
+        using (Child guest = new([places.Launcher, "64m", places.Bench("guest"), "off"]))
             Took(_times, WholeLife, guest.WaitForEnd());
-        using (Child demo = new([places.Launcher, $"--engine={Contender.Translator}", "64m", places.Guest("demo")]))
+        using (Child demo = new([places.Launcher, "64m", places.Guest("demo")]))
             Reached(Prompt, demo, "demo> ");
         if (WhyNoLinux == null)
         {
-            using Child linux = new([places.Launcher, $"--engine={Contender.Translator}", "64m", _kernel!, $"--initrd={_initrd}", .. _bootWords]);
+            using Child linux = new([places.Launcher, "64m", _kernel!, $"--initrd={_initrd}", .. _bootWords]);
             Reached(LinuxHere, linux, _mark);
             _memory.Add(ResidentMemory.Of(linux.Id));
         }

@@ -84,7 +84,8 @@ public sealed class DebugHub : IDisposable
     {
         if (_options.Trace != null || _options.Gdb != null || _options.Control != null || _options.Report != null || _options.Statistics != null)
             WatchDevices(running);
-        _statistics.Begin(running, _watcher);
+        if (_options.Statistics != null || _options.Gdb != null || _options.Control != null)
+            _statistics.Begin(running, _watcher);
         _tracer?.Attach(running.Guest);
         Target.Begin(running, pause: _first && _options.GdbWait);
         _recorder?.Begin(running, _watcher!);

@@ -57,7 +57,11 @@ public static class OptionTable
         return null;
     }
 
-    private static LaunchOption[] Sorted(LaunchOption[] options) => [.. options.OrderBy(static o => o.Name, StringComparer.Ordinal)];
+    private static LaunchOption[] Sorted(LaunchOption[] options)
+    {
+        Array.Sort(options, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        return options;
+    }
 
     private static void AddBlock(LaunchOptions options, string value)
     {
