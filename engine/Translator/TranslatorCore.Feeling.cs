@@ -16,7 +16,6 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>Instructions without a new page, after which translated code is worth its mappings.</summary>
     private const int SliceLength = 256;
 
-    private uint _lastVisited;
     private bool _metNewPage;
 
     /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
@@ -32,7 +31,7 @@ public sealed unsafe partial class TranslatorCore
     {
         if (_space is not { Slice: > 0 } space || space.Window[page] != 0)
             return;
-        _lastVisited = page;
+        space.LastVisited = page;
         _metNewPage |= space.Visited.Add(page);
     }
 
@@ -43,7 +42,7 @@ public sealed unsafe partial class TranslatorCore
         if (!MayFeelItsWay || (result == WalkResult.Ok && !space.Visited.Add(page)))
             return false;
         space.Slice = SliceLength;
-        _lastVisited = page;
+        space.LastVisited = page;
         return true;
     }
 
@@ -68,11 +67,13 @@ public sealed unsafe partial class TranslatorCore
         space.Slice = _metNewPage ? SliceLength : Math.Max(Cpu->Budget, 0);
         if (exit.Kind != ExitKind.Attention)
             return true;
-        if (space.Slice == 0 && Cpu->Cpl == 3)
+
+        // Where the program has come to rest it will stay for a while.
+        uint linear = space.LastVisited << GuestAbi.Page.Shift;
+        if (space.Slice == 0 && Cpu->Cpl == 3 && space.Window[space.LastVisited] == 0
+            && PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
         {
-            // Where the program has come to rest it will stay for a while.
-            if (space.Window[_lastVisited] == 0)
-                TryMap(_lastVisited << GuestAbi.Page.Shift, write: false, out _, out _);
+            Map(linear, user: true, in found);
         }
 
         return false;

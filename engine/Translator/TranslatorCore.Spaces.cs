@@ -181,7 +181,13 @@ public sealed unsafe partial class TranslatorCore
             return MapResult.Interpret;
         if (write && HasCode(found.Frame))
             return MapResult.Code;
+        Map(linear, user, in found);
+        return MapResult.Mapped;
+    }
 
+    /// <summary>Maps a page that a walk found, and its neighbours as far as they will be used as well.</summary>
+    private void Map(uint linear, bool user, in Translation found)
+    {
         AddressWindow window = user ? CurrentUserWindow() : _kernelWindow;
         LimitMappings(window);
         uint page = linear >> Page.Shift;
@@ -199,7 +205,6 @@ public sealed unsafe partial class TranslatorCore
         window.Map(first, last - first + 1, frame, writable);
         if (writable)
             RememberWritable(window, first, last, frame);
-        return MapResult.Mapped;
     }
 
     private static bool IsWritable(PageFlags entry, PageFlags rights) =>
@@ -483,6 +488,9 @@ public sealed unsafe partial class TranslatorCore
 
         /// <summary>Instructions that the interpreter goes on for; 0: translated code runs.</summary>
         public int Slice { get; set; }
+
+        /// <summary>The page that ring 3 came to last in a slice.</summary>
+        public uint LastVisited { get; set; }
 
         /// <summary>The guest switches away: what its directory looks like.</summary>
         public void Remember(GuestMemory memory) => Now(memory).CopyTo(_entries);
