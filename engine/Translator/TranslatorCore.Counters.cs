@@ -42,7 +42,8 @@ public sealed unsafe partial class TranslatorCore
         new("left by a fault", Exits(TranslatedExit.Fault)),
         new("faults: page mapped", _missed[(int)MapResult.Mapped]),
         new("faults: the guest's own", _missed[(int)MapResult.Fault]),
-        new("faults: access interpreted", _missed[(int)MapResult.Interpret]),
+        new("faults: new page, interpreted from there", _missed[(int)MapResult.Unknown]),
+        new("faults: access interpreted", _missed[(int)MapResult.Interpret] + _missed[(int)MapResult.Code]),
         new("instructions run by the interpreter's loop", (long)Cpu->Instructions),
     ];
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text.Json;
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi;
+using Lguest.Tests.Contract;
 using Lguest.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.WholeSystem;
 
@@ -34,6 +39,52 @@ public sealed class NewPagesTests : IDisposable
         long interpreted = statistics.GetProperty("counters").GetProperty("instructions run by the interpreter's loop").GetInt64();
         const int instructionsPerCall = 8;
         Assert.True(interpreted < calls * instructionsPerCall / 4, $"{interpreted} instructions interpreted for {calls} system calls");
+    }
+
+    /// <summary>A program that computes is translated, though the page it came to last is gone meanwhile.</summary>
+    [FactNeeding(Need.Translator)]
+    public void APageThatIsGoneHoldsNobodyBack()
+    {
+        const uint window = 0x1000_0000;
+        const uint turns = 1_000_000;
+        const uint user = (uint)(PageFlags.Present | PageFlags.Writable | PageFlags.User);
+        using TinyGuest guest = new(
+            EngineKind.Translator,
+            g =>
+            {
+                g.BootWithRings();
+                g.Gate(Vectors.SystemCall, "call", interrupt: false, dpl: 3);
+                g.ToRing3("user");
+                g.Mark("user");
+                g.Asm.mov(eax, __[window]);
+                g.Asm.@int(Vectors.SystemCall);
+                g.Asm.mov(ecx, turns);
+                g.Mark("again");
+                g.Asm.dec(ecx);
+                g.Asm.jnz(g.Here("again"));
+                g.Asm.mov(ebp, 1);
+                g.Asm.@int(Vectors.SystemCall);
+                g.Mark("call");
+                g.Asm.test(ebp, ebp);
+                g.Asm.jnz(g.Here("off"));
+                g.Asm.mov(__dword_ptr[GuestPlan.Virtual(GuestPlan.SpareTable)], 0);
+                g.Call(HypercallKind.SetPte, GuestPlan.Directory, window, 0);
+                g.Asm.iretd();
+                g.Mark("off");
+                g.Call(HypercallKind.Crash, GuestPlan.Text);
+            },
+            prepare: memory =>
+            {
+                // Ring 3 runs on the kernel's pages here: they must be its too.
+                for (uint page = 0; page < GuestPlan.MemoryBytes >> Page.Shift; page++)
+                    memory.WriteUInt32(GuestPlan.KernelTable + (page * 4), (page << Page.Shift) | user);
+                memory.WriteUInt32(GuestPlan.Directory + ((window >> 22) * 4), GuestPlan.SpareTable | user);
+                memory.WriteUInt32(GuestPlan.SpareTable, GuestPlan.Scratch | user);
+            });
+        Guest inner = ((EngineChannel)guest.Channel).Guest!;
+        Assert.StartsWith("CRASH: ", guest.Death(), StringComparison.Ordinal);
+        long interpreted = inner.Core.Counters.Single(counter => counter.Name == "instructions run by the interpreter's loop").Value;
+        Assert.InRange(interpreted, 1, turns / 100);
     }
 
     private JsonElement Run(string workload)
