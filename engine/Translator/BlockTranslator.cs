@@ -158,6 +158,9 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             default:
                 _ended = true;
+
+                // Not even if it goes to the next instruction: there is no code for that here.
+                _core.ContinueInterpretedAt(number, null);
                 break;
         }
 
