@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Interpreter;
@@ -18,6 +19,9 @@ public enum EngineKind
 
     /// <summary>Guest code as host code: Linux on x86-64.</summary>
     Translator,
+
+    /// <summary>Both in lockstep, the interpreter as the judge of the translator.</summary>
+    Check,
 }
 
 /// <summary>Opens a channel to an engine: what opening <c>/dev/lguest</c> was.</summary>
@@ -41,6 +45,7 @@ public static class GuestEngine
         return kind switch
         {
             EngineKind.Translator => new TranslatorCore(memory, gdt),
+            EngineKind.Check => new CheckCore(memory, gdt),
             EngineKind.Interpreter => new InterpreterCore(memory, gdt),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine"),
         };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using Lguest.Engine.Check;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
@@ -38,6 +39,11 @@ public static class Program
         catch (LaunchException failure)
         {
             HostOutput.Say(failure.Message);
+            return ExitStatus.Failure;
+        }
+        catch (EngineDisagreementException disagreement)
+        {
+            HostOutput.Say($"{disagreement.Message}\n{disagreement.Report}this is a bug in one of them, please report it");
             return ExitStatus.Failure;
         }
         catch (Exception bug)

@@ -165,6 +165,12 @@ public abstract unsafe class ExecutionCore : IDisposable
     {
     }
 
+    /// <summary>Tells where lguest_data is, in which the hypervisor writes whenever the guest does not run.</summary>
+    /// <param name="address">Its guest physical address.</param>
+    public virtual void SetGuestData(uint address)
+    {
+    }
+
     /// <summary>Told when the GDT was changed.</summary>
     public virtual void DescriptorsChanged()
     {

@@ -72,6 +72,7 @@ public sealed unsafe partial class Guest
 
         _memory.Observer?.HostWrites(address, LguestData.Size);
         _data = (LguestData*)(_memory.Base + address);
+        _core.SetGuestData(address);
         _noIrqStart = _data->NoIrqStart;
         _noIrqEnd = _data->NoIrqEnd;
         _data->ReserveMem = LguestData.ReservedBytes;

@@ -157,7 +157,7 @@ internal sealed unsafe partial class InstructionSelector
         if ((_core.Mode & unusual) != 0)
             return false;
         if (i.IsStringInstruction)
-            return i.Mnemonic is not (Mnemonic.Insb or Mnemonic.Insw or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsw or Mnemonic.Outsd);
+            return i.MemorySegment is not (Register.CS or Register.FS or Register.GS) && i.Mnemonic is not (Mnemonic.Insb or Mnemonic.Insw or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsw or Mnemonic.Outsd);
         switch (i.Mnemonic)
         {
             case Mnemonic.Push or Mnemonic.Leave:

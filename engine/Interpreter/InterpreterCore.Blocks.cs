@@ -181,6 +181,7 @@ public sealed unsafe partial class InterpreterCore
 
     private static MicroOp* Stale(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
+        core._wentStale = true;
         cpu->Budget -= op->Position;
         cpu->Eip = op->Eip;
         return null;

@@ -217,7 +217,10 @@ public sealed unsafe partial class InterpreterCore
     }
 
     /// <summary>The counter that RDTSC reads, in nanoseconds.</summary>
-    internal ulong ReadClock() => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000 / Stopwatch.Frequency));
+    internal ulong ReadClock() => Clock is { } clock ? clock() : HostClock;
+
+    /// <summary>The host's clock.</summary>
+    internal static ulong HostClock => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000 / Stopwatch.Frequency));
 
     /// <summary>Guest physical address of a linear one, for fetching code.</summary>
     internal uint TranslateFetch(uint linear) => (uint)(Translate(linear, write: false) - Memory.Base);
@@ -352,6 +355,8 @@ public sealed unsafe partial class InterpreterCore
             return false;
         }
 
+        if (found.Unmarked != 0)
+            ForeignCode?.EntryMarked(found.MarkedAt, found.Unmarked);
         if (_fillCount < FewFills)
             _fills[_fillCount] = (nint)entry;
         _fillCount++;

@@ -38,6 +38,7 @@ public sealed unsafe partial class InterpreterCore
     {
         _fault.Vector = vector;
         _fault.ErrorCode = 0;
+        _fault.Address = 0;
         _fault.KillReason = null;
         _current = op;
         TakeFault(_fault);

@@ -18,6 +18,13 @@ internal interface IForeignCode
 
     /// <summary>Ring 3 has come to a page that the interpreter's table did not have.</summary>
     void Touched(uint page);
+
+    /// <summary>A page table entry was marked as used or written on the way.</summary>
+    /// <param name="physical">Where it is.</param>
+    /// <param name="before">What it was.</param>
+    void EntryMarked(uint physical, uint before)
+    {
+    }
 }
 
 /// <summary>

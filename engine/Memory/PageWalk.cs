@@ -28,6 +28,12 @@ internal struct Translation
     /// <summary>The page table entry, as the walk left it.</summary>
     public PageFlags Entry;
 
+    /// <summary>The whole entry before the walk marked it as used or written, if it did; else 0.</summary>
+    public uint Unmarked;
+
+    /// <summary>Guest physical address of that entry.</summary>
+    public uint MarkedAt;
+
     /// <summary>For <see cref="WalkResult.Fault"/>: error code of the page fault.</summary>
     public uint ErrorCode;
 
@@ -91,7 +97,12 @@ internal static unsafe class PageWalk
 
         uint marked = entry | (uint)PageFlags.Accessed | (write ? (uint)PageFlags.Dirty : 0);
         if (marked != entry)
+        {
             *entryPointer = marked;
+            translation.Unmarked = entry;
+            translation.MarkedAt = (uint)((byte*)entryPointer - memory.Base);
+        }
+
         translation.Frame = frame;
         translation.Rights = (PageFlags)rights;
         translation.Entry = (PageFlags)(marked & Page.OffsetMask);

@@ -38,6 +38,9 @@ internal sealed unsafe class Block
     /// <summary>How many bytes of it.</summary>
     public int Bytes2 { get; set; }
 
+    /// <summary>EIP behind its last instruction.</summary>
+    public uint End { get; set; }
+
     /// <summary>Its bytes were written: it must not be entered any more.</summary>
     public bool Dropped { get; set; }
 }

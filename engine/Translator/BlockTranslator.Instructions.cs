@@ -70,7 +70,8 @@ internal sealed unsafe partial class BlockTranslator
                 _emit.Bytes(0x44, 0x8D, 0x45, 0x04); // lea r8d, [rbp + 4]
                 _emit.Bytes(0x44, 0x89, 0xCD); // mov ebp, r9d
                 return true;
-            case Code.Int_imm8:
+            // Where it began is told by where it ends: so not with prefixes.
+            case Code.Int_imm8 when i.Length == 2:
                 _ended = true;
                 if (i.Immediate8 == 0x80 && (_mode & TranslationMode.User) != 0)
                     SystemCall(i.NextIP32);

@@ -104,6 +104,7 @@ internal sealed unsafe partial class BlockTranslator
         block.Bytes = (int)Math.Min((uint)room, next - eip);
         if (block.Bytes2 != 0)
             block.Bytes2 = (int)(next & Page.OffsetMask);
+        block.End = next;
         if (!_ended)
             GoTo(next);
         EmitLinkStubs();
@@ -158,6 +159,9 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             default:
                 _ended = true;
+
+                // Not even if it goes to the next instruction: there is no code for that here.
+                _core.ContinueInterpretedAt(number, null);
                 break;
         }
 
@@ -184,7 +188,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private void AddLink(uint site, uint target)
     {
-        if (target == _block!.Key.Eip)
+        if (_core.Unchained)
+            _links.Add((site, target));
+        else if (target == _block!.Key.Eip)
             _emit.Close(site, _block.Host);
         else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(_block.Key with { Eip = target, Physical = (_block.Key.Physical & ~Page.OffsetMask) | (target & Page.OffsetMask) }) is { } known)
             _emit.Close(site, known.Host);

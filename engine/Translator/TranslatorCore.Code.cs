@@ -151,6 +151,12 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// <summary>Translated code for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
     private byte* Find(uint eip, out CpuExit fault)
     {
+        Block? block = FindBlock(eip, out fault);
+        return block is null ? null : block.Host;
+    }
+
+    private Block? FindBlock(uint eip, out CpuExit fault)
+    {
         ToLazyFlags();
         if (!_interpreter.TryFetch(eip, out uint physical, out fault))
             return null;
@@ -165,7 +171,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
                 pages[(eip >> Page.Shift) + 1] = (block.Physical2 & ~Page.OffsetMask) | AddressWindow.MappedBit;
         }
 
-        return block.Host;
+        return block;
     }
 
     private byte* FindForTable(uint eip, out CpuExit fault)
@@ -173,7 +179,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         byte* host = Find(eip, out fault);
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
-        if (host != null && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
+        if (host != null && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
             _table.Add(eip, Cpu->BranchKey, host);
         return host;
     }

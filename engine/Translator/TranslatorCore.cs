@@ -132,6 +132,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 HideHostAddresses();
             _exits[cpu->ExitReason]++;
             host = null;
+            if (Unchained && (TranslatedExit)cpu->ExitReason is TranslatedExit.Branch or TranslatedExit.Link)
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
             switch ((TranslatedExit)cpu->ExitReason)
             {
                 case TranslatedExit.NotEntered:
@@ -165,6 +167,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.SoftwareInterrupt:
                     return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - 2 });
             }
+
+            if (Unchained && host == null && (TranslatedExit)cpu->ExitReason != TranslatedExit.NotEntered)
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
         }
     }
 

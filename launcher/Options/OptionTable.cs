@@ -20,7 +20,7 @@ public static class OptionTable
     public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
-        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux) or interpreter", SetEngine),
+        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux), interpreter, or check: both, compared", SetEngine),
         new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
@@ -87,7 +87,8 @@ public static class OptionTable
         "auto" => EngineKind.Auto,
         "interpreter" => EngineKind.Interpreter,
         "translator" => EngineKind.Translator,
-        _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto, translator or interpreter"),
+        "check" => EngineKind.Check,
+        _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto, translator, interpreter or check"),
     };
 
     private static void SetInitrd(LaunchOptions options, string value)

@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using Lguest.Devices;
 using Lguest.Engine;
+using Lguest.Engine.Check;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
@@ -191,6 +192,8 @@ public sealed class GuestSession : IDisposable
                 channel.Guest!, bus, _layout, _console, _options.Engine.ToString().ToLowerInvariant(), waker.RequestBreak));
             RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
             _debug.Finished(outcome);
+            if (_options.Verbose && channel.Guest?.Core is CheckCore check)
+                _say(check.Summary);
             return outcome;
         }
         finally

@@ -473,4 +473,40 @@ public abstract partial class EngineContract
             g.Asm.mov(ecx, __[address]);
         g.Trap(14, hasError: true);
     }
+
+    /// <summary>A prefix is part of the instruction that the fault points to.</summary>
+    [Fact]
+    public void APrefixedIntFaultsWhereItBegins()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            g.Gate(13, "trap13");
+            g.Mark("int");
+            g.Asm.db(0x66, 0xCD, 0x40);
+            g.Trap(13, hasError: true);
+        });
+        Assert.Equal(guest.Address("int"), guest.NextTrap(13).Eip);
+    }
+
+    /// <summary>An indirect jump that leads to the instruction right behind it, by way of %cs.</summary>
+    [Fact]
+    public void AJumpToTheNextInstructionGoesThere()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            g.Asm.mov(ecx, 3);
+            g.Asm.mov(ebx, g.Address("next"));
+            g.Asm.mov(__dword_ptr[GuestPlan.Virtual(GuestPlan.Scratch)], ebx);
+            g.Mark("again");
+            g.Asm.inc(esi);
+            g.Asm.db([0x2E, 0xFF, 0x25, .. BitConverter.GetBytes(GuestPlan.Virtual(GuestPlan.Scratch))]);
+            g.Mark("next");
+            g.Asm.dec(ecx);
+            g.Asm.jnz(g.Here("again"));
+            g.Report(esi);
+        });
+        Assert.Equal(3u, guest.Next());
+    }
 }

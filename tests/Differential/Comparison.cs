@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Iced.Intel;
+using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 

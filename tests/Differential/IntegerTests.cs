@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Check;
 using Xunit.Abstractions;
 
 namespace Lguest.Tests.Differential;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
+using Lguest.Engine.Check;
 
 namespace Lguest.Tests.Differential;
 

@@ -2,6 +2,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 
 namespace Lguest.Tests.Differential;

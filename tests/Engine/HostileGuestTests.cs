@@ -169,3 +169,6 @@ public abstract class HostileGuestTests(EngineKind engine)
 }
 
 public sealed class InterpreterHostileGuests() : HostileGuestTests(EngineKind.Interpreter);
+
+/// <summary>The translator's containment (docs/engine.md) rests on these guests, among others.</summary>
+public sealed class TranslatorHostileGuests() : HostileGuestTests(EngineKind.Translator);

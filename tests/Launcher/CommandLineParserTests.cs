@@ -60,6 +60,7 @@ public sealed class CommandLineParserTests
         Assert.False(options.NoReboot);
         Assert.Equal(EngineKind.Auto, options.Engine);
         Assert.Equal(EngineKind.Auto, Parse("--engine=auto 64 vmlinux").Engine);
+        Assert.Equal(EngineKind.Check, Parse("--engine=check 64 vmlinux").Engine);
     }
 
     /// <summary>Help and version need nothing else, and forgive what stands behind them.</summary>

@@ -48,7 +48,7 @@ public static class Needs
 
     /// <summary>The engines of this host, as --engine takes them.</summary>
     public static IReadOnlyList<string> Engines =>
-        Lguest.Engine.Translator.TranslatorCore.IsSupported ? ["interpreter", "translator"] : ["interpreter"];
+        Lguest.Engine.Translator.TranslatorCore.IsSupported ? ["interpreter", "translator", "check"] : ["interpreter"];
 
     /// <summary>Null when all needs are met, else why not.</summary>
     public static string? WhyNot(Need[] needs)

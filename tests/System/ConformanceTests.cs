@@ -19,7 +19,11 @@ public sealed partial class ConformanceTests : IDisposable
             foreach (string line in ConformanceRun.Lines(ExpectPath))
             {
                 foreach (string engine in Needs.Engines)
-                    data.Add(engine, line);
+                {
+                    // 144 million instructions, block by block: docs/testing.md says how to have them checked.
+                    if (engine != "check" || !line.StartsWith("interrupts ", StringComparison.Ordinal))
+                        data.Add(engine, line);
+                }
             }
 
             return data;

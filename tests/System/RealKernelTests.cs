@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Lguest.Tests.Support;
 using Xunit;
 
@@ -36,6 +38,23 @@ public sealed class RealKernelTests : IDisposable
         Shell("echo $((6*7))$((2+1))", "423");
         Shell("cat /proc/version", "Linux version 2.6.23");
         PowerOff();
+    }
+
+    /// <summary>Both engines in lockstep over a boot and some work, 100 million instructions at least: they do the same.</summary>
+    [FactNeeding(Need.Kernel, Need.Initrd, Need.Launcher)]
+    public void BothEnginesAgreeOnAWholeBoot()
+    {
+        const long enough = 100_000_000;
+        _terminal.Start("--engine=check", "--verbose", "64m", Kernel, $"--initrd={Initrd}", "quiet", "lpj=5000000");
+        _terminal.WaitFor("# ");
+        Shell("i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; echo $((i+1))", "5001");
+        Shell("for i in 1 2 3; do (cat /proc/cpuinfo | sort | wc -l; exit 3); echo sta''tus $?; done", "status 3");
+        Shell("cat /dev/zero | head -c 100000 | md5sum", "0019d23bef56a136a1891211d7007f6f");
+        _terminal.Type("poweroff -f\r");
+        Assert.Equal(0, _terminal.WaitForExit());
+        Match agreed = Regex.Match(_terminal.Error, "both engines agree on ([0-9,]+) instructions");
+        Assert.True(agreed.Success, _terminal.Error);
+        Assert.InRange(long.Parse(agreed.Groups[1].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture), enough, long.MaxValue);
     }
 
     /// <summary>The kernel's memory map has every bank, and the guest lives with one that it does not use.</summary>

@@ -2,11 +2,11 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 
-namespace Lguest.Tests.Differential;
+namespace Lguest.Engine.Check;
 
 /// <summary>
 /// Which flags an instruction leaves undefined (Intel SDM vol. 1, appendix A, and the instructions' own pages in vol. 2): there,
-/// processors differ and so may the interpreter.
+/// processors differ, and so may the engines.
 /// </summary>
 internal static class UndefinedFlags
 {
@@ -44,6 +44,33 @@ internal static class UndefinedFlags
             default:
                 return 0;
         }
+    }
+
+    /// <summary>The flags that an instruction sets whatever its operands are; some of them, it may be, to nothing defined.</summary>
+    public static uint Defined(in Instruction instruction)
+    {
+        // By a count of 0 nothing is set: neither a shift's nor a repeated comparison's.
+        bool counted = instruction.OpCount > 1 && instruction.GetOpKind(instruction.OpCount - 1) == OpKind.Register
+            && instruction.GetOpRegister(instruction.OpCount - 1) == Register.CL;
+        if (counted || instruction.HasRepPrefix || instruction.HasRepnePrefix)
+            return 0;
+        return Flags(instruction.RflagsModified);
+    }
+
+    /// <summary>The flags that an instruction looks at.</summary>
+    public static uint Read(in Instruction instruction) => Flags(instruction.RflagsRead);
+
+    private static uint Flags(RflagsBits bits)
+    {
+        uint flags = 0;
+        foreach ((RflagsBits bit, uint flag) in (ReadOnlySpan<(RflagsBits, uint)>)
+            [(RflagsBits.CF, C), (RflagsBits.PF, P), (RflagsBits.AF, A), (RflagsBits.ZF, Z), (RflagsBits.SF, S), (RflagsBits.OF, O)])
+        {
+            if ((bits & bit) != 0)
+                flags |= flag;
+        }
+
+        return flags;
     }
 
     private static uint Shift(in Instruction instruction, int? count)

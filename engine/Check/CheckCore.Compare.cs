@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Check;
+
+/// <summary>What must be the same behind a block, and what need not be.</summary>
+public sealed unsafe partial class CheckCore
+{
+    /// <summary>Blocks that a report tells of.</summary>
+    private const int Remembered = 16;
+
+    /// <summary>Bytes around each write that are looked at too: a wider write than it should be is seen at once.</summary>
+    private const uint Neighbourhood = 16;
+
+    // Places in the FXSAVE image: the last instruction's opcode and addresses, which not every processor keeps; the registers.
+    private const int FxTagsEnd = 5;
+    private const int FxPointersEnd = 24;
+    private const int FxMask = 28;
+    private const int FxRegisters = 32;
+    private const int FxRegisterStride = 16;
+    private const int FxWideRegisters = 160;
+    private const int FxEnd = 288;
+
+    private uint? _faultedAt;
+    private readonly Queue<DisagreementReport.BlockRun> _recent = new(Remembered);
+
+    /// <summary>The translator was interrupted in the middle of a repeated string instruction.</summary>
+    private bool IsBetweenRounds(in Stretch expected) =>
+        _path.Contains(Cpu->Eip) && (Cpu->Eip != _oracle.Cpu->Eip || expected.HasExit || !RegistersAgree())
+        && _translator.Stepper.IsRepeatedString(Cpu->Eip);
+
+    /// <summary>The translator was interrupted by a fault that it repaired, before it could do anything.</summary>
+    private bool HasNotBegun(in Stretch expected) =>
+        Cpu->Eip == _before->Eip && (expected.HasExit || Cpu->Eip != _oracle.Cpu->Eip || !RegistersAgree());
+
+    /// <summary>Throws unless both engines have done the same.</summary>
+    private void Agree(in Stretch expected, in CpuExit exit)
+    {
+        Stretch stretch = expected;
+        _faultedAt = exit.Kind == ExitKind.Exception ? exit.InstructionEip : null;
+        bool stopped = exit.Kind == ExitKind.Attention;
+        if (stopped && stretch.HasExit && stretch.Exit.Kind == ExitKind.SoftwareInterrupt && stretch.Exit.Vector == Vectors.SystemCall
+            && _systemCallHandler is not null && Cpu->Cpl == Selectors.GuestRing && _before->Cpl != Selectors.GuestRing)
+        {
+            stretch = RunOracleAgain(_journal.Now(), stretch.End, int.MaxValue, delivers: true);
+        }
+
+        ForgiveFault(ref stretch, in exit);
+        string? what = Difference(in stretch, in exit);
+        if (what is not null && stopped && InstructionsUpTo(in stretch) is > 0 and int instructions)
+        {
+            // It may have stopped on the way, for code that was written or a fault that is the interpreter's: then the
+            // interpreter does the same. Or it is wrong in any case, and the whole block is what to tell of.
+            WriteJournal.Written translated = _journal.Now();
+            Stretch shorter = RunOracleAgain(in translated, stretch.End, instructions, delivers: false);
+            if (Difference(in shorter, in exit) is null)
+                what = null;
+            else
+                stretch = RunOracleAgain(in translated, stretch.End, int.MaxValue, delivers: false);
+        }
+
+        if (what is not null)
+        {
+            UndefinedBehind(out bool looked);
+            if (!looked)
+                throw Disagreement(what, in stretch, in exit);
+
+            // Processors differ here, and so may the engines: on with what the translator has, which is the processor's.
+            UndefinedLooks++;
+            foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+                _shadow.Take(entry.Physical, entry.Size);
+            return;
+        }
+
+        foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+            _shadow.Take(entry.Physical, entry.Size);
+        foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+        {
+            uint page = entry.Physical & ~Page.OffsetMask;
+            uint first = Math.Max(page, entry.Physical - Math.Min(Neighbourhood, entry.Physical));
+            uint last = Math.Min(page + Page.OffsetMask, entry.Physical + (uint)entry.Size - 1 + Neighbourhood);
+            if (_shadow.FirstDifference(first, (int)(last - first + 1)) is { } at)
+                throw Disagreement($"the translator alone has written at guest physical 0x{at:x8} (0x{_shadow[at]:x2} became 0x{Memory.Base[at]:x2})", in stretch, in exit);
+        }
+    }
+
+    /// <summary>How many instructions the translator has done if it stopped on the way; not one that could not be fetched.</summary>
+    private int InstructionsUpTo(in Stretch stretch)
+    {
+        int at = _path.LastIndexOf(Cpu->Eip);
+        return at < 0 && stretch.HasExit && stretch.Exit.InstructionEip == Cpu->Eip ? _path.Count : at;
+    }
+
+    private string? Difference(in Stretch stretch, in CpuExit exit)
+    {
+        if (!ExitsAgree(in stretch, in exit))
+            return "they stopped for different reasons";
+        if (!RegistersAgree())
+            return "registers are different";
+        if (!SegmentsAgree())
+            return "segment registers are different";
+        if (!FloatsAgree())
+            return "the floating point state is different";
+        foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+        {
+            if (!IsAsWritten(in entry))
+                return "memory is different";
+        }
+
+        return null;
+    }
+
+    private static bool ExitsAgree(in Stretch stretch, in CpuExit exit)
+    {
+        if (!stretch.HasExit)
+            return exit.Kind == ExitKind.Attention;
+        return stretch.Exit.Kind == exit.Kind && stretch.Exit.Vector == exit.Vector && stretch.Exit.ErrorCode == exit.ErrorCode
+            && stretch.Exit.FaultAddress == exit.FaultAddress && stretch.Exit.InstructionEip == exit.InstructionEip && stretch.Exit.Reason == exit.Reason;
+    }
+
+    /// <summary>General registers, EIP, flags, ring.</summary>
+    private bool RegistersAgree()
+    {
+        CpuState* a = _oracle.Cpu;
+        CpuState* b = Cpu;
+        if (!new ReadOnlySpan<uint>(a->Registers, 8).SequenceEqual(new ReadOnlySpan<uint>(b->Registers, 8)) || a->Eip != b->Eip || a->Cpl != b->Cpl)
+            return false;
+        uint difference = a->Flags ^ b->Flags;
+        return difference == 0 || (difference & ~UndefinedBehind()) == 0;
+    }
+
+    private bool SegmentsAgree()
+    {
+        const int bytes = 6 * 16;
+        return a().SequenceEqual(b()) && _oracle.Cpu->TaskSwitched == Cpu->TaskSwitched;
+
+        ReadOnlySpan<byte> a() => new(&_oracle.Cpu->Es, bytes);
+        ReadOnlySpan<byte> b() => new(&Cpu->Es, bytes);
+    }
+
+    private bool FloatsAgree()
+    {
+        ReadOnlySpan<byte> a = new(_oracle.Cpu->FxState, FxEnd);
+        ReadOnlySpan<byte> b = new(Cpu->FxState, FxEnd);
+        if (a.SequenceEqual(b))
+            return true;
+        if (!a[..FxTagsEnd].SequenceEqual(b[..FxTagsEnd]) || !a[FxPointersEnd..FxMask].SequenceEqual(b[FxPointersEnd..FxMask]))
+            return false;
+        for (int i = FxRegisters; i < FxWideRegisters; i += FxRegisterStride)
+        {
+            if (!a.Slice(i, ExtendedBytes).SequenceEqual(b.Slice(i, ExtendedBytes)))
+                return false;
+        }
+
+        return a[FxWideRegisters..].SequenceEqual(b[FxWideRegisters..]);
+    }
+
+    /// <summary>Whether memory is now as the interpreter left it, the marks in page table entries aside.</summary>
+    private bool IsAsWritten(in WriteJournal.Entry entry)
+    {
+        ReadOnlySpan<byte> expected = _journal.After(in entry);
+        ReadOnlySpan<byte> now = new(Memory.Base + entry.Physical, entry.Size);
+        if (expected.SequenceEqual(now))
+            return true;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            uint at = entry.Physical + (uint)i;
+            byte difference = (byte)(expected[i] ^ now[i]);
+            if (difference != 0 && ((difference & ~WriteJournal.Marks) != 0 || (at & 3) != 0 || !_journal.IsMarked(at)))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>The flags that the block left undefined.</summary>
+    private uint UndefinedBehind() => UndefinedBehind(out _);
+
+    /// <param name="looked">
+    /// Whether an instruction looked at undefined ones, or stored where the last floating point instruction was: then there is
+    /// no right and wrong behind it.
+    /// </param>
+    private uint UndefinedBehind(out bool looked)
+    {
+        uint undefined = 0;
+        looked = false;
+        bool floats = false;
+        foreach (Iced.Intel.Instruction instruction in DisagreementReport.Decode(_path, Fetch))
+        {
+            // An instruction that faults has set nothing.
+            if (instruction.IP32 == _faultedAt)
+                break;
+            looked |= (undefined & UndefinedFlags.Read(in instruction)) != 0
+                || (floats && instruction.Mnemonic is (Iced.Intel.Mnemonic.Fnsave or Iced.Intel.Mnemonic.Fnstenv or Iced.Intel.Mnemonic.Fxsave));
+            floats |= InstructionClassifier.TryClassify(in instruction, out _);
+            undefined = (undefined & ~UndefinedFlags.Defined(in instruction)) | UndefinedFlags.After(in instruction, cl: null);
+        }
+
+        return undefined;
+    }
+
+    private byte Fetch(uint linear) =>
+        _translator.Stepper.TryFetch(linear, out uint physical, out _) ? Memory.Base[physical] : (byte)0;
+
+    private void RememberBlock()
+    {
+        if (_recent.Count == Remembered)
+            _recent.Dequeue();
+        _recent.Enqueue(new DisagreementReport.BlockRun(_before->Eip, Cpu->Eip, _before->Cpl, _path.Count));
+    }
+
+    /// <summary>Throws if the translator has written where the interpreter has not.</summary>
+    internal void CompareAllMemory()
+    {
+        TakeHostWrites();
+        _nextWholeComparison = Instructions + WholeComparisonInterval;
+        WholeComparisons++;
+        if (_shadow.FirstDifference() is not { } at)
+            return;
+        throw new EngineDisagreementException(
+            $"the translator alone has written at guest physical 0x{at:x8} (0x{_shadow[at]:x2} became 0x{Memory.Base[at]:x2}), within the last {WholeComparisonInterval:N0} instructions",
+            DisagreementReport.Blocks(_recent));
+    }
+
+    private EngineDisagreementException Disagreement(string what, in Stretch stretch, in CpuExit exit)
+    {
+        DisagreementReport report = new()
+        {
+            Path = _path,
+            Fetch = Fetch,
+            Undefined = UndefinedBehind(),
+            InterpreterExit = stretch.HasExit ? stretch.Exit : null,
+            TranslatorExit = exit.Kind == ExitKind.Attention ? null : exit,
+        };
+        foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+        {
+            if (!IsAsWritten(in entry))
+                report.Writes.Add(new DisagreementReport.Write(entry.Physical, _journal.Before(in entry).ToArray(), _journal.After(in entry).ToArray(), new ReadOnlySpan<byte>(Memory.Base + entry.Physical, entry.Size).ToArray()));
+        }
+
+        return new EngineDisagreementException(
+            $"{what}, behind {_path.Count} instructions from 0x{_before->Eip:x8} in ring {_before->Cpl}, after {Instructions:N0} on which they agreed",
+            report.Text(_before, _oracle.Cpu, Cpu) + DisagreementReport.Blocks(_recent));
+    }
+}

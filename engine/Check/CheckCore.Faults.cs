@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
+
+namespace Lguest.Engine.Check;
+
+/// <summary>
+/// What an instruction may have done when it faults, as the processor's makers saw fit. The translator's instructions are the
+/// processor's; so the interpreter's outcome is made to agree, in just that.
+/// </summary>
+public sealed unsafe partial class CheckCore
+{
+    private const byte DivideError = 0;
+    private const byte ProtectionFault = 13;
+    private const byte PageFault = 14;
+    private const byte SimdException = 19;
+    private const int ExtendedBytes = 10;
+
+    private void ForgiveFault(ref Stretch stretch, in CpuExit exit)
+    {
+        if (exit.Kind != ExitKind.Exception || !stretch.HasExit || stretch.Exit.Vector != exit.Vector || stretch.Exit.InstructionEip != exit.InstructionEip)
+            return;
+        Instruction instruction = DisagreementReport.Decode([exit.InstructionEip], Fetch).First();
+        FxImage* expected = (FxImage*)_oracle.Cpu->FxState;
+        FxImage* actual = (FxImage*)Cpu->FxState;
+        switch (exit.Vector)
+        {
+            case DivideError:
+                // A division that does not come off leaves no flag defined.
+                _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
+                break;
+            case ProtectionFault or PageFault when instruction.Op0Register.IsMM() || instruction.Op1Register.IsMM():
+                // It may have turned the x87 unit to MMX already: the same registers, seen from another top.
+                int top = expected->Top;
+                expected->Status = (ushort)((expected->Status & ~FxImage.TopMask) | (actual->Status & FxImage.TopMask));
+                expected->KeepPlaces(top);
+                expected->Tags = actual->Tags;
+                break;
+            case ProtectionFault or PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
+                // A repeated comparison may have been interrupted and begun anew on the way, which shows in the flags.
+                _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
+                break;
+            case PageFault when instruction.Mnemonic is Mnemonic.Fstp or Mnemonic.Fbstp && instruction.MemorySize.GetSize() == ExtendedBytes:
+                // Stored in two parts, either of which may be the first.
+                if (exit.FaultAddress - stretch.Exit.FaultAddress + ExtendedBytes <= 2 * ExtendedBytes)
+                {
+                    stretch.Exit.FaultAddress = exit.FaultAddress;
+                    stretch.Exit.ErrorCode = exit.ErrorCode;
+                    _shadow.TakeAll();
+                }
+
+                break;
+            case SimdException:
+                // With overflow or underflow unmasked, whether it is inexact too the interpreter cannot tell.
+                const uint precision = 0x20;
+                expected->Mxcsr = (expected->Mxcsr & ~precision) | (actual->Mxcsr & precision);
+                break;
+        }
+    }
+}

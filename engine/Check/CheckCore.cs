@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Debugging;
+using Lguest.Engine.Interpreter;
+using Lguest.Engine.Memory;
+using Lguest.Engine.Translator;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Check;
+
+/// <summary>
+/// Both engines in lockstep. For each block the interpreter goes first, on registers of its own and on the guest's memory,
+/// and what it wrote is taken back; then the translator does the same block in earnest, and registers, flags, floating point
+/// state, fault and memory must be the same. The first disagreement ends the guest: <see cref="EngineDisagreementException"/>.
+/// <para>The tour: this file runs both, <c>CheckCore.Compare.cs</c> compares, <c>WriteJournal</c> and <c>ShadowMemory</c> know
+/// what was written, <c>DisagreementReport</c> tells.</para>
+/// </summary>
+public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
+{
+    private readonly TranslatorCore _translator;
+    private readonly InterpreterCore _oracle;
+    private readonly IHostWriteObserver _translatorObserver;
+    private readonly WriteJournal _journal;
+    private readonly ShadowMemory _shadow;
+    private readonly List<(uint Physical, int Size)> _hostWrites = [];
+    private readonly List<uint> _path = [];
+    private readonly List<ulong> _clockValues = [];
+    private readonly CpuState* _before;
+    private uint _pageDirectory;
+    private uint? _guestData;
+    private uint? _systemCallHandler;
+    private uint _stackSelector;
+    private uint _stackPointer;
+    private uint* _irqEnabled;
+    private int _clockNext;
+    private long _nextWholeComparison;
+
+    /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
+    /// <exception cref="PlatformNotSupportedException">The translator does not run on this host.</exception>
+    public CheckCore(GuestMemory memory, DescriptorTable gdt)
+        : this(new InterpreterCore(memory, gdt), new TranslatorCore(memory, gdt) { Unchained = true })
+    {
+    }
+
+    private CheckCore(InterpreterCore oracle, TranslatorCore translator)
+        : base(translator)
+    {
+        _oracle = oracle;
+        _translator = translator;
+        _translatorObserver = Memory.Observer!;
+        Memory.Observer = this;
+        _journal = new WriteJournal(Memory);
+        _oracle.ForeignCode = _journal;
+        _oracle.FlushTlb();
+        _oracle.Clock = RecordClock;
+        _translator.Stepper.Clock = ReplayClock;
+
+        // There it would be the interpreter's work, not the translator's.
+        _translator.MayFeelItsWay = false;
+        _shadow = new ShadowMemory(Memory);
+        _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
+        WholeComparisonInterval = 2_000_000;
+    }
+
+    /// <summary>Instructions that both engines agreed on.</summary>
+    public long Instructions { get; private set; }
+
+    /// <summary>Blocks that they ran for that.</summary>
+    public long Blocks { get; private set; }
+
+    /// <summary>How often all of memory was compared.</summary>
+    public long WholeComparisons { get; private set; }
+
+    /// <summary>How often the interpreter ran the guest by itself, so that there was nothing to compare.</summary>
+    public long Unchecked { get; private set; }
+
+    /// <summary>Blocks that were not compared, since they looked at what processors differ in: undefined flags, where a floating point instruction was.</summary>
+    public long UndefinedLooks { get; private set; }
+
+    /// <summary>Instructions between two looks at all of memory.</summary>
+    internal long WholeComparisonInterval
+    {
+        get;
+        init
+        {
+            field = value;
+            _nextWholeComparison = value;
+        }
+    }
+
+    /// <summary>For tests: called before the translator runs a block, which it may spoil.</summary>
+    internal Action<CheckCore, Block>? Spoil { get; set; }
+
+    /// <summary>For tests: called behind it.</summary>
+    internal Action<CheckCore>? SpoilResult { get; set; }
+
+    /// <summary>The translator.</summary>
+    internal TranslatorCore Translator => _translator;
+
+    /// <summary>A sentence on what was done.</summary>
+    public string Summary =>
+        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, and {UndefinedLooks:N0} blocks looked at what is undefined";
+
+    /// <inheritdoc/>
+    public override RunClock? Times
+    {
+        get => _translator.Times;
+        set => _translator.Times = value;
+    }
+
+    /// <inheritdoc/>
+    public override long DirectSystemCalls => _translator.DirectSystemCalls;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<EngineCounter> Counters =>
+    [
+        new("instructions compared", Instructions),
+        new("blocks compared", Blocks),
+        new("comparisons of all memory", WholeComparisons),
+        new("stretches that were the interpreter's alone", Unchecked),
+        new("blocks that looked at what is undefined", UndefinedLooks),
+        .. _translator.Counters,
+    ];
+
+    /// <inheritdoc/>
+    public override CpuExit Run()
+    {
+        TakeHostWrites();
+        long budget = Cpu->Budget;
+        for (bool first = true; ; first = false)
+        {
+            if (!first && (budget < 0 || Volatile.Read(ref Cpu->Attention) != 0))
+                return new CpuExit { Kind = ExitKind.Attention, InstructionEip = Cpu->Eip };
+            if (_translator.IsInterpreting)
+            {
+                Cpu->Budget = (int)Math.Max(budget, 0);
+                return RunUnchecked(_translator.Run());
+            }
+
+            if (RunBlock(out CpuExit exit))
+                return exit;
+            budget -= _path.Count;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override CpuExit Step()
+    {
+        TakeHostWrites();
+        return RunUnchecked(_translator.Step());
+    }
+
+    /// <inheritdoc/>
+    public void HostWrites(uint address, uint length)
+    {
+        _translatorObserver.HostWrites(address, length);
+        _oracle.HostWrites(address, length);
+        _hostWrites.Add((address, (int)length));
+    }
+
+    /// <inheritdoc/>
+    public override void SetBreakpoints(IReadOnlySet<uint> addresses) => _translator.SetBreakpoints(addresses);
+
+    /// <inheritdoc/>
+    public override void SetWatchpoints(IReadOnlyList<Watchpoint> watchpoints) => _translator.SetWatchpoints(watchpoints);
+
+    /// <inheritdoc/>
+    public override void SetGuestData(uint address)
+    {
+        _translator.SetGuestData(address);
+        _guestData = address;
+    }
+
+    /// <inheritdoc/>
+    public override void LoadPageDirectory(uint physical)
+    {
+        _pageDirectory = physical;
+        _translator.LoadPageDirectory(physical);
+        _oracle.LoadPageDirectory(physical);
+    }
+
+    /// <inheritdoc/>
+    public override void FlushTlb()
+    {
+        _translator.FlushTlb();
+        _oracle.FlushTlb();
+    }
+
+    /// <inheritdoc/>
+    public override void FlushUserTlb()
+    {
+        _translator.FlushUserTlb();
+        _oracle.FlushUserTlb();
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidatePage(uint linear)
+    {
+        _translator.InvalidatePage(linear);
+        _oracle.InvalidatePage(linear);
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidatePage(uint pageDirectory, uint linear)
+    {
+        _translator.InvalidatePage(pageDirectory, linear);
+        _oracle.InvalidatePage(pageDirectory, linear);
+    }
+
+    /// <inheritdoc/>
+    public override void InvalidateDirectoryEntry(uint pageDirectory, uint index)
+    {
+        _translator.InvalidateDirectoryEntry(pageDirectory, index);
+        _oracle.InvalidateDirectoryEntry(pageDirectory, index);
+    }
+
+    /// <inheritdoc/>
+    public override void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
+    {
+        _translator.SetSystemCall(handler, stackSelector, stackPointer, irqEnabled);
+        _systemCallHandler = handler;
+        _stackSelector = stackSelector;
+        _stackPointer = stackPointer;
+        _irqEnabled = irqEnabled;
+    }
+
+    /// <inheritdoc/>
+    public override void DescriptorsChanged() => _translator.DescriptorsChanged();
+
+    /// <inheritdoc/>
+    public override void SetKernelStart(uint pageOffset) => _translator.SetKernelStart(pageOffset);
+
+    /// <inheritdoc/>
+    public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason)
+    {
+        bool pushed = _translator.PushAsKernel(top, words, out bad, out killReason);
+
+        // Byte by byte, for a stack that is not aligned may cross a page anywhere.
+        for (uint linear = top - ((uint)words.Length * sizeof(uint)); linear != top; linear++)
+        {
+            if (PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: false, out Translation found) != WalkResult.Ok)
+                continue;
+            uint physical = found.Frame + (linear & Page.OffsetMask);
+            _oracle.HostWrites(physical, 1);
+            _shadow.Take(physical, 1);
+        }
+
+        return pushed;
+    }
+
+    /// <inheritdoc/>
+    public override bool TouchAsKernel(uint linear, out string? killReason) => _translator.TouchAsKernel(linear, out killReason);
+
+    /// <inheritdoc/>
+    protected override void SegmentsChanged()
+    {
+        // Both look by themselves before they run.
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _translator.Dispose();
+        _oracle.Dispose();
+        _shadow.Dispose();
+        System.Runtime.InteropServices.NativeMemory.AlignedFree(_before);
+        if (Memory.Observer == this)
+            Memory.Observer = null;
+    }
+
+    /// <summary>A block by both.</summary>
+    /// <param name="exit">What the translator stopped for.</param>
+    /// <returns>Whether it is the hypervisor's turn.</returns>
+    private bool RunBlock(out CpuExit exit)
+    {
+        Copy(Cpu, _before);
+        _clockValues.Clear();
+        Block? block = _translator.NextBlock();
+        Stretch expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
+        if (block is not null)
+            Spoil?.Invoke(this, block);
+        int idle = 0;
+        do
+        {
+            _clockNext = 0;
+            exit = _translator.Run();
+        }
+        while (exit.Kind == ExitKind.Attention && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3)));
+        SpoilResult?.Invoke(this);
+        Agree(in expected, in exit);
+        RememberBlock();
+        Blocks++;
+        Instructions += _path.Count;
+        Cpu->Instructions += (ulong)_path.Count;
+        if (Instructions >= _nextWholeComparison)
+            CompareAllMemory();
+        return exit.Kind != ExitKind.Attention;
+    }
+
+    /// <summary>The interpreter's turn, from where the block began; memory is as before when it returns.</summary>
+    /// <param name="end">Where the block ends.</param>
+    /// <param name="limit">Instructions at most.</param>
+    /// <param name="delivers">A system call at its end is the processor's, as it is when the translator makes it.</param>
+    private Stretch RunOracle(uint end, int limit, bool delivers = false)
+    {
+        Copy(_before, _oracle.Cpu);
+        _clockNext = 0;
+        _journal.Open();
+        Stretch stretch = default;
+        stretch.HasExit = _oracle.RunStretch(end, limit, _path, out stretch.Exit);
+        stretch.End = end;
+        if (delivers)
+            stretch.HasExit = !DeliverSystemCall();
+        _journal.TakeBack();
+        return stretch;
+    }
+
+    /// <summary>The interpreter's turn once more, when the translator has had its own: less far, or further.</summary>
+    private Stretch RunOracleAgain(in WriteJournal.Written translated, uint end, int limit, bool delivers)
+    {
+        translated.TakeBack();
+        Stretch stretch = RunOracle(end, limit, delivers);
+        translated.DoAgain();
+
+        // It may know code that was written behind the place where the translator stopped.
+        if (!delivers)
+            _oracle.ForgetDecoded();
+        return stretch;
+    }
+
+    /// <summary>What the processor does at INT 0x80, and the hypervisor when the processor does not.</summary>
+    private bool DeliverSystemCall()
+    {
+        CpuState* cpu = _oracle.Cpu;
+        uint flags = (cpu->Flags & ~EFlags.Interrupt) | (*_irqEnabled & EFlags.Interrupt);
+        Span<uint> frame = [cpu->Ss.Selector, cpu->Registers[(int)GeneralRegister.Esp], flags, cpu->Cs.Selector, cpu->Eip];
+        uint stackBase = Gdt.TryGet(_stackSelector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
+        if (!_oracle.PushAsKernel(stackBase + _stackPointer, frame, out _, out _))
+            return false;
+        cpu->Registers[(int)GeneralRegister.Esp] = _stackPointer - ((uint)frame.Length * sizeof(uint));
+        cpu->SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
+        _oracle.SetSegment(SegmentName.Ss, _stackSelector);
+        _oracle.SetSegment(SegmentName.Cs, Selectors.KernelCode);
+        cpu->Eip = _systemCallHandler!.Value;
+        return true;
+    }
+
+    private CpuExit RunUnchecked(CpuExit exit)
+    {
+        // What it wrote nobody has seen.
+        Unchecked++;
+        _shadow.TakeAll();
+        _oracle.ForgetDecoded();
+        return exit;
+    }
+
+    private void TakeHostWrites()
+    {
+        foreach ((uint physical, int size) in _hostWrites)
+            _shadow.Take(physical, size);
+        _hostWrites.Clear();
+        if (_guestData is { } data)
+            _shadow.Take(data, LguestData.Size);
+    }
+
+    private ulong RecordClock()
+    {
+        if (_clockNext == _clockValues.Count)
+            _clockValues.Add(InterpreterCore.HostClock);
+        return _clockValues[_clockNext++];
+    }
+
+    private ulong ReplayClock() => _clockNext < _clockValues.Count ? _clockValues[_clockNext++] : InterpreterCore.HostClock;
+
+    /// <summary>Copies what a guest's processor remembers: registers, flags, segments, floating point.</summary>
+    private static void Copy(CpuState* from, CpuState* to)
+    {
+        byte* tlb = to->Tlb;
+        byte* jumpCache = to->JumpCache;
+        uint jumpKey = to->JumpKey;
+        Buffer.MemoryCopy(from, to, CpuState.ByteSize, CpuState.ScratchOffset);
+        to->Tlb = tlb;
+        to->JumpCache = jumpCache;
+        to->JumpKey = jumpKey;
+    }
+
+    private struct Stretch
+    {
+        public uint End;
+        public bool HasExit;
+        public CpuExit Exit;
+    }
+}

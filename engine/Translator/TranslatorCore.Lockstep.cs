@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>What running in lockstep with another engine takes: one block at a time.</summary>
+public sealed unsafe partial class TranslatorCore
+{
+    /// <summary>
+    /// Blocks are not linked to each other and not found by the branch table, so that <see cref="Run"/> comes back behind each.
+    /// What a block consists of is the same. To be set before anything runs.
+    /// </summary>
+    internal bool Unchained { get; init; }
+
+    /// <summary>Whether the interpreter runs the guest now: odd segments or flags, or a debugger that watches.</summary>
+    internal bool IsInterpreting
+    {
+        get
+        {
+            _interpreter.UpdateMode();
+            return (_interpreter.Mode & Unusual) != 0 || IsWatched;
+        }
+    }
+
+    /// <summary>The interpreter inside.</summary>
+    internal InterpreterCore Stepper => _interpreter;
+
+    /// <summary>The block that <see cref="Run"/> will enter now; null when it cannot be fetched.</summary>
+    internal Block? NextBlock()
+    {
+        SelectContext();
+        return FindBlock(Cpu->Eip, out _);
+    }
+
+    /// <summary>Host code, for writing.</summary>
+    internal byte* ToWritable(byte* code) => _arena.ToWritable(code);
+}

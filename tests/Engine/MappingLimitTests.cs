@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Globalization;
+using Lguest.Engine;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Translator;
+using Lguest.GuestAbi;
+using Lguest.Tests.Contract;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Lguest.Tests.EngineParts;
+
+/// <summary>
+/// The host allows a process so many mappings, and a runtime that gets no more dies. Guests that ask for more pages or address
+/// spaces than can be mapped at once are slower for it, right in what they compute, and never bring the process near.
+/// </summary>
+public sealed class MappingLimitTests
+{
+    private const uint ManyPages = 100_000;
+    private const uint ManySpaces = 2_000;
+    private const uint UserStart = 0x0040_0000;
+    private const uint KernelStart = 0xD000_0000;
+    private const uint SpacePage = 0x0800_0000;
+    private const uint Tables = 0x40_0000;
+    private const uint Pool = 0x80_0000;
+    private const uint PoolPages = 256;
+    private const uint SpaceTables = 0x100_0000;
+    private const uint Rounds = 2;
+    private const uint SystemCall = 0x80;
+
+    private readonly uint _limit = uint.Parse(File.ReadAllText("/proc/sys/vm/max_map_count"), CultureInfo.InvariantCulture);
+
+    [Theory]
+    [InlineData(EngineKind.Interpreter, 3)]
+    [InlineData(EngineKind.Translator, 3)]
+    [InlineData(EngineKind.Interpreter, 1)]
+    [InlineData(EngineKind.Translator, 1)]
+    public void AHundredThousandScatteredPages(EngineKind kind, int ring)
+    {
+        uint start = ring == 3 ? UserStart : KernelStart;
+        using TinyGuest guest = new(
+            kind,
+            g =>
+            {
+                g.BootWithRings();
+                g.Gate(SystemCall, "done", interrupt: false, dpl: 3);
+                if (ring == 3)
+                    g.ToRing3("walk");
+                g.Mark("walk");
+                g.Asm.xor(eax, eax);
+                g.Asm.mov(esi, start);
+                g.Asm.mov(ecx, ManyPages);
+                g.Mark("page");
+                g.Asm.add(eax, __dword_ptr[esi]);
+                g.Asm.inc(__dword_ptr[esi + 4]);
+                g.Asm.add(esi, (int)Page.Size);
+                g.Asm.dec(ecx);
+                g.Asm.jnz(g.Here("page"));
+                if (ring == 3)
+                    g.Asm.@int((byte)SystemCall);
+                else
+                    g.Report(eax);
+                g.Asm.jmp(g.Here("walk"));
+                g.Mark("done");
+                g.Report(eax);
+                g.Asm.iretd();
+            },
+            prepare: memory =>
+            {
+                // Frames in no order, so that no two pages can be one mapping.
+                for (uint i = 0; i < ManyPages; i++)
+                    memory.WriteUInt32(Tables + (i * 4), Frame(i) | GuestPlan.Mapped);
+                for (uint i = 0; i <= ManyPages / Page.EntriesPerTable; i++)
+                    memory.WriteUInt32(GuestPlan.Directory + (((start >> 22) + i) * 4), (Tables + (i * Page.Size)) | GuestPlan.Mapped);
+                for (uint i = 0; i < PoolPages; i++)
+                    memory.WriteUInt32(Pool + (i * Page.Size), i * i);
+            },
+            ranges: [new MemoryRange(0, 0x100_0000)]);
+        uint expected = 0;
+        for (uint i = 0; i < ManyPages; i++)
+            expected += ((Frame(i) - Pool) / Page.Size) is var number ? number * number : 0;
+        using MappingCount count = new();
+        for (uint round = 1; round <= Rounds; round++)
+        {
+            Assert.Equal(expected, guest.Next());
+            count.Look();
+        }
+
+        for (uint i = 0; i < PoolPages; i++)
+        {
+            uint uses = 0;
+            for (uint page = 0; page < ManyPages; page++)
+                uses += Frame(page) == Pool + (i * Page.Size) ? 1u : 0;
+            Assert.Equal(Rounds * uses, guest.Memory.ReadUInt32(Pool + (i * Page.Size) + 4));
+        }
+
+        Assert.InRange(count.Most, 1, (int)_limit / 2);
+
+        // That it is not for lack of trying.
+        if (kind == EngineKind.Translator)
+            Assert.True(count.Most > _limit / 16, $"only {count.Most} mappings");
+    }
+
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void TwoThousandAddressSpaces(EngineKind kind)
+    {
+        using TinyGuest guest = new(
+            kind,
+            g =>
+            {
+                g.BootWithRings();
+                g.Gate(SystemCall, "back", interrupt: false, dpl: 3);
+                g.Mark("round");
+                g.Asm.xor(ebp, ebp);
+                g.Asm.mov(edi, SpaceTables);
+                g.Mark("space");
+                g.Asm.mov(edx, edi);
+                g.CallNumber(AbiGeneration.Linux2623.NumberOf(HypercallKind.NewPageTable)!.Value);
+                g.ToRing3("user");
+                g.Mark("back");
+                g.Asm.add(esp, 20);
+                g.Asm.add(edi, (int)(2 * Page.Size));
+                g.Asm.cmp(edi, SpaceTables + (ManySpaces * 2 * Page.Size));
+                g.Asm.jne(g.Here("space"));
+                g.Report(ebp);
+                g.Asm.jmp(g.Here("round"));
+
+                // The loop makes what is missed once be touched again, which is when it is worth mapping.
+                g.Mark("user");
+                g.Asm.mov(ecx, 300);
+                g.Mark("again");
+                g.Asm.add(ebp, __dword_ptr[SpacePage]);
+                g.Asm.inc(__dword_ptr[SpacePage + 0x1004]);
+                g.Asm.dec(ecx);
+                g.Asm.jnz(g.Here("again"));
+                g.Asm.@int((byte)SystemCall);
+            },
+            prepare: memory =>
+            {
+                uint kernel = memory.ReadUInt32(GuestPlan.Directory + ((GuestPlan.PageOffset >> 22) * 4));
+                for (uint i = 0; i < ManySpaces; i++)
+                {
+                    uint directory = SpaceTables + (i * 2 * Page.Size);
+                    memory.WriteUInt32(directory + ((GuestPlan.PageOffset >> 22) * 4), kernel);
+                    memory.WriteUInt32(directory + ((SpacePage >> 22) * 4), (directory + Page.Size) | GuestPlan.Mapped);
+                    memory.WriteUInt32(directory + Page.Size, (Pool + ((i % PoolPages) * Page.Size)) | GuestPlan.Mapped);
+                    memory.WriteUInt32(directory + Page.Size + 4, (Pool + (((i + 100) % PoolPages) * Page.Size)) | GuestPlan.Mapped);
+                }
+
+                for (uint i = 0; i < PoolPages; i++)
+                    memory.WriteUInt32(Pool + (i * Page.Size), i + 1);
+            },
+            ranges: [new MemoryRange(0, SpaceTables + (ManySpaces * 2 * Page.Size))]);
+        uint expected = 0;
+        for (uint i = 0; i < ManySpaces; i++)
+            expected += 300 * ((i % PoolPages) + 1);
+        using MappingCount count = new();
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.Equal(expected, guest.Next());
+            count.Look();
+        }
+
+        Assert.InRange(count.Most, 1, (int)_limit / 8);
+        if (((EngineChannel)guest.Channel).Guest!.Core is TranslatorCore translator)
+            Assert.InRange(translator.Windows, 32, 65);
+    }
+
+    private static uint Frame(uint page) => Pool + (page * 7919 % PoolPages * Page.Size);
+
+    /// <summary>Counts this process's mappings, again and again.</summary>
+    private sealed class MappingCount : IDisposable
+    {
+        private readonly Timer _timer;
+        private int _most;
+
+        public MappingCount() => _timer = new Timer(_ => Look(), null, 20, 20);
+
+        public int Most => _most;
+
+        public void Look()
+        {
+            int now = File.ReadLines("/proc/self/maps").Count();
+            int most;
+            while ((most = _most) < now)
+                Interlocked.CompareExchange(ref _most, now, most);
+        }
+
+        public void Dispose() => _timer.Dispose();
+    }
+}
