@@ -56,7 +56,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _translator.Stepper.Clock = ReplayClock;
 
         // There it would be the interpreter's work, not the translator's.
-        _translator.MayFeelItsWay = false;
+        _translator.InterpretsNewPages = false;
         _shadow = new ShadowMemory(Memory);
         _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         WholeComparisonInterval = 2_000_000;

@@ -173,7 +173,7 @@ public sealed unsafe partial class TranslatorCore
         killReason = found.KillReason;
         if (result == WalkResult.Kill)
             return MapResult.Killed;
-        if (user && FeelsItsWayTo(linear >> Page.Shift, result))
+        if (user && GoesToNewPage(linear >> Page.Shift, result))
             return result == WalkResult.Fault ? MapResult.Fault : MapResult.Unknown;
         if (result != WalkResult.Ok)
             return MapResult.Fault;

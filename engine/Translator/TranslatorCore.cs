@@ -95,11 +95,11 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 return _interpreter.Run();
             }
 
-            if (IsFeelingItsWay)
+            if (IsOnNewPages)
             {
                 host = null;
                 progress = true;
-                if (FeelTheWay(out CpuExit found))
+                if (RunOverNewPages(out CpuExit found))
                     return found;
                 continue;
             }
@@ -139,7 +139,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
-                    if (!IsFeelingItsWay)
+                    if (!IsOnNewPages)
                         host = FindForTable(cpu->Eip, out _);
                     break;
                 case TranslatedExit.Link:

@@ -8,7 +8,7 @@ namespace Lguest.Engine.Translator;
 /// How programs come to pages that are new to them. Mapping a page into a window is dear: a signal, a change of the host's page
 /// tables, a fault of the host's own, later the way back: as much as a thousand interpreted instructions. A program that has
 /// just missed one page will mostly miss others in a moment (it has been started, has forked, fills a buffer), and many of them
-/// it will never touch again. So behind a first miss the interpreter feels the way for the program, to which a new page is
+/// it will never touch again. So behind a first miss the interpreter goes ahead with the program, to which a new page is
 /// nothing but a walk of the guest's tables, until it meets no more new ones for a while. What is missed after that is mapped.
 /// </summary>
 public sealed unsafe partial class TranslatorCore
@@ -19,12 +19,9 @@ public sealed unsafe partial class TranslatorCore
     private bool _metNewPage;
 
     /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
-    internal bool MayFeelItsWay { get; set; } = true;
+    internal bool InterpretsNewPages { get; set; } = true;
 
-    /// <summary>Runs of the interpreter over new pages.</summary>
-    public long Feelings { get; private set; }
-
-    private bool IsFeelingItsWay => Cpu->Cpl == 3 && _space is { Slice: > 0 };
+    private bool IsOnNewPages => Cpu->Cpl == 3 && _space is { Slice: > 0 };
 
     /// <inheritdoc/>
     void Interpreter.IForeignCode.Touched(uint page)
@@ -36,10 +33,10 @@ public sealed unsafe partial class TranslatorCore
     }
 
     /// <summary>Translated code in ring 3 missed a page: whether the interpreter goes on from there.</summary>
-    private bool FeelsItsWayTo(uint page, WalkResult result)
+    private bool GoesToNewPage(uint page, WalkResult result)
     {
         AddressSpace space = CurrentSpace();
-        if (!MayFeelItsWay || (result == WalkResult.Ok && !space.Visited.Add(page)))
+        if (!InterpretsNewPages || (result == WalkResult.Ok && !space.Visited.Add(page)))
             return false;
         space.Slice = SliceLength;
         space.LastVisited = page;
@@ -48,11 +45,10 @@ public sealed unsafe partial class TranslatorCore
 
     /// <summary>A slice of the interpreter.</summary>
     /// <returns>Whether there is something for the hypervisor to do.</returns>
-    private bool FeelTheWay(out CpuExit exit)
+    private bool RunOverNewPages(out CpuExit exit)
     {
         AddressSpace space = _space!;
         ToLazyFlags();
-        Feelings++;
         _metNewPage = false;
         Cpu->Budget = space.Slice;
         _interpreter.Quietly = true;
