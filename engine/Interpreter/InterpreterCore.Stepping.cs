@@ -48,6 +48,9 @@ public sealed unsafe partial class InterpreterCore
     {
         _hasExit = false;
         _stepping = true;
+
+        // Or a branch would go on with a block that is known.
+        Cpu->Budget = 0;
         try
         {
             _current = null;

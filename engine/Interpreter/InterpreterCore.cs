@@ -201,6 +201,8 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
 
     private void TakeFault(GuestFault fault)
     {
+        _quietLoop = false;
+
         // A fault without an instruction is one of fetching it: EIP is right already.
         if (_current != null)
         {

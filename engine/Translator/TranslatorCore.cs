@@ -253,7 +253,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         ToLazyFlags();
         CodeMode before = _interpreter.Mode;
         uint taskSwitched = Cpu->TaskSwitched;
-        Cpu->Budget = int.MaxValue;
         host = null;
         if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
             return true;
@@ -267,7 +266,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     {
         ToLazyFlags();
         Cpu->Eip = eip;
-        Cpu->Budget = int.MaxValue;
         return _interpreter.Step(out exit);
     }
 
