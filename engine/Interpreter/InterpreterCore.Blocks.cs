@@ -17,7 +17,6 @@ public sealed unsafe partial class InterpreterCore
     private const int JumpEntries = 8192;
     private const int JumpCacheBytes = JumpEntries * 16;
     private const int HashSize = 1 << 15;
-    private const int GranuleShift = 6;
     private const int ArenaOps = 600_000;
 
     private const int JumpPageWords = 64;
@@ -92,7 +91,7 @@ public sealed unsafe partial class InterpreterCore
     {
         ulong physical = (ulong)(host - Memory.Base);
         ulong granules = _granules[physical >> Page.Shift];
-        if (granules != 0 && (granules & GranuleMask((uint)physical & Page.OffsetMask, size)) != 0)
+        if (granules != 0 && (granules & CodeGranules.Mask((uint)physical & Page.OffsetMask, size)) != 0)
             DropBlocks((uint)physical, size);
         ForeignCode?.WillChange((uint)physical, size);
     }
@@ -172,13 +171,6 @@ public sealed unsafe partial class InterpreterCore
 
     private static int Bucket(uint physical) => (int)((physical ^ (physical >> 15)) & (HashSize - 1));
 
-    private static ulong GranuleMask(uint offset, int size)
-    {
-        int first = (int)(offset >> GranuleShift);
-        int last = (int)((offset + (uint)size - 1) >> GranuleShift);
-        return ulong.MaxValue << first & ulong.MaxValue >> (63 - last);
-    }
-
     private static MicroOp* Stale(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         core._wentStale = true;
@@ -246,7 +238,7 @@ public sealed unsafe partial class InterpreterCore
             ForeignCode?.Decoded(physical & ~Page.OffsetMask);
         }
 
-        _granules[frame] |= GranuleMask(physical & Page.OffsetMask, bytes);
+        _granules[frame] |= CodeGranules.Mask(physical & Page.OffsetMask, bytes);
         int next = _frameBlocks[frame];
         _frameBlocks[frame] = id;
         return next;
@@ -319,7 +311,7 @@ public sealed unsafe partial class InterpreterCore
             ref Block block = ref _blocks[id];
             if (block.Physical >> Page.Shift == frame)
             {
-                granules |= GranuleMask(block.Physical & Page.OffsetMask, block.Bytes);
+                granules |= CodeGranules.Mask(block.Physical & Page.OffsetMask, block.Bytes);
                 block.NextInFrame = next;
             }
             else
@@ -328,7 +320,7 @@ public sealed unsafe partial class InterpreterCore
             }
 
             if (block.Bytes2 != 0 && block.Physical2 >> Page.Shift == frame)
-                granules |= GranuleMask(block.Physical2 & Page.OffsetMask, block.Bytes2);
+                granules |= CodeGranules.Mask(block.Physical2 & Page.OffsetMask, block.Bytes2);
             next = id;
         }
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
+using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
@@ -16,7 +17,6 @@ namespace Lguest.Engine.Translator;
 public sealed unsafe partial class TranslatorCore : IForeignCode
 {
     private const int ArenaSize = 64 << 20;
-    private const int GranuleShift = 6;
     private const int MaxInterpreted = 1 << 18;
 
     /// <summary>How much an instruction may weigh by faulting for the interpreter's sake, before it is left to it for good.</summary>
@@ -59,7 +59,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     void IForeignCode.WillChange(uint physical, int size)
     {
         ulong granules = _granules[physical >> Page.Shift];
-        if (granules != 0 && (granules & GranuleMask(physical & Page.OffsetMask, size)) != 0)
+        if (granules != 0 && (granules & CodeGranules.Mask(physical & Page.OffsetMask, size)) != 0)
             DropBlocks(physical, size);
     }
 
@@ -100,13 +100,6 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     /// <summary>Where a page's code is, without counting as a use of it if there is none.</summary>
     internal bool TryFetchQuietly(uint eip, out uint physical) => _interpreter.TryFetch(eip, out physical, out _);
-
-    private static ulong GranuleMask(uint offset, int size)
-    {
-        int first = (int)(offset >> GranuleShift);
-        int last = (int)((offset + (uint)size - 1) >> GranuleShift);
-        return ulong.MaxValue << first & ulong.MaxValue >> (63 - last);
-    }
 
     /// <summary>The ring, TS and segments decide which code runs, under which key, in which window.</summary>
     private void SelectContext()
@@ -213,7 +206,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     {
         uint frame = physical & ~Page.OffsetMask;
         bool first = !HasCode(frame);
-        _granules[frame >> Page.Shift] |= GranuleMask(physical & Page.OffsetMask, bytes);
+        _granules[frame >> Page.Shift] |= CodeGranules.Mask(physical & Page.OffsetMask, bytes);
         if (first)
         {
             _interpreter.ForeignCodeIn(frame);
@@ -249,9 +242,9 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
                 }
 
                 if (whole)
-                    granules |= GranuleMask(block.Key.Physical & Page.OffsetMask, block.Bytes);
+                    granules |= CodeGranules.Mask(block.Key.Physical & Page.OffsetMask, block.Bytes);
                 if (second)
-                    granules |= GranuleMask(block.Physical2 & Page.OffsetMask, block.Bytes2);
+                    granules |= CodeGranules.Mask(block.Physical2 & Page.OffsetMask, block.Bytes2);
             }
         }
 
