@@ -109,6 +109,16 @@ public static class EFlags
     public const uint Arithmetic = Carry | Parity | Adjust | Zero | Sign | Overflow;
 }
 
+/// <summary>Bits of %dr6 (Intel SDM volume 3, 17.2.3).</summary>
+internal static class DebugStatus
+{
+    /// <summary>What reads as one on every processor of the time.</summary>
+    public const uint Reserved = 0xFFFF_0FF0;
+
+    /// <summary>BS: the trap was for a step with TF.</summary>
+    public const uint SingleStep = 0x4000;
+}
+
 /// <summary>A segment register with its hidden part. 16 bytes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct SegmentRegister
@@ -340,6 +350,12 @@ public unsafe struct CpuState
     /// <summary>Translator: likewise in %ds.</summary>
     [FieldOffset(0x558)]
     public uint NegatedDs;
+
+    /// <summary>
+    /// Whether a step with TF has trapped: 0 or <see cref="DebugStatus.SingleStep"/>. It stays, as %dr6 stays until somebody writes it.
+    /// </summary>
+    [FieldOffset(0x55C)]
+    public uint SingleStepped;
 
     /// <summary>Translator: what the kernel may load into %fs without asking: two candidates, then two for %gs.</summary>
     [FieldOffset(0x560)]

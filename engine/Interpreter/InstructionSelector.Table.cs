@@ -620,6 +620,12 @@ internal sealed unsafe partial class InstructionSelector
             return MovToSegment(in i);
         if (IsRegister(in i, 1) && i.Op1Register.IsSegmentRegister())
             return MovFromSegment(in i);
+        if (Kernel && i.Op1Register == Register.DR6)
+        {
+            _proto.Destination = Offset(i.Op0Register);
+            return &SystemOps.ReadDebugStatus;
+        }
+
         if (i.Op0Register is >= Register.CR0 and <= Register.TR7 || i.Op1Register is >= Register.CR0 and <= Register.TR7)
             return Privileged();
         int width = Width(in i, 0);

@@ -56,6 +56,17 @@ internal static unsafe class SystemOps
     }
 
     /// <summary>
+    /// MOV from %dr6 at ring 1. Linux asks it in its debug trap what the trap was for; with a fault for an answer, as the genuine
+    /// hypervisor gives, a program that somebody steps through (gdb, ptrace) takes its kernel down. The other debug registers stay
+    /// privileged: Linux 2.6.23 as a guest writes none and reads only this one.
+    /// </summary>
+    public static MicroOp* ReadDebugStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    {
+        Operand.Set<Width32>(cpu, op->Destination, DebugStatus.Reserved | cpu->SingleStepped);
+        return op + 1;
+    }
+
+    /// <summary>
     /// RDTSC: a counter of nanoseconds, which is what lguest_data.tsc_khz says it is. It cannot drift against the host's clock,
     /// since it is the host's clock.
     /// </summary>

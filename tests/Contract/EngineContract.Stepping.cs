@@ -190,4 +190,45 @@ public abstract partial class EngineContract
         Assert.Equal(guest.Address("bad"), frame.Eip);
         Assert.Equal(0u, frame.Error);
     }
+
+    [Fact]
+    public void TheKernelCanAskWhatADebugTrapWasFor()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.BootWithRings();
+            g.Asm.mov(ebx, dr6);
+            g.Report(ebx);
+            Step(
+                g,
+                () =>
+                {
+                    g.Asm.push(2);
+                    g.Asm.popfd();
+                    g.Mark("asking");
+                    g.Asm.mov(edi, dr6);
+                    g.Report(edi);
+                },
+                "end");
+        });
+        Assert.Equal(0xFFFF_0FF0u, guest.Next());
+        guest.NextTrap(1);
+        Assert.Equal(guest.Address("asking"), guest.NextTrap(1).Eip);
+        Assert.Equal(0xFFFF_4FF0u, guest.Next());
+    }
+
+    [Fact]
+    public void AProgramCannotAskWhatADebugTrapWasFor()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.BootWithRings();
+            g.Gate(13, "trap13");
+            g.ToRing3("user");
+            g.Mark("user");
+            g.Asm.mov(eax, dr6);
+            g.Trap(13, hasError: true);
+        });
+        Assert.Equal(guest.Address("user"), guest.NextTrap(13).Eip);
+    }
 }
