@@ -134,7 +134,7 @@ public sealed unsafe partial class CheckCore
     private bool SegmentsAgree()
     {
         const int bytes = 6 * 16;
-        return a().SequenceEqual(b()) && _oracle.Cpu->TaskSwitched == Cpu->TaskSwitched;
+        return a().SequenceEqual(b()) && _oracle.Cpu->TaskSwitched == Cpu->TaskSwitched && _oracle.Cpu->SingleStepped == Cpu->SingleStepped;
 
         ReadOnlySpan<byte> a() => new(&_oracle.Cpu->Es, bytes);
         ReadOnlySpan<byte> b() => new(&Cpu->Es, bytes);

@@ -251,6 +251,12 @@ public unsafe struct CpuState
     [FieldOffset(0xC0)]
     public uint JumpKey;
 
+    /// <summary>
+    /// Whether a step with TF has trapped: 0 or <see cref="DebugStatus.SingleStep"/>. It stays, as %dr6 stays until somebody writes it.
+    /// </summary>
+    [FieldOffset(0xC4)]
+    public uint SingleStepped;
+
     /// <summary>Translator: why emitted code was left.</summary>
     [FieldOffset(0xC8)]
     public uint ExitReason;
@@ -350,12 +356,6 @@ public unsafe struct CpuState
     /// <summary>Translator: likewise in %ds.</summary>
     [FieldOffset(0x558)]
     public uint NegatedDs;
-
-    /// <summary>
-    /// Whether a step with TF has trapped: 0 or <see cref="DebugStatus.SingleStep"/>. It stays, as %dr6 stays until somebody writes it.
-    /// </summary>
-    [FieldOffset(0x55C)]
-    public uint SingleStepped;
 
     /// <summary>Translator: what the kernel may load into %fs without asking: two candidates, then two for %gs.</summary>
     [FieldOffset(0x560)]
