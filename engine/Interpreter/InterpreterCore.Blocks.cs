@@ -202,9 +202,15 @@ public sealed unsafe partial class InterpreterCore
         jump->Eip = eip;
         jump->Key = Cpu->JumpKey;
         jump->First = first;
-        _jumpPages[(eip >> (Page.Shift + 6)) & (JumpPageWords - 1)] |= 1UL << (int)(eip >> Page.Shift);
+        MarkJumpedTo(eip);
+
+        // The instruction there may reach into the next page, which is then as good a reason to look again.
+        MarkJumpedTo(eip + BlockBuilder.MaxInstructionBytes - 1);
         return first;
     }
+
+    private void MarkJumpedTo(uint linear) =>
+        _jumpPages[(linear >> (Page.Shift + 6)) & (JumpPageWords - 1)] |= 1UL << (int)(linear >> Page.Shift);
 
     /// <summary>Whether the table of jumps may have something of a page.</summary>
     private bool WasJumpedTo(uint linear) =>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Contract;
@@ -12,8 +13,17 @@ namespace Lguest.Tests.Contract;
 /// <param name="kind">The engine under test.</param>
 public abstract partial class EngineContract(EngineKind kind)
 {
-    private TinyGuest Start(Action<GuestProgram> program, IHostClock? clock = null, Action<GuestMemory>? prepare = null, AbiGeneration? abi = null) =>
-        new(kind, program, abi, clock, prepare);
+    private TinyGuest Start(Action<GuestProgram> program, IHostClock? clock = null, Action<GuestMemory>? prepare = null, AbiGeneration? abi = null)
+    {
+        TinyGuest guest = new(kind, program, abi, clock, prepare);
+        Adjust(guest);
+        return guest;
+    }
+
+    /// <summary>Before a guest runs.</summary>
+    private protected virtual void Adjust(TinyGuest guest)
+    {
+    }
 
     /// <summary>A guest that does nothing, for ever.</summary>
     private TinyGuest StartSpinning() => Start(g => g.Spin());
@@ -23,3 +33,13 @@ public sealed class InterpreterContract() : EngineContract(EngineKind.Interprete
 
 /// <summary>The translator keeps it too, on hosts that can run it (x86-64 with FSGSBASE; elsewhere the suite fails, as it should where somebody asks for this engine).</summary>
 public sealed class TranslatorContract() : EngineContract(EngineKind.Translator);
+
+/// <summary>
+/// The translator again, without the interpreter that goes ahead with programs over pages that are new to them: else most of a
+/// short program in ring 3 is never translated.
+/// </summary>
+public sealed class TranslatedProgramsContract() : EngineContract(EngineKind.Translator)
+{
+    private protected override void Adjust(TinyGuest guest) =>
+        ((TranslatorCore)((EngineChannel)guest.Channel).Guest!.Core).InterpretsNewPages = false;
+}
