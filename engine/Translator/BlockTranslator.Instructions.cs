@@ -179,6 +179,8 @@ internal sealed unsafe partial class BlockTranslator
             case Mnemonic.Cmc:
             case Mnemonic.Cld:
             case Mnemonic.Std:
+            case Mnemonic.Lahf: // All processors with FSGSBASE, which the translator needs, have them in 64-bit mode again.
+            case Mnemonic.Sahf:
             case Mnemonic.Mul:
             case Mnemonic.Imul:
             case Mnemonic.Div:
