@@ -17,12 +17,14 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>In <see cref="this"/>: it may be written.</summary>
     public const uint WritableBit = 2;
 
+    /// <summary>The page is in <see cref="Mapped"/>.</summary>
+    private const uint ListedBit = 4;
+
     private const ulong Size = 1UL << 32;
     private const ulong Guard = 1UL << 20;
     private readonly byte* _reservation;
     private readonly nuint _reserved;
     private readonly uint* _pages;
-    private readonly MappedTable?[] _tables = new MappedTable?[1024];
     private readonly GuestMemory _memory;
 
     public AddressWindow(GuestMemory memory)
@@ -40,14 +42,14 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>Host address of linear address 0.</summary>
     public byte* Base { get; }
 
-    /// <summary>The page tables from which pages are mapped, or were, in no order.</summary>
-    public List<MappedTable> Tables { get; } = [];
+    /// <summary>The pages that are mapped, each once, in no order.</summary>
+    public List<uint> Mapped { get; } = [];
 
     /// <summary>An estimate from above of the host's mappings that this window costs.</summary>
     public int Mappings { get; private set; } = 1;
 
     /// <summary>What is mapped at a page: its frame address with <see cref="MappedBit"/> and <see cref="WritableBit"/>, or 0.</summary>
-    public uint this[uint page] => _pages[page];
+    public uint this[uint page] => _pages[page] & ~ListedBit;
 
     /// <summary>Maps a run of frames that follow each other.</summary>
     /// <param name="page">First linear page.</param>
@@ -71,8 +73,9 @@ internal sealed unsafe class AddressWindow : IDisposable
 
         for (uint i = 0; i < count; i++)
         {
-            Table(page + i).Mapped(isNew: _pages[page + i] == 0);
-            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | (writable ? WritableBit : 0);
+            if ((_pages[page + i] & ListedBit) == 0)
+                Mapped.Add(page + i);
+            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | ListedBit | (writable ? WritableBit : 0);
         }
 
         Mappings += 2;
@@ -87,45 +90,43 @@ internal sealed unsafe class AddressWindow : IDisposable
         Mappings += 2;
     }
 
-    /// <summary>Unmaps a run of mapped pages.</summary>
+    /// <summary>Unmaps a run. The pages stay in <see cref="Mapped"/> until the next <see cref="Sweep"/>.</summary>
     public void Unmap(uint page, uint count)
     {
         Unreach(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift);
         for (uint i = 0; i < count; i++)
-        {
-            _pages[page + i] = 0;
-            Table(page + i).Unmapped();
-        }
+            _pages[page + i] &= ListedBit;
     }
 
     /// <summary>Unmaps everything.</summary>
     public void Clear()
     {
-        if (Mappings == 1)
+        if (Mapped.Count == 0)
             return;
         Unreach(Base, unchecked((nuint)Size));
-        foreach (MappedTable table in Tables)
-        {
-            if (table.Pages != 0)
-                new Span<uint>(_pages + table.First, MappedTable.Length).Clear();
-            table.Clear();
-        }
-
+        foreach (uint page in Mapped)
+            _pages[page] = 0;
+        Mapped.Clear();
         Mappings = 1;
+    }
+
+    /// <summary>Drops pages that are mapped no more from <see cref="Mapped"/>.</summary>
+    public void Sweep()
+    {
+        uint* pages = _pages;
+        Mapped.RemoveAll(page =>
+        {
+            if ((pages[page] & MappedBit) != 0)
+                return false;
+            pages[page] = 0;
+            return true;
+        });
     }
 
     public void Dispose()
     {
         MemoryMap.Unmap(_reservation, _reserved);
         MemoryMap.Unmap((byte*)_pages, (nuint)(Size >> Page.Shift) * sizeof(uint));
-    }
-
-    private MappedTable Table(uint page)
-    {
-        uint index = page / MappedTable.Length;
-        if (_tables[index] is not { } table)
-            Tables.Add(_tables[index] = table = new MappedTable(index));
-        return table;
     }
 
     private static byte* Reserve(nuint size) =>

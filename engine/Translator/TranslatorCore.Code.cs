@@ -168,13 +168,6 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
                 pages[(eip >> Page.Shift) + 1] = (block.Physical2 & ~Page.OffsetMask) | AddressWindow.MappedBit;
         }
 
-        if (eip >= KernelStart)
-        {
-            RememberKernelCode(eip >> Page.Shift, physical & ~Page.OffsetMask);
-            if (block.Bytes2 != 0)
-                RememberKernelCode((eip >> Page.Shift) + 1, block.Physical2 & ~Page.OffsetMask);
-        }
-
         return block;
     }
 
@@ -322,8 +315,6 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         StartCode();
         _blocks.Clear();
         _frameBlocks.Clear();
-        _kernelCodePages.Clear();
-        _kernelCodeMoved = false;
         _interpretedCount = 0;
         _table.Clear();
         NativeMemory.Clear(_granules, (nuint)((Memory.Top >> Page.Shift) + 1) * sizeof(ulong));

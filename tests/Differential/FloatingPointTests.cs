@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Tests.Support;
 using Xunit.Abstractions;
 
 namespace Lguest.Tests.Differential;
 
 /// <summary>The interpreter's x87, MMX, SSE and SSE2 against this processor, like <see cref="IntegerTests"/>.</summary>
+[Collection(LowMemory.Name)]
 public sealed class FloatingPointTests(ITestOutputHelper output)
 {
     private const int CasesPerForm = 150;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Check;
+using Lguest.Tests.Support;
 using Xunit.Abstractions;
 
 namespace Lguest.Tests.Differential;
@@ -8,6 +9,7 @@ namespace Lguest.Tests.Differential;
 /// The interpreter against this processor, on random integer code. Seeds are fixed; <c>LGUEST_SEED=0x...</c> (as a failure
 /// prints it) runs just that case, <c>LGUEST_CASES=n</c> multiplies the number of cases.
 /// </summary>
+[Collection(LowMemory.Name)]
 public sealed class IntegerTests(ITestOutputHelper output)
 {
     private const int CasesPerForm = 400;

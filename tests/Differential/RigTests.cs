@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Tests.Support;
+
 namespace Lguest.Tests.Differential;
 
 /// <summary>The native side of the rig on snippets whose outcome is known.</summary>
+[Collection(LowMemory.Name)]
 public sealed class RigTests
 {
     private readonly Outcome _outcome = new();

@@ -3,6 +3,7 @@ using System.Globalization;
 using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -12,6 +13,7 @@ namespace Lguest.Tests.EngineParts;
 /// the window (the same address without the window's base, and what the 4 GiB wrap around to) must be untouched in the end.
 /// docs/engine.md says why it should be.
 /// </summary>
+[Collection(LowMemory.Name)]
 public sealed class ContainmentTests
 {
     /// <summary>Prefixes for each segment, or none.</summary>
