@@ -31,8 +31,6 @@ internal sealed unsafe partial class BlockTranslator
     private readonly PointerCodeReader _reader = new();
     private readonly byte* _crossing = (byte*)NativeMemory.AllocZeroed(16);
     private readonly Decoder _decoder;
-    private readonly PointerCodeReader _aheadReader = new();
-    private readonly Decoder _ahead;
     private readonly List<(uint Site, uint Target)> _links = [];
     private Block? _block;
     private TranslationMode _mode;
@@ -47,7 +45,6 @@ internal sealed unsafe partial class BlockTranslator
         _side = side;
         _exit = exit;
         _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
-        _ahead = Decoder.Create(32, _aheadReader, PointerCodeReader.Processor);
     }
 
     ~BlockTranslator() => NativeMemory.Free(_crossing);
@@ -83,9 +80,6 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             }
 
-            // In ring 3 such an instruction is a block of its own: it depends on more than the others.
-            if (_reader.RanOut && count != 0 && (_mode & TranslationMode.User) != 0)
-                break;
             if (_reader.RanOut)
             {
                 block.Physical2 = 0;
@@ -117,31 +111,17 @@ internal sealed unsafe partial class BlockTranslator
         return _emit.Here;
     }
 
-    /// <summary>Whether the instruction at a guest physical address crosses into the next page.</summary>
-    public bool Crosses(uint physical)
-    {
-        int room = (int)(Page.Size - (physical & Page.OffsetMask));
-        if (room >= MaxInstructionBytes)
-            return false;
-        _aheadReader.Reset(_core.Memory.Base + physical, room);
-        _ahead.Decode(out _);
-        return _aheadReader.RanOut;
-    }
-
     /// <summary>
     /// An instruction that crosses into the next page. In the kernel's part that is the same page in all address spaces, and
-    /// when that changes all code goes; in ring 3 the block's key says which page it is. The kernel's code elsewhere is the
-    /// interpreter's there.
+    /// when that changes all code goes; elsewhere the interpreter looks each time.
     /// </summary>
     private bool Crossing(Block block, uint eip, uint physical, out Instruction instruction)
     {
         instruction = default;
-        bool user = (_mode & TranslationMode.User) != 0;
-        if (user ? block.Key.Rest == 0 : _blockPage < _core.KernelStart)
+        if ((_mode & TranslationMode.User) != 0 || _blockPage < _core.KernelStart)
             return false;
         int first = (int)(Page.Size - (physical & Page.OffsetMask));
-        uint physical2 = block.Key.Rest;
-        if (first >= MaxInstructionBytes || (!user && !_core.TryFetchQuietly(_blockPage + Page.Size, out physical2)))
+        if (first >= MaxInstructionBytes || !_core.TryFetchQuietly(_blockPage + Page.Size, out uint physical2))
             return false;
         new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
         new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
@@ -200,15 +180,11 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// A direct link is as good as the mapping of the page it leads to: within a page that is the mapping under which the
-    /// branch itself runs, unless the instruction there crosses into another; in the kernel's part it is the same in all address
-    /// spaces, and when it changes all links go.
+    /// branch itself runs; in the kernel's part it is the same in all address spaces, and when it changes all links go.
     /// </summary>
     private bool MayLink(uint target) =>
-        ((target & ~Page.OffsetMask) == _blockPage && !((_mode & TranslationMode.User) != 0 && Crosses(PhysicalOf(target))))
+        (target & ~Page.OffsetMask) == _blockPage
         || ((_mode & TranslationMode.User) == 0 && target >= _core.KernelStart && _blockPage >= _core.KernelStart);
-
-    /// <summary>Where an EIP in the block's page is.</summary>
-    private uint PhysicalOf(uint eip) => (_block!.Key.Physical & ~Page.OffsetMask) | (eip & Page.OffsetMask);
 
     private void AddLink(uint site, uint target)
     {
@@ -216,7 +192,7 @@ internal sealed unsafe partial class BlockTranslator
             _links.Add((site, target));
         else if (target == _block!.Key.Eip)
             _emit.Close(site, _block.Host);
-        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(new BlockKey(PhysicalOf(target), target, _mode)) is { } known)
+        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(_block.Key with { Eip = target, Physical = (_block.Key.Physical & ~Page.OffsetMask) | (target & Page.OffsetMask) }) is { } known)
             _emit.Close(site, known.Host);
         else
             _links.Add((site, target));

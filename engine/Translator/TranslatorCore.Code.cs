@@ -141,26 +141,22 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     private bool ModeIsAsBefore() => CurrentMode() == _mode;
 
-    /// <summary>What to enter for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
+    /// <summary>Translated code for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
+    private byte* Find(uint eip, out CpuExit fault)
+    {
+        Block? block = FindBlock(eip, out fault);
+        return block is null ? null : block.Host;
+    }
+
     private Block? FindBlock(uint eip, out CpuExit fault)
     {
         ToLazyFlags();
         if (!_interpreter.TryFetch(eip, out uint physical, out fault))
             return null;
         BlockKey key = new(physical, eip, _mode);
-        BlockReach reach = BlockReach.Any;
-        bool user = (_mode & TranslationMode.User) != 0;
-        if (user && _translator.Crosses(physical))
-        {
-            uint next = (eip & ~Page.OffsetMask) + Page.Size;
-            bool isThere = TryFetchQuietly(next, out uint rest) && rest != 0;
-            reach = isThere ? BlockReach.Table : BlockReach.None;
-            key = key with { Rest = isThere ? rest : 0 };
-        }
-
         if (!_blocks.TryGetValue(key, out Block? block))
-            block = Add(key, reach);
-        if (user)
+            block = Add(key);
+        if ((_mode & TranslationMode.User) != 0)
         {
             Dictionary<uint, uint> pages = CurrentSpace().CodePages;
             pages[eip >> Page.Shift] = (physical & ~Page.OffsetMask) | AddressWindow.MappedBit;
@@ -173,32 +169,28 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     private byte* FindForTable(uint eip, out CpuExit fault)
     {
-        Block? block = FindBlock(eip, out fault);
-        if (block is null)
-            return null;
+        byte* host = Find(eip, out fault);
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
-        if (block.Reach != BlockReach.None && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
-            _table.Add(eip, Cpu->BranchKey, block.Host);
-        return block.Host;
+        if (host != null && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
+            _table.Add(eip, Cpu->BranchKey, host);
+        return host;
     }
 
     private byte* FindForLink(uint eip, uint site)
     {
         uint flushes = _flushes;
-        Block? block = FindBlock(eip, out _);
-        if (block is null)
-            return null;
-        if (block.Reach == BlockReach.Any && flushes == _flushes)
-            _emit.Close(site, block.Host);
-        return block.Host;
+        byte* host = Find(eip, out _);
+        if (host != null && flushes == _flushes)
+            _emit.Close(site, host);
+        return host;
     }
 
-    private Block Add(BlockKey key, BlockReach reach)
+    private Block Add(BlockKey key)
     {
         if (_codeNext + BlockTranslator.MaxHostBytes > _arena.Executable + _arena.Size || _interpretedCount > MaxInterpreted - 128)
             FlushCode();
-        Block block = new() { Key = key, Reach = reach };
+        Block block = new() { Key = key };
 
         _codeNext = Aligned(_translator.Translate(block, _codeNext));
         _blocks.Add(key, block);
