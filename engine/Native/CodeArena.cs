@@ -9,21 +9,46 @@ internal sealed unsafe class CodeArena : IDisposable
 {
     private byte* _writable;
     private byte* _executable;
+    private readonly byte* _slot;
     private nuint _used;
 
     /// <summary>Maps an empty arena.</summary>
     /// <param name="size">Bytes, a multiple of the page size.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The system has no memory, or forbids executable mappings.</exception>
     public CodeArena(nuint size)
+        : this(size, null)
+    {
+    }
+
+    /// <summary>An arena that fills one of the <see cref="CodeSlots"/>, which it gives back in the end.</summary>
+    /// <exception cref="System.ComponentModel.Win32Exception">The system has no memory, or forbids executable mappings.</exception>
+    /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
+    public static CodeArena InSlot()
+    {
+        byte* slot = CodeSlots.Take();
+        try
+        {
+            return new CodeArena(CodeSlots.SlotSize, slot);
+        }
+        catch
+        {
+            CodeSlots.Give(slot);
+            throw;
+        }
+    }
+
+    private CodeArena(nuint size, byte* slot)
     {
         Size = size;
+        _slot = slot;
         int fd = MemoryMap.CreateMemoryFile("lguest-code", size);
         try
         {
             _writable = MemoryMap.Map(null, size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared, fd, 0);
             try
             {
-                _executable = MemoryMap.Map(null, size, MemoryMap.ProtRead | MemoryMap.ProtExec, MemoryMap.Shared, fd, 0);
+                _executable = MemoryMap.Map(
+                    slot, size, MemoryMap.ProtRead | MemoryMap.ProtExec, MemoryMap.Shared | (slot == null ? 0 : MemoryMap.Fixed), fd, 0);
             }
             catch
             {
@@ -88,7 +113,10 @@ internal sealed unsafe class CodeArena : IDisposable
         if (_writable == null)
             return;
         MemoryMap.Unmap(_writable, Size);
-        MemoryMap.Unmap(_executable, Size);
+        if (_slot != null)
+            CodeSlots.Give(_slot);
+        else
+            MemoryMap.Unmap(_executable, Size);
         _writable = null;
         _executable = null;
     }

@@ -21,15 +21,24 @@ internal static unsafe partial class LostPages
     private const int OnStackFlag = 0x08000000;
     private const int SigInfoFlag = 4;
 
+    /// <summary>Offset of the fault's code in siginfo_t.</summary>
+    private const int SignalCode = 8;
+
     /// <summary>Offset of the fault's address in siginfo_t.</summary>
     private const int SignalAddress = 16;
+
+    /// <summary>BUS_ADRERR: the page is not there. Other codes of SIGBUS (a bad stack segment, say) give no address, or that of something else.</summary>
+    private const int AddressError = 2;
 
     private const uint MmapCall = 9;
     private const uint PageSize = 4096;
 
+    /// <summary>A free slot: the address of no page.</summary>
+    private const ulong NoPage = 1;
+
     private static readonly Lock s_lock = new();
 
-    /// <summary>Page addresses, 0 for none.</summary>
+    /// <summary>Page addresses, <see cref="NoPage"/> for none.</summary>
     private static ulong* s_pages;
     private static CodeArena? s_arena;
 
@@ -48,7 +57,7 @@ internal static unsafe partial class LostPages
             {
                 if (*entry == (ulong)page)
                     return;
-                if (*entry == 0)
+                if (*entry == NoPage)
                     free = entry;
             }
 
@@ -68,7 +77,7 @@ internal static unsafe partial class LostPages
             for (ulong* entry = s_pages; entry < s_pages + MaxPages; entry++)
             {
                 if (*entry == (ulong)page)
-                    *entry = 0;
+                    *entry = NoPage;
             }
         }
     }
@@ -76,8 +85,10 @@ internal static unsafe partial class LostPages
     private static void Install()
     {
         s_pages = (ulong*)NativeMemory.AllocZeroed(MaxPages, sizeof(ulong));
+        new Span<ulong>(s_pages, MaxPages).Fill(NoPage);
         CodeArena arena = new(PageSize);
         byte* action = stackalloc byte[SigActionSize];
+        using Lock.Scope alone = SignalHandlers.Changing.EnterScope();
         Change(null, action);
         *(byte**)action = Handler(arena, *(ulong*)action);
         *(int*)(action + FlagsOffset) |= SigInfoFlag | OnStackFlag;
@@ -100,6 +111,8 @@ internal static unsafe partial class LostPages
         Label loop = a.CreateLabel();
         Label found = a.CreateLabel();
         Label next = a.CreateLabel();
+        a.cmp(__dword_ptr[rsi + SignalCode], AddressError);
+        a.jne(next);
         a.mov(rax, __[rsi + SignalAddress]);
         a.and(rax, -(int)PageSize);
         a.mov(rcx, (ulong)s_pages);

@@ -47,6 +47,13 @@ internal static unsafe partial class MemoryMap
         return (byte*)mapped;
     }
 
+    /// <summary>Address space without access, that nobody else gets.</summary>
+    /// <param name="address">Where, in place of what is there; null: anywhere.</param>
+    /// <param name="length">Bytes.</param>
+    /// <exception cref="Win32Exception">The kernel refused.</exception>
+    public static byte* Reserve(void* address, nuint length) =>
+        Map(address, length, ProtNone, Private | Anonymous | NoReserve | (address == null ? 0 : Fixed), -1, 0);
+
     /// <summary>munmap.</summary>
     public static void Unmap(void* address, nuint length) => _ = munmap(address, length);
 

@@ -41,14 +41,19 @@ internal struct EmittedRegion
 /// handlers would take a fault in code they do not know for the end of the world. A fault in an engine's code goes on at that
 /// engine's exit, with what the processor said left in the <see cref="CpuState"/> that %r13 points to; any other is the
 /// runtime's, whose handler is jumped to as if nothing had been in front of it.
-/// <para>Installed once per process and never removed; engines come and go in a table of regions.</para>
+/// <para>Installed once per process and never removed. What they need to know of an engine lies at the beginning of its arena,
+/// which they find from the address of the instruction (<see cref="CodeSlots"/>): engines of other threads may come and go
+/// meanwhile. A table of all engines was here once: a thread that read an entry, half of it from before and half from after another
+/// engine had taken it, went on at that engine's exit for other faults, or at address 0.</para>
 /// </summary>
 internal static unsafe partial class SignalHandlers
 {
     /// <summary>The signal that interrupts emitted code: a real-time one that the runtime does not use.</summary>
     public const int AttentionSignal = 40;
 
-    private const int MaxRegions = 128;
+    /// <summary>Regions that an arena has, at most.</summary>
+    private const int RegionsOfArena = 3;
+
     private const int SigFpe = 8;
     private const int SigBus = 7;
     private const int SigSegv = 11;
@@ -70,41 +75,32 @@ internal static unsafe partial class SignalHandlers
     private const int SignalValue = 24;
     private const int TimerCode = -2;
 
-    private static readonly Lock s_lock = new();
-    private static EmittedRegion* s_regions;
     private static CodeArena? s_arena;
 
-    /// <summary>Adds a region; the first one installs the handlers.</summary>
-    /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
+    /// <summary>Taken by whoever changes what happens on a signal: reading the handler that is there and putting another in front of it is one step.</summary>
+    internal static Lock Changing { get; } = new();
+
+    /// <summary>Sees to it that the handlers are there.</summary>
     /// <exception cref="Win32Exception">The kernel refused.</exception>
-    public static EmittedRegion* Register(in EmittedRegion region)
+    public static void Prepare()
     {
-        lock (s_lock)
+        lock (Changing)
         {
             if (s_arena is null)
                 Install();
-            for (EmittedRegion* slot = s_regions; slot < s_regions + MaxRegions; slot++)
-            {
-                if (slot->CodeStart != 0)
-                    continue;
-                *slot = region;
-                return slot;
-            }
         }
-
-        throw new InvalidOperationException($"more than {MaxRegions} translators in one process");
     }
 
-    /// <summary>Takes a region out again.</summary>
-    public static void Unregister(EmittedRegion* slot)
-    {
-        lock (s_lock)
-            *slot = default;
-    }
+    /// <summary>Makes room for an arena's regions, at its beginning.</summary>
+    /// <param name="arena">An empty arena of <see cref="CodeArena.InSlot"/>.</param>
+    public static void Reserve(CodeArena arena) => arena.Allocate((nuint)(RegionsOfArena * sizeof(EmittedRegion)));
+
+    /// <summary>Tells the handlers of an arena's regions. To be called before anything there is executed.</summary>
+    public static void Describe(CodeArena arena, params ReadOnlySpan<EmittedRegion> regions) =>
+        regions.CopyTo(new Span<EmittedRegion>(arena.Writable, RegionsOfArena));
 
     private static void Install()
     {
-        s_regions = (EmittedRegion*)NativeMemory.AllocZeroed(MaxRegions, (nuint)sizeof(EmittedRegion));
         CodeArena arena = new(65536);
         byte* replacement = stackalloc byte[SigActionSize + 8];
         foreach (int signal in (ReadOnlySpan<int>)[SigSegv, SigFpe, SigBus])
@@ -138,9 +134,8 @@ internal static unsafe partial class SignalHandlers
         Label loop = a.CreateLabel();
         Label next = a.CreateLabel();
         Label mine = a.CreateLabel();
-        a.mov(rax, __[rdx + ContextRip]);
-        a.mov(rcx, (ulong)s_regions);
-        a.mov(r8d, MaxRegions);
+        Label foreign = a.CreateLabel();
+        FindRegions(a, foreign);
         a.Label(ref loop);
         a.cmp(rax, __[rcx + 0]);
         a.jb(next);
@@ -150,6 +145,7 @@ internal static unsafe partial class SignalHandlers
         a.add(rcx, sizeof(EmittedRegion));
         a.dec(r8d);
         a.jnz(loop);
+        a.Label(ref foreign);
         if (chained > 1)
         {
             a.mov(rax, chained);
@@ -184,6 +180,7 @@ internal static unsafe partial class SignalHandlers
         Label next = a.CreateLabel();
         Label inCode = a.CreateLabel();
         Label asked = a.CreateLabel();
+        Label foreign = a.CreateLabel();
 
         // A timer names the processor state it is for: whoever looks there next knows, even if no code is interrupted now.
         a.cmp(__dword_ptr[rsi + SignalCode], TimerCode);
@@ -191,9 +188,7 @@ internal static unsafe partial class SignalHandlers
         a.mov(rax, __[rsi + SignalValue]);
         a.mov(__dword_ptr[rax + 0x38], 1);
         a.Label(ref asked);
-        a.mov(rax, __[rdx + ContextRip]);
-        a.mov(rcx, (ulong)s_regions);
-        a.mov(r8d, MaxRegions);
+        FindRegions(a, foreign);
         a.Label(ref loop);
         a.cmp(rax, __[rcx + 0]);
         a.jb(notCode);
@@ -211,6 +206,7 @@ internal static unsafe partial class SignalHandlers
         a.add(rcx, sizeof(EmittedRegion));
         a.dec(r8d);
         a.jnz(loop);
+        a.Label(ref foreign);
         a.ret();
         a.Label(ref inCode);
 
@@ -223,6 +219,23 @@ internal static unsafe partial class SignalHandlers
         a.mov(__[rdx + ContextRip], r9);
         a.ret();
         return Assemble(arena, a);
+    }
+
+    /// <summary>
+    /// %rax becomes the address of the instruction, %rcx that of the regions of the arena it lies in, %r8d their number. Regions
+    /// that an arena does not have are all zeros, and no address is below their end.
+    /// </summary>
+    private static void FindRegions(Assembler a, Label foreign)
+    {
+        a.mov(rax, __[rdx + ContextRip]);
+        a.mov(rcx, (ulong)CodeSlots.Start);
+        a.mov(r8, rax);
+        a.sub(r8, rcx);
+        a.shr(r8, CodeSlots.SlotShift + CodeSlots.CountShift);
+        a.jnz(foreign);
+        a.mov(rcx, rax);
+        a.and(rcx, -(int)CodeSlots.SlotSize);
+        a.mov(r8d, RegionsOfArena);
     }
 
     private static byte* Assemble(CodeArena arena, Assembler assembler)

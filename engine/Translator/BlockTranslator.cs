@@ -30,6 +30,10 @@ internal sealed unsafe partial class BlockTranslator
     private readonly byte* _exit;
     private readonly PointerCodeReader _reader = new();
     private readonly byte* _crossing = (byte*)NativeMemory.AllocZeroed(16);
+
+    // What is translated is a copy: others may be writing to the guest's memory meanwhile (the page of --sharenet is theirs too),
+    // and what is emitted must be what was looked at.
+    private readonly byte* _code = (byte*)NativeMemory.AllocZeroed(MaxInstructions * MaxInstructionBytes);
     private readonly Decoder _decoder;
     private readonly List<(uint Site, uint Target)> _links = [];
     private Block? _block;
@@ -47,7 +51,11 @@ internal sealed unsafe partial class BlockTranslator
         _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
     }
 
-    ~BlockTranslator() => NativeMemory.Free(_crossing);
+    ~BlockTranslator()
+    {
+        NativeMemory.Free(_crossing);
+        NativeMemory.Free(_code);
+    }
 
     /// <summary>Translates what is at an EIP.</summary>
     /// <param name="block">Its key; the rest is filled in.</param>
@@ -64,7 +72,9 @@ internal sealed unsafe partial class BlockTranslator
         _links.Clear();
         _ended = false;
         _floatLoaded = false;
-        _reader.Reset(_core.Memory.Base + physical, room);
+        int length = Math.Min(room, MaxInstructions * MaxInstructionBytes);
+        new ReadOnlySpan<byte>(_core.Memory.Base + physical, length).CopyTo(new Span<byte>(_code, length));
+        _reader.Reset(_code, length);
         _decoder.IP = eip;
         _emit.Start(place);
         block.Host = _emit.Here;
@@ -94,7 +104,7 @@ internal sealed unsafe partial class BlockTranslator
 
             uint here = next;
             next = instruction.NextIP32;
-            _bytes = _core.Memory.Base + physical + (here - eip);
+            _bytes = _code + (here - eip);
             if (instruction.IsInvalid || _core.MustInterpret(physical + (here - eip)) || !Emit(in instruction))
                 EmitInterpret(here, &instruction);
             if ((next & Page.OffsetMask) == 0)

@@ -16,8 +16,10 @@ namespace Lguest.Engine.Translator;
 /// </summary>
 public sealed unsafe partial class TranslatorCore : IForeignCode
 {
-    private const int ArenaSize = 64 << 20;
     private const int MaxInterpreted = 1 << 18;
+
+    /// <summary>Bytes of what <see cref="Drop"/> writes, up to where the next code may begin.</summary>
+    private const int DropStubBytes = 32;
 
     /// <summary>How much an instruction may weigh by faulting for the interpreter's sake, before it is left to it for good.</summary>
     private const int Patience = 32;
@@ -188,7 +190,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     private Block Add(BlockKey key)
     {
-        if (_codeNext + BlockTranslator.MaxHostBytes > _arena.Executable + _arena.Size || _interpretedCount > MaxInterpreted - 128)
+        if (!HasRoom(BlockTranslator.MaxHostBytes) || _interpretedCount > MaxInterpreted - 128)
             FlushCode();
         Block block = new() { Key = key };
 
@@ -200,6 +202,9 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         BlocksTranslated++;
         return block;
     }
+
+    /// <summary>Whether more code has room, and behind it every block there is a stub for when it is dropped.</summary>
+    private bool HasRoom(int bytes) => _codeNext + bytes + ((_blocks.Count + 1L) * DropStubBytes) <= _arena.Executable + _arena.Size;
 
     /// <summary>From now on nothing is written to these bytes unseen.</summary>
     private void MarkCode(Block block, uint physical, int bytes)
@@ -259,8 +264,6 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         block.Dropped = true;
         _blocks.Remove(block.Key);
         _table.Remove(block.Key.Eip, block.Host);
-        if (_codeNext + 64 > _arena.Executable + _arena.Size)
-            return;
         byte* stub = _codeNext;
         _emit.Start(stub);
         _side.Add(_emit.Offset, block.Key.Eip, SideKind.GoingTo);

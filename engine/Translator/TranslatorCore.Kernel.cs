@@ -143,7 +143,7 @@ public sealed unsafe partial class TranslatorCore
     {
         if (_tailFlushes == _flushes)
             return true;
-        if (_codeNext + 1024 > _arena.Executable + _arena.Size)
+        if (!HasRoom(1024))
             return false;
         _systemCallTail = null;
         if (_systemCallHandler is { } handler)

@@ -197,9 +197,9 @@ public sealed unsafe partial class TranslatorCore
         uint low = user ? page & ~(UserRun - 1) : page & ~(LargestKernelRun - 1);
         uint high = user ? page | (UserRun - 1) : page | (LargestKernelRun - 1);
         uint* entries = Entries(page);
-        while (first > low && Continues(window, entries, page, first - 1, found.Frame, writable, user))
+        while (entries != null && first > low && Continues(window, entries, page, first - 1, found.Frame, writable, user))
             first--;
-        while (last < high && Continues(window, entries, page, last + 1, found.Frame, writable, user))
+        while (entries != null && last < high && Continues(window, entries, page, last + 1, found.Frame, writable, user))
             last++;
         uint frame = found.Frame - ((page - first) << Page.Shift);
         window.Map(first, last - first + 1, frame, writable);
@@ -234,11 +234,12 @@ public sealed unsafe partial class TranslatorCore
         return mayWrite == writable;
     }
 
-    /// <summary>The page table that a page just walked is in.</summary>
+    /// <summary>The page table that a page just walked is in; null when others have changed the directory since (it may lie in memory that is theirs too).</summary>
     private uint* Entries(uint page)
     {
         uint directoryEntry = *(uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask) + ((page >> 10) * 4));
-        return (uint*)(Memory.Base + (directoryEntry & ~Page.OffsetMask));
+        uint table = directoryEntry & ~Page.OffsetMask;
+        return Memory.Contains(table, Page.Size) ? (uint*)(Memory.Base + table) : null;
     }
 
     private void RememberWritable(AddressWindow window, uint first, uint last, uint frame)
@@ -444,7 +445,18 @@ public sealed unsafe partial class TranslatorCore
             keep.Clear();
         if (_kernelWindow != keep && _kernelWindow.Mappings > _mappingLimit / 2)
             _kernelWindow.Clear();
-        _writableMappings.Clear();
+        ForgetWritableMappings();
+    }
+
+    /// <summary>Those that are gone. What a window that is kept can write must stay known: code may yet be made of it.</summary>
+    private void ForgetWritableMappings()
+    {
+        foreach ((uint frame, List<(AddressWindow Window, uint Page)> list) in _writableMappings)
+        {
+            list.RemoveAll(m => !MapsWritable(m.Window, m.Page, frame));
+            if (list.Count == 0)
+                _writableMappings.Remove(frame);
+        }
     }
 
     private void AllocateSpaces()

@@ -27,9 +27,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly InterpreterCore _interpreter;
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
-    private readonly EmittedRegion* _region;
-    private readonly EmittedRegion* _systemCallRegion;
-    private readonly EmittedRegion* _interruptReturnRegion;
     private long _deadline;
     private bool _deadlineSpent;
     private bool _flagsAreNative;
@@ -47,7 +44,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         if (!IsSupported)
             throw new PlatformNotSupportedException("the translator needs Linux on an x86-64 processor with FSGSBASE");
         _interpreter = interpreter;
-        _arena = new CodeArena(ArenaSize);
+        _arena = CodeArena.InSlot();
+        SignalHandlers.Reserve(_arena);
         _stubs = new NativeStubs(_arena);
         _emit = new HostEmitter(_arena);
         _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
@@ -59,9 +57,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         Cpu->BranchTable = _table.Address;
         Cpu->UserCs.Selector = NoSelector;
         Cpu->UserSs.Selector = NoSelector;
-        _region = SignalHandlers.Register(_stubs.Region);
-        _systemCallRegion = SignalHandlers.Register(_stubs.SystemCallRegion);
-        _interruptReturnRegion = SignalHandlers.Register(_stubs.InterruptReturnRegion);
+        SignalHandlers.Describe(_arena, _stubs.Region, _stubs.SystemCallRegion, _stubs.InterruptReturnRegion);
+        SignalHandlers.Prepare();
         _timer = new ThreadTimer(Cpu);
         _interpreter.ForeignCode = this;
     }
@@ -206,11 +203,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        // In this order: no signal may find the region when its code is gone.
         _timer.Dispose();
-        SignalHandlers.Unregister(_region);
-        SignalHandlers.Unregister(_systemCallRegion);
-        SignalHandlers.Unregister(_interruptReturnRegion);
         _interpreter.ForeignCode = null;
         FreeSpaces();
         FreeCode();
@@ -276,7 +269,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private void HideHostAddresses()
     {
         uint offset = *(uint*)(Cpu->FxState + 8) - (uint)(ulong)_arena.Executable;
-        if (offset >= CodeBytes + 4096)
+        if (offset >= (uint)(_codeNext - _arena.Executable))
             return;
         *(uint*)(Cpu->FxState + 8) = _side.Find(offset).Eip;
         *(ushort*)(Cpu->FxState + 12) = (ushort)Cpu->Cs.Selector;

@@ -53,7 +53,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
         *At<ulong>(NativeStubs.BlockedSignals) = BlockedSignals;
         Probe();
         foreach (int signal in new[] { SignalAction.Illegal, SignalAction.Trap, SignalAction.Bus, SignalAction.FloatingPoint, SignalAction.Segmentation })
-            At<nuint>(NativeStubs.OldHandlers)[signal - SignalAction.Illegal] = SignalAction.Replace(signal, (void*)_stubs.Handler);
+            SignalAction.Replace(signal, (void*)_stubs.Handler, At<nuint>(NativeStubs.OldHandlers) + (signal - SignalAction.Illegal));
         GsSelector = LocalDescriptors.TryAdd(0, Layout.Data, Layout.GsLimit);
         *At<uint>(NativeStubs.GsSelector) = GsSelector;
     }

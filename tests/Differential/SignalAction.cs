@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
+using Lguest.Engine.Native;
 
 namespace Lguest.Tests.Differential;
 
@@ -20,18 +21,19 @@ internal static unsafe partial class SignalAction
     /// <summary>Puts a handler in place of the runtime's.</summary>
     /// <param name="signal">The signal.</param>
     /// <param name="handler">Machine code: handler(signal, siginfo_t*, ucontext_t*).</param>
-    /// <returns>The handler that was there.</returns>
-    public static nuint Replace(int signal, void* handler)
+    /// <param name="old">Where the handler that was there is noted, before the new one may need it: any thread may fault at any time.</param>
+    public static void Replace(int signal, void* handler, nuint* old)
     {
+        // Translators of other tests put themselves in front of the handler that is there, too.
+        using Lock.Scope alone = SignalHandlers.Changing.EnterScope();
         byte* action = stackalloc byte[StructBytes];
         if (sigaction(signal, null, action) != 0)
             throw new InvalidOperationException($"sigaction {signal}: {Marshal.GetLastPInvokeErrorMessage()}");
-        nuint old = *(nuint*)action;
+        *old = *(nuint*)action;
         *(void**)action = handler;
         *(int*)(action + FlagsOffset) |= SigInfo | OnStack;
         if (sigaction(signal, action, null) != 0)
             throw new InvalidOperationException($"sigaction {signal}: {Marshal.GetLastPInvokeErrorMessage()}");
-        return old;
     }
 
     [LibraryImport("libc", SetLastError = true)]

@@ -167,6 +167,68 @@ public sealed class MappingLimitTests
             Assert.InRange(translator.Windows, 32, 65);
     }
 
+    /// <summary>
+    /// A page that the kernel can write before other windows are emptied for want of mappings is known to be writable afterwards:
+    /// code that is made of it then, and written over through that mapping, is seen to change.
+    /// </summary>
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void AWindowThatIsKeptForgetsNothing(EngineKind kind)
+    {
+        const uint code = 0x60_0000;
+        uint pages = Math.Min(_limit / 8, ManyPages);
+        using TinyGuest guest = new(
+            kind,
+            g =>
+            {
+                g.BootWithRings();
+                g.Gate(SystemCall, "done", interrupt: false, dpl: 3);
+
+                // mov eax, 1; ret, by the other name of the page, which is mapped writable by that.
+                g.Asm.mov(__dword_ptr[KernelStart], 0x0000_01B8);
+                g.Asm.mov(__dword_ptr[KernelStart + 4], 0x0000_C300);
+                g.ToRing3("walk");
+                g.Mark("walk");
+                g.Asm.mov(edx, 3);
+                g.Mark("round");
+                g.Asm.mov(esi, UserStart);
+                g.Asm.mov(ecx, pages);
+                g.Mark("page");
+                g.Asm.add(eax, __dword_ptr[esi]);
+                g.Asm.inc(__dword_ptr[esi + 4]);
+                g.Asm.add(esi, (int)Page.Size);
+                g.Asm.dec(ecx);
+                g.Asm.jnz(g.Here("page"));
+                g.Asm.dec(edx);
+                g.Asm.jnz(g.Here("round"));
+                g.Asm.@int((byte)SystemCall);
+                g.Mark("done");
+                g.Asm.mov(edi, GuestPlan.Virtual(code));
+                g.Asm.call(edi);
+                g.Report(eax);
+                g.Asm.mov(__byte_ptr[KernelStart + 1], 2);
+                g.Asm.call(edi);
+                g.Report(eax);
+            },
+            prepare: memory =>
+            {
+                // The table behind those of the walk: the page's other name, and its own in the linear part.
+                const uint other = Tables - (2 * Page.Size);
+                memory.WriteUInt32(GuestPlan.Directory + ((KernelStart >> 22) * 4), other | GuestPlan.Mapped);
+                memory.WriteUInt32(other, code | GuestPlan.Mapped);
+                memory.WriteUInt32(GuestPlan.Directory + (((GuestPlan.PageOffset + code) >> 22) * 4), (other + Page.Size) | GuestPlan.Mapped);
+                memory.WriteUInt32(other + Page.Size + (((GuestPlan.PageOffset + code) >> Page.Shift & 0x3FF) * 4), code | GuestPlan.Mapped);
+                for (uint i = 0; i < pages; i++)
+                    memory.WriteUInt32(Tables + (i * 4), Frame(i) | GuestPlan.Mapped);
+                for (uint i = 0; i <= pages / Page.EntriesPerTable; i++)
+                    memory.WriteUInt32(GuestPlan.Directory + (((UserStart >> 22) + i) * 4), (Tables + (i * Page.Size)) | GuestPlan.Mapped);
+            },
+            ranges: [new MemoryRange(0, 0x100_0000)]);
+        Assert.Equal(1u, guest.Next());
+        Assert.Equal(2u, guest.Next());
+    }
+
     private static uint Frame(uint page) => Pool + (page * 7919 % PoolPages * Page.Size);
 
     /// <summary>Counts this process's mappings, again and again.</summary>
