@@ -17,14 +17,12 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>In <see cref="this"/>: it may be written.</summary>
     public const uint WritableBit = 2;
 
-    /// <summary>The page is in <see cref="Mapped"/>.</summary>
-    private const uint ListedBit = 4;
-
     private const ulong Size = 1UL << 32;
     private const ulong Guard = 1UL << 20;
     private readonly byte* _reservation;
     private readonly nuint _reserved;
     private readonly uint* _pages;
+    private readonly MappedTable?[] _tables = new MappedTable?[1024];
     private readonly GuestMemory _memory;
 
     public AddressWindow(GuestMemory memory)
@@ -42,14 +40,14 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>Host address of linear address 0.</summary>
     public byte* Base { get; }
 
-    /// <summary>The pages that are mapped, each once, in no order.</summary>
-    public List<uint> Mapped { get; } = [];
+    /// <summary>The page tables from which pages are mapped, or were, in no order.</summary>
+    public List<MappedTable> Tables { get; } = [];
 
     /// <summary>An estimate from above of the host's mappings that this window costs.</summary>
     public int Mappings { get; private set; } = 1;
 
     /// <summary>What is mapped at a page: its frame address with <see cref="MappedBit"/> and <see cref="WritableBit"/>, or 0.</summary>
-    public uint this[uint page] => _pages[page] & ~ListedBit;
+    public uint this[uint page] => _pages[page];
 
     /// <summary>Maps a run of frames that follow each other.</summary>
     /// <param name="page">First linear page.</param>
@@ -73,9 +71,8 @@ internal sealed unsafe class AddressWindow : IDisposable
 
         for (uint i = 0; i < count; i++)
         {
-            if ((_pages[page + i] & ListedBit) == 0)
-                Mapped.Add(page + i);
-            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | ListedBit | (writable ? WritableBit : 0);
+            Table(page + i).Mapped(isNew: _pages[page + i] == 0);
+            _pages[page + i] = (frame + (i << Page.Shift)) | MappedBit | (writable ? WritableBit : 0);
         }
 
         Mappings += 2;
@@ -90,43 +87,45 @@ internal sealed unsafe class AddressWindow : IDisposable
         Mappings += 2;
     }
 
-    /// <summary>Unmaps a run. The pages stay in <see cref="Mapped"/> until the next <see cref="Sweep"/>.</summary>
+    /// <summary>Unmaps a run of mapped pages.</summary>
     public void Unmap(uint page, uint count)
     {
         Unreach(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift);
         for (uint i = 0; i < count; i++)
-            _pages[page + i] &= ListedBit;
+        {
+            _pages[page + i] = 0;
+            Table(page + i).Unmapped();
+        }
     }
 
     /// <summary>Unmaps everything.</summary>
     public void Clear()
     {
-        if (Mapped.Count == 0)
+        if (Mappings == 1)
             return;
         Unreach(Base, unchecked((nuint)Size));
-        foreach (uint page in Mapped)
-            _pages[page] = 0;
-        Mapped.Clear();
-        Mappings = 1;
-    }
-
-    /// <summary>Drops pages that are mapped no more from <see cref="Mapped"/>.</summary>
-    public void Sweep()
-    {
-        uint* pages = _pages;
-        Mapped.RemoveAll(page =>
+        foreach (MappedTable table in Tables)
         {
-            if ((pages[page] & MappedBit) != 0)
-                return false;
-            pages[page] = 0;
-            return true;
-        });
+            if (table.Pages != 0)
+                new Span<uint>(_pages + table.First, MappedTable.Length).Clear();
+            table.Clear();
+        }
+
+        Mappings = 1;
     }
 
     public void Dispose()
     {
         MemoryMap.Unmap(_reservation, _reserved);
         MemoryMap.Unmap((byte*)_pages, (nuint)(Size >> Page.Shift) * sizeof(uint));
+    }
+
+    private MappedTable Table(uint page)
+    {
+        uint index = page / MappedTable.Length;
+        if (_tables[index] is not { } table)
+            Tables.Add(_tables[index] = table = new MappedTable(index));
+        return table;
     }
 
     private static byte* Reserve(nuint size) =>

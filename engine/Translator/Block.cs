@@ -5,7 +5,11 @@ namespace Lguest.Engine.Translator;
 /// <param name="Physical">Guest physical address.</param>
 /// <param name="Eip">Linear address.</param>
 /// <param name="Mode">Ring and TS.</param>
-internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode);
+/// <param name="Rest">
+/// Ring 3, for an instruction that crosses into the next page: guest physical address of that page, which need not be the same
+/// one in all address spaces that share the first; 0 when it cannot be fetched now.
+/// </param>
+internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode, uint Rest = 0);
 
 /// <summary>What translated code depends on beside its bytes.</summary>
 [Flags]
@@ -18,6 +22,19 @@ internal enum TranslationMode : byte
 
     /// <summary>The floating point unit faults.</summary>
     TaskSwitched = 2,
+}
+
+/// <summary>How a block may be come to without asking where its bytes are.</summary>
+internal enum BlockReach : byte
+{
+    /// <summary>By links and by the branch table.</summary>
+    Any,
+
+    /// <summary>By the branch table only.</summary>
+    Table,
+
+    /// <summary>Not at all: what it lacks may be there the next time.</summary>
+    None,
 }
 
 /// <summary>A translated run of instructions.</summary>
@@ -40,6 +57,9 @@ internal sealed unsafe class Block
 
     /// <summary>EIP behind its last instruction.</summary>
     public uint End { get; set; }
+
+    /// <summary>How it may be come to: a link knows less than a block that crosses into another page depends on.</summary>
+    public BlockReach Reach { get; init; }
 
     /// <summary>Its bytes were written: it must not be entered any more.</summary>
     public bool Dropped { get; set; }

@@ -35,6 +35,8 @@ internal sealed unsafe partial class BlockTranslator
     // and what is emitted must be what was looked at.
     private readonly byte* _code = (byte*)NativeMemory.AllocZeroed(MaxInstructions * MaxInstructionBytes);
     private readonly Decoder _decoder;
+    private readonly PointerCodeReader _aheadReader = new();
+    private readonly Decoder _ahead;
     private readonly List<(uint Site, uint Target)> _links = [];
     private Block? _block;
     private TranslationMode _mode;
@@ -49,6 +51,7 @@ internal sealed unsafe partial class BlockTranslator
         _side = side;
         _exit = exit;
         _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
+        _ahead = Decoder.Create(32, _aheadReader, PointerCodeReader.Processor);
     }
 
     ~BlockTranslator()
@@ -90,6 +93,9 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             }
 
+            // In ring 3 such an instruction is a block of its own: it depends on more than the others.
+            if (_reader.RanOut && count != 0 && (_mode & TranslationMode.User) != 0)
+                break;
             if (_reader.RanOut)
             {
                 block.Physical2 = 0;
@@ -121,17 +127,31 @@ internal sealed unsafe partial class BlockTranslator
         return _emit.Here;
     }
 
+    /// <summary>Whether the instruction at a guest physical address crosses into the next page.</summary>
+    public bool Crosses(uint physical)
+    {
+        int room = (int)(Page.Size - (physical & Page.OffsetMask));
+        if (room >= MaxInstructionBytes)
+            return false;
+        _aheadReader.Reset(_core.Memory.Base + physical, room);
+        _ahead.Decode(out _);
+        return _aheadReader.RanOut;
+    }
+
     /// <summary>
     /// An instruction that crosses into the next page. In the kernel's part that is the same page in all address spaces, and
-    /// when that changes all code goes; elsewhere the interpreter looks each time.
+    /// when that changes all code goes; in ring 3 the block's key says which page it is. The kernel's code elsewhere is the
+    /// interpreter's there.
     /// </summary>
     private bool Crossing(Block block, uint eip, uint physical, out Instruction instruction)
     {
         instruction = default;
-        if ((_mode & TranslationMode.User) != 0 || _blockPage < _core.KernelStart)
+        bool user = (_mode & TranslationMode.User) != 0;
+        if (user ? block.Key.Rest == 0 : _blockPage < _core.KernelStart)
             return false;
         int first = (int)(Page.Size - (physical & Page.OffsetMask));
-        if (first >= MaxInstructionBytes || !_core.TryFetchQuietly(_blockPage + Page.Size, out uint physical2))
+        uint physical2 = block.Key.Rest;
+        if (first >= MaxInstructionBytes || (!user && !_core.TryFetchQuietly(_blockPage + Page.Size, out physical2)))
             return false;
         new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
         new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
@@ -190,11 +210,15 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// A direct link is as good as the mapping of the page it leads to: within a page that is the mapping under which the
-    /// branch itself runs; in the kernel's part it is the same in all address spaces, and when it changes all links go.
+    /// branch itself runs, unless the instruction there crosses into another; in the kernel's part it is the same in all address
+    /// spaces, and when it changes all links go.
     /// </summary>
     private bool MayLink(uint target) =>
-        (target & ~Page.OffsetMask) == _blockPage
+        ((target & ~Page.OffsetMask) == _blockPage && !((_mode & TranslationMode.User) != 0 && Crosses(PhysicalOf(target))))
         || ((_mode & TranslationMode.User) == 0 && target >= _core.KernelStart && _blockPage >= _core.KernelStart);
+
+    /// <summary>Where an EIP in the block's page is.</summary>
+    private uint PhysicalOf(uint eip) => (_block!.Key.Physical & ~Page.OffsetMask) | (eip & Page.OffsetMask);
 
     private void AddLink(uint site, uint target)
     {
@@ -202,7 +226,7 @@ internal sealed unsafe partial class BlockTranslator
             _links.Add((site, target));
         else if (target == _block!.Key.Eip)
             _emit.Close(site, _block.Host);
-        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(_block.Key with { Eip = target, Physical = (_block.Key.Physical & ~Page.OffsetMask) | (target & Page.OffsetMask) }) is { } known)
+        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(new BlockKey(PhysicalOf(target), target, _mode)) is { } known)
             _emit.Close(site, known.Host);
         else
             _links.Add((site, target));

@@ -143,22 +143,26 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     private bool ModeIsAsBefore() => CurrentMode() == _mode;
 
-    /// <summary>Translated code for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
-    private byte* Find(uint eip, out CpuExit fault)
-    {
-        Block? block = FindBlock(eip, out fault);
-        return block is null ? null : block.Host;
-    }
-
+    /// <summary>What to enter for an EIP in the current context; null with a fault when it cannot be fetched.</summary>
     private Block? FindBlock(uint eip, out CpuExit fault)
     {
         ToLazyFlags();
         if (!_interpreter.TryFetch(eip, out uint physical, out fault))
             return null;
         BlockKey key = new(physical, eip, _mode);
+        BlockReach reach = BlockReach.Any;
+        bool user = (_mode & TranslationMode.User) != 0;
+        if (user && _translator.Crosses(physical))
+        {
+            uint next = (eip & ~Page.OffsetMask) + Page.Size;
+            bool isThere = TryFetchQuietly(next, out uint rest) && rest != 0;
+            reach = isThere ? BlockReach.Table : BlockReach.None;
+            key = key with { Rest = isThere ? rest : 0 };
+        }
+
         if (!_blocks.TryGetValue(key, out Block? block))
-            block = Add(key);
-        if ((_mode & TranslationMode.User) != 0)
+            block = Add(key, reach);
+        if (user)
         {
             Dictionary<uint, uint> pages = CurrentSpace().CodePages;
             pages[eip >> Page.Shift] = (physical & ~Page.OffsetMask) | AddressWindow.MappedBit;
@@ -166,33 +170,44 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
                 pages[(eip >> Page.Shift) + 1] = (block.Physical2 & ~Page.OffsetMask) | AddressWindow.MappedBit;
         }
 
+        if (eip >= KernelStart)
+        {
+            RememberKernelCode(eip >> Page.Shift, physical & ~Page.OffsetMask);
+            if (block.Bytes2 != 0)
+                RememberKernelCode((eip >> Page.Shift) + 1, block.Physical2 & ~Page.OffsetMask);
+        }
+
         return block;
     }
 
     private byte* FindForTable(uint eip, out CpuExit fault)
     {
-        byte* host = Find(eip, out fault);
+        Block? block = FindBlock(eip, out fault);
+        if (block is null)
+            return null;
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
-        if (host != null && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
-            _table.Add(eip, Cpu->BranchKey, host);
-        return host;
+        if (block.Reach != BlockReach.None && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
+            _table.Add(eip, Cpu->BranchKey, block.Host);
+        return block.Host;
     }
 
     private byte* FindForLink(uint eip, uint site)
     {
         uint flushes = _flushes;
-        byte* host = Find(eip, out _);
-        if (host != null && flushes == _flushes)
-            _emit.Close(site, host);
-        return host;
+        Block? block = FindBlock(eip, out _);
+        if (block is null)
+            return null;
+        if (block.Reach == BlockReach.Any && flushes == _flushes)
+            _emit.Close(site, block.Host);
+        return block.Host;
     }
 
-    private Block Add(BlockKey key)
+    private Block Add(BlockKey key, BlockReach reach)
     {
         if (!HasRoom(BlockTranslator.MaxHostBytes) || _interpretedCount > MaxInterpreted - 128)
             FlushCode();
-        Block block = new() { Key = key };
+        Block block = new() { Key = key, Reach = reach };
 
         _codeNext = Aligned(_translator.Translate(block, _codeNext));
         _blocks.Add(key, block);
@@ -310,6 +325,8 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         StartCode();
         _blocks.Clear();
         _frameBlocks.Clear();
+        _kernelCodePages.Clear();
+        _kernelCodeMoved = false;
         _interpretedCount = 0;
         _table.Clear();
         NativeMemory.Clear(_granules, (nuint)((Memory.Top >> Page.Shift) + 1) * sizeof(ulong));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
@@ -22,10 +23,12 @@ public sealed unsafe partial class TranslatorCore
     private readonly LinkedList<AddressSpace> _recent = new();
     private readonly Stack<AddressWindow> _spareWindows = new();
     private readonly Dictionary<uint, List<(AddressWindow Window, uint Page)>> _writableMappings = [];
+    private readonly Dictionary<uint, uint> _kernelCodePages = [];
     private AddressWindow _kernelWindow = null!;
     private AddressSpace? _space;
     private uint[] _kernelEntries = [];
     private uint _pageDirectory;
+    private bool _kernelCodeMoved;
     private ulong _kernelKey;
     private ulong _lastKey;
     private int _mappingLimit;
@@ -74,7 +77,7 @@ public sealed unsafe partial class TranslatorCore
             if (space.PageDirectory == _pageDirectory)
                 Revalidate(space, 0, uint.MaxValue);
             else
-                Empty(space);
+                space.IsStale = true;
         }
     }
 
@@ -96,7 +99,7 @@ public sealed unsafe partial class TranslatorCore
         uint page = linear >> Page.Shift;
         if (linear >= KernelStart)
         {
-            RevalidateKernel(page, page);
+            RevalidateKernelPage(page);
             return;
         }
 
@@ -123,6 +126,8 @@ public sealed unsafe partial class TranslatorCore
         {
             if (!_spaces.TryGetValue(_pageDirectory, out AddressSpace? space))
                 space = NewSpace();
+            else if (space.IsStale)
+                Revalidate(space, 0, uint.MaxValue);
             else if (!space.IsAsRemembered(Memory, out uint[] changed))
                 foreach (uint index in changed)
                     Revalidate(space, index << 10, (index << 10) + 1023);
@@ -275,18 +280,29 @@ public sealed unsafe partial class TranslatorCore
         }
     }
 
+    /// <summary>A directory's entry for a page; 0 when the directory is not in the guest's memory.</summary>
+    private uint DirectoryEntry(uint directory, uint page)
+    {
+        // The directory is what NEW_PGTABLE said: nobody has looked yet whether it is the guest's at all.
+        uint address = (directory & ~Page.OffsetMask) + ((page >> 10) * 4);
+        return Memory.Contains(address, sizeof(uint)) ? *(uint*)(Memory.Base + address) : 0;
+    }
+
+    /// <summary>The page table that a directory entry names; null when there is none.</summary>
+    private uint* EntriesOf(uint directoryEntry)
+    {
+        uint table = directoryEntry & ~Page.OffsetMask;
+        return (directoryEntry & (uint)PageFlags.Present) != 0 && Memory.Contains(table, Page.Size) ? (uint*)(Memory.Base + table) : null;
+    }
+
     /// <summary>What a page should be mapped as at most now, in the form of <see cref="AddressWindow.this"/>; 0: not at all.</summary>
     private uint Allowed(uint directory, uint page, bool user)
     {
-        // The directory is what NEW_PGTABLE said: nobody has looked yet whether it is the guest's at all.
-        uint directoryEntryAddress = (directory & ~Page.OffsetMask) + ((page >> 10) * 4);
-        if (!Memory.Contains(directoryEntryAddress, sizeof(uint)))
+        uint directoryEntry = DirectoryEntry(directory, page);
+        uint* entries = EntriesOf(directoryEntry);
+        if (entries == null)
             return 0;
-        uint directoryEntry = *(uint*)(Memory.Base + directoryEntryAddress);
-        uint table = directoryEntry & ~Page.OffsetMask;
-        if ((directoryEntry & (uint)PageFlags.Present) == 0 || !Memory.Contains(table, Page.Size))
-            return 0;
-        uint entry = ((uint*)(Memory.Base + table))[page & 0x3FF];
+        uint entry = entries[page & 0x3FF];
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
         uint rights = entry & directoryEntry;
         if ((entry & needed) != needed || (user && (rights & (uint)PageFlags.User) == 0))
@@ -298,17 +314,31 @@ public sealed unsafe partial class TranslatorCore
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }
 
-    /// <summary>Puts right what a window has of a range of pages.</summary>
+    /// <summary>Puts right what a window has of the page tables in which a range of pages is.</summary>
     private void Revalidate(AddressWindow window, uint directory, uint first, uint last, bool user)
     {
-        bool swept = false;
+        foreach (MappedTable table in window.Tables)
+        {
+            if (table.Pages == 0 || table.Last < first || table.First > last)
+                continue;
+            uint directoryEntry = DirectoryEntry(directory, table.First);
+            uint* entries = EntriesOf(directoryEntry);
+            if (entries != null && table.IsAsRemembered(directoryEntry, entries))
+                continue;
+            Revalidate(window, directory, table.First, user);
+            if (entries != null)
+                table.Remember(directoryEntry, entries);
+        }
+    }
+
+    /// <summary>Puts right what a window has of one page table, neighbours in one go.</summary>
+    private void Revalidate(AddressWindow window, uint directory, uint firstPage, bool user)
+    {
         uint runStart = 0;
         uint runLength = 0;
         bool runUnmaps = false;
-        foreach (uint page in window.Mapped)
+        for (uint page = firstPage; page < firstPage + MappedTable.Length; page++)
         {
-            if (page < first || page > last)
-                continue;
             uint now = window[page];
             if (now == 0)
                 continue;
@@ -316,7 +346,6 @@ public sealed unsafe partial class TranslatorCore
             if (now == allowed || now == (allowed & ~AddressWindow.WritableBit))
                 continue;
             bool unmap = (now & ~Page.OffsetMask) != (allowed & ~Page.OffsetMask) || (allowed & AddressWindow.MappedBit) == 0;
-            swept |= unmap;
             if (runLength != 0 && page == runStart + runLength && unmap == runUnmaps)
             {
                 runLength++;
@@ -330,8 +359,6 @@ public sealed unsafe partial class TranslatorCore
         }
 
         Apply(window, runStart, runLength, runUnmaps);
-        if (swept)
-            window.Sweep();
     }
 
     private static void Apply(AddressWindow window, uint start, uint length, bool unmap)
@@ -346,6 +373,7 @@ public sealed unsafe partial class TranslatorCore
 
     private void Revalidate(AddressSpace space, uint first, uint last)
     {
+        space.IsStale &= first != 0 || last != uint.MaxValue;
         Revalidate(space.Window, space.PageDirectory, first, last, user: true);
         foreach ((uint page, uint code) in space.CodePages)
         {
@@ -369,41 +397,66 @@ public sealed unsafe partial class TranslatorCore
         space.Visited.Remove(page);
         if (space.CodePages.TryGetValue(page, out uint code) && (Allowed(space.PageDirectory, page, user: true) & ~AddressWindow.WritableBit) != code)
             ForgetCodePages(space);
-        uint now = space.Window[page];
+        RevalidatePage(space.Window, space.PageDirectory, page, user: true);
+    }
+
+    private void RevalidatePage(AddressWindow window, uint directory, uint page, bool user)
+    {
+        uint now = window[page];
         if (now == 0)
             return;
 
         // More rights than there are in the window are found when they are used, as new pages are.
-        uint allowed = Allowed(space.PageDirectory, page, user: true);
+        uint allowed = Allowed(directory, page, user);
         if (now != allowed && now != (allowed & ~AddressWindow.WritableBit))
-            space.Window.Unmap(page, 1);
+            window.Unmap(page, 1);
     }
 
     private void RevalidateKernel(uint first, uint last)
     {
-        _kernelKey = ++_lastKey;
         Revalidate(_kernelWindow, _pageDirectory, first, last, user: false);
-        if (KernelCodeMoved(first, last))
-            FlushCode();
+        if (!_kernelCodeMoved && !KernelCodeMoved(first, last))
+            return;
+        _kernelKey = ++_lastKey;
+        FlushCode();
     }
 
-    /// <summary>Links in the kernel's part go across pages: none may lead where the guest has mapped something else.</summary>
+    private void RevalidateKernelPage(uint page)
+    {
+        RevalidatePage(_kernelWindow, _pageDirectory, page, user: false);
+        if (!_kernelCodeMoved && !KernelCodeMoved(page))
+            return;
+        _kernelKey = ++_lastKey;
+        FlushCode();
+    }
+
+    /// <summary>
+    /// Code in the kernel's part was translated: where it is. Links there go across pages: none may lead where the guest has mapped
+    /// something else, and the key under which code is entered stands for all of these pages.
+    /// </summary>
+    private void RememberKernelCode(uint page, uint frame)
+    {
+        ref uint known = ref CollectionsMarshal.GetValueRefOrAddDefault(_kernelCodePages, page, out bool exists);
+        _kernelCodeMoved |= exists && known != frame;
+        known = frame;
+    }
+
+    private bool KernelCodeMoved(uint page) =>
+        _kernelCodePages.TryGetValue(page, out uint frame) && !IsStillAt(page, frame);
+
     private bool KernelCodeMoved(uint first, uint last)
     {
-        foreach ((BlockKey key, Block block) in _blocks)
+        foreach ((uint page, uint frame) in _kernelCodePages)
         {
-            uint page = key.Eip >> Page.Shift;
-            if (key.Eip < KernelStart || page + 1 < first || page > last)
-                continue;
-            uint allowed = Allowed(_pageDirectory, page, user: false);
-            if ((allowed & ~Page.OffsetMask) != (key.Physical & ~Page.OffsetMask) || allowed == 0)
-                return true;
-            if (block.Bytes2 != 0 && (Allowed(_pageDirectory, page + 1, user: false) & ~Page.OffsetMask) != (block.Physical2 & ~Page.OffsetMask))
+            if (page >= first && page <= last && !IsStillAt(page, frame))
                 return true;
         }
 
         return false;
     }
+
+    private bool IsStillAt(uint page, uint frame) =>
+        (Allowed(_pageDirectory, page, user: false) & ~AddressWindow.WritableBit) == (frame | AddressWindow.MappedBit);
 
     private void CompareKernelEntries()
     {
@@ -497,6 +550,9 @@ public sealed unsafe partial class TranslatorCore
 
         /// <summary>Pages whose code is entered under <see cref="Key"/>, and what they were then, in the form of <see cref="AddressWindow.this"/>.</summary>
         public Dictionary<uint, uint> CodePages { get; } = [];
+
+        /// <summary>The guest said that everything may have changed while it was in another space.</summary>
+        public bool IsStale { get; set; }
 
         /// <summary>Instructions that the interpreter goes on for; 0: translated code runs.</summary>
         public int Slice { get; set; }
