@@ -28,17 +28,21 @@ internal static class ElfKernel
     private const ushort MachineI386 = 3;
     private const uint Load = 1;
 
+    /// <summary>Bytes that are read even if the guest has not as many: who could say in a better sentence what does not fit is asked later.</summary>
+    private const long ReadAnyway = 32 << 20;
+
     /// <summary>The four bytes at the start of every ELF file.</summary>
     public static ReadOnlySpan<byte> Magic => "\u007fELF"u8;
 
     /// <summary>Reads segments and page offset.</summary>
     /// <param name="file">For the messages.</param>
     /// <param name="bytes">The ELF file.</param>
+    /// <param name="room">Bytes of RAM that the kernel could have at most.</param>
     /// <param name="pageOffset">Virtual minus physical address.</param>
     /// <param name="entry">The header's entry point.</param>
     /// <returns>The segments, by address, at least one.</returns>
     /// <exception cref="LaunchException">Something is wrong with it.</exception>
-    public static List<KernelSegment> Read(KernelFile file, ElfBytes bytes, out uint pageOffset, out uint entry)
+    public static List<KernelSegment> Read(KernelFile file, ElfBytes bytes, long room, out uint pageOffset, out uint entry)
     {
         Header header = ReadHeader(file, bytes);
         entry = header.Entry;
@@ -53,6 +57,8 @@ internal static class ElfKernel
             total += load.FileSize;
             if (total > (ulong)bytes.Length)
                 throw new LaunchException($"{file.Name} is damaged: its segments claim {total} bytes of a file of {bytes.Length}; build or copy it again");
+            if (total > (ulong)Math.Min(Math.Max(room, ReadAnyway), Array.MaxLength))
+                throw new LaunchException($"{file.Name} has more than {room} bytes of code and data, all that the lowest memory bank has for it; give the guest more memory");
             byte[] data = new byte[load.FileSize];
             bytes.Read(data, load.Offset);
             segments.Add(new KernelSegment(load.PhysicalAddress, data, load.MemorySize));

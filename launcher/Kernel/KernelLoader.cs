@@ -9,6 +9,9 @@ public static class KernelLoader
     /// <summary>How often an address byte must be seen before it is believed.</summary>
     private const int Believed = 3;
 
+    /// <summary>Bytes that loading a kernel may need besides as many as the guest has.</summary>
+    private const long Besides = 48 << 20;
+
     /// <summary>Reads a kernel.</summary>
     /// <param name="path">vmlinux, bzImage, or a vmlinux packed with gzip.</param>
     /// <param name="ramBytes">Bytes of the lowest memory bank: no kernel may be larger.</param>
@@ -19,14 +22,15 @@ public static class KernelLoader
         Span<byte> magic = stackalloc byte[ElfKernel.Magic.Length];
         if (file.Length >= magic.Length)
             file.Read(magic, 0);
+        long room = Math.Max(1, (long)ramBytes - BootParameters.KernelLoadAddress);
         return magic.SequenceEqual(ElfKernel.Magic)
-            ? LoadElf(file, "ELF", new ElfBytes(file.Length, file.Read))
-            : LoadPacked(file, (long)ramBytes);
+            ? LoadElf(file, "ELF", new ElfBytes(file.Length, file.Read), room)
+            : LoadPacked(file, room);
     }
 
-    private static KernelImage LoadElf(KernelFile file, string format, ElfBytes bytes)
+    private static KernelImage LoadElf(KernelFile file, string format, ElfBytes bytes, long room)
     {
-        List<KernelSegment> segments = ElfKernel.Read(file, bytes, out uint pageOffset, out uint elfEntry);
+        List<KernelSegment> segments = ElfKernel.Read(file, bytes, room, out uint pageOffset, out uint elfEntry);
         KernelIdentity identity = KernelIdentity.Of(file, segments);
         uint physicalEntry = identity.MarkEnd ?? elfEntry;
         bool inside = false;
@@ -37,16 +41,19 @@ public static class KernelLoader
         return new KernelImage(file, format, segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
     }
 
-    private static KernelImage LoadPacked(KernelFile file, long ramBytes)
+    private static KernelImage LoadPacked(KernelFile file, long room)
     {
         uint pageOffset = 0;
-        long limit = Math.Max(1, ramBytes - BootParameters.KernelLoadAddress);
-        byte[] unpacked = PackedKernel.Unpack(file, limit, image =>
-            image.AsSpan().StartsWith(ElfKernel.Magic) || TryFindPageOffset(image, out pageOffset));
+        byte[] unpacked = PackedKernel.Unpack(file, room, image =>
+            image.StartsWith(ElfKernel.Magic) || TryFindPageOffset(image, out pageOffset));
 
         // Somebody packed a vmlinux to save space. (Kernels much later than 2.6.23 also have one in their bzImage.)
         if (unpacked.AsSpan().StartsWith(ElfKernel.Magic))
-            return LoadElf(file, "ELF, packed with gzip", new ElfBytes(unpacked.Length, (target, offset) => unpacked.AsSpan((int)offset, target.Length).CopyTo(target)));
+        {
+            // Its segments are a second copy, which is why not all of the room is theirs.
+            ElfBytes bytes = new(unpacked.Length, (target, offset) => unpacked.AsSpan((int)offset, target.Length).CopyTo(target));
+            return LoadElf(file, "ELF, packed with gzip", bytes, Math.Min(room, room + Besides - unpacked.Length));
+        }
 
         List<KernelSegment> segments = [new(BootParameters.KernelLoadAddress, unpacked, (ulong)unpacked.Length)];
         KernelIdentity identity = KernelIdentity.Of(file, segments);

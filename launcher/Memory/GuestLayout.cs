@@ -99,6 +99,8 @@ public sealed class GuestLayout
             throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of 2007-02, which cannot tell a guest of memory with holes; give it one bank");
         if (kernel.PageOffset % TableSpan != 0)
             throw new LaunchException($"kernel '{kernel.Path}' wants its memory at 0x{kernel.PageOffset:x8}, which is not a multiple of 4 MiB; lguest cannot map that");
+        if (initrdLength > Array.MaxLength)
+            throw new LaunchException($"the initrd has {initrdLength >> 20} MiB; at most {Array.MaxLength >> 20} can be given to a guest: make it smaller");
         if (initrdLength > (long)lowest.Length)
             throw new LaunchException($"the initrd has {initrdLength} bytes, more than the lowest memory bank with its {lowest.Length}; give the guest more memory");
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Buffers.Binary;
+using ICSharpCode.SharpZipLib.Checksum;
+using ICSharpCode.SharpZipLib.Zip.Compression;
+
+namespace Lguest.Launcher.Kernel;
+
+/// <summary>How an attempt to unpack ended.</summary>
+internal enum GzipOutcome
+{
+    /// <summary>It is whole, and its checksum is right.</summary>
+    Unpacked,
+
+    /// <summary>What began well is cut short.</summary>
+    CutShort,
+
+    /// <summary>It is longer, unpacked, than was allowed.</summary>
+    TooLong,
+
+    /// <summary>It is no gzip stream, or a damaged one.</summary>
+    Damaged,
+}
+
+/// <summary>
+/// Unpacks gzip streams (RFC 1952) that lie somewhere in the middle of a file. The library's own stream class would read on after
+/// the end and take what follows for another member, so the header is read here, and the library does the inflating.
+/// <para>A stream is unpacked into one buffer that all attempts share, and only counted when it is longer: what is no kernel
+/// costs no memory, however long it is. A kernel that is longer is unpacked once more, now that its length is known.</para>
+/// </summary>
+/// <param name="file">The file.</param>
+/// <param name="scanner">Reads the headers.</param>
+/// <param name="limit">Bytes that a stream may have unpacked.</param>
+internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long limit)
+{
+    /// <summary>Bytes that the shared buffer has, at most: more than nearly every kernel.</summary>
+    public const int BufferLength = 24 << 20;
+
+    private const int FixedHeader = 10;
+    private const int Trailer = 8;
+    private const int FlagsOffset = 3;
+    private const byte HeaderChecksum = 2;
+    private const byte Extra = 4;
+    private const byte FileName = 8;
+    private const byte Comment = 16;
+    private const byte Reserved = 0xE0;
+
+    /// <summary>Longer than any file name or comment that anybody wrote into a header; it bounds the time that a header costs.</summary>
+    private const int LongestText = 4096;
+
+    private readonly byte[] _input = new byte[1 << 16];
+    private readonly byte[] _uncounted = new byte[1 << 16];
+    private byte[] _buffer = [];
+    private long _body;
+    private long _length;
+
+    /// <summary>Bytes that all attempts together have unpacked.</summary>
+    public long Work { get; private set; }
+
+    /// <summary>The beginning of what was unpacked last: all of it, or the first <see cref="BufferLength"/> bytes.</summary>
+    public ReadOnlySpan<byte> Beginning => _buffer.AsSpan(0, (int)Math.Min(_length, _buffer.Length));
+
+    /// <summary>Unpacks a stream, for a look at its <see cref="Beginning"/>.</summary>
+    /// <param name="start">Where its 1F 8B 08 is.</param>
+    /// <exception cref="LaunchException">The host cannot read the file.</exception>
+    public GzipOutcome Try(long start)
+    {
+        _length = 0;
+        GzipOutcome header = SkipHeader(start);
+        if (header != GzipOutcome.Unpacked)
+            return header;
+        if (_buffer.Length == 0)
+            _buffer = GC.AllocateUninitializedArray<byte>((int)Math.Min(limit, BufferLength));
+        return Inflate(_buffer);
+    }
+
+    /// <summary>All of what was unpacked last.</summary>
+    /// <exception cref="LaunchException">The file was changed meanwhile.</exception>
+    public byte[] TakeWhole()
+    {
+        if (_length <= _buffer.Length)
+            return Beginning.ToArray();
+        _buffer = [];
+        byte[] whole = GC.AllocateUninitializedArray<byte>((int)_length);
+        if (Inflate(whole) != GzipOutcome.Unpacked || _length != whole.Length)
+            throw new LaunchException($"{file.Name} was changed while it was read; start again when it is complete");
+        return whole;
+    }
+
+    private GzipOutcome Inflate(byte[] target)
+    {
+        Inflater inflater = new(noHeader: true);
+        Crc32 checksum = new();
+        long next = _body;
+        long length = 0;
+        while (!inflater.IsFinished)
+        {
+            if (inflater.IsNeedingInput)
+            {
+                int given = (int)Math.Min(_input.Length, file.Length - next);
+                if (given == 0)
+                    return GzipOutcome.CutShort;
+                file.Read(_input.AsSpan(0, given), next);
+                inflater.SetInput(_input, 0, given);
+                next += given;
+            }
+
+            // A byte more than allowed, to know that there is one.
+            bool kept = length < target.Length;
+            byte[] output = kept ? target : _uncounted;
+            int at = kept ? (int)length : 0;
+            int room = (int)Math.Min(output.Length - at, limit + 1 - length);
+            int count;
+            try
+            {
+                count = inflater.Inflate(output, at, room);
+            }
+            catch (Exception damage) when (damage is not OutOfMemoryException)
+            {
+                // The library has its own exception for damage, but not all damage gets that far: a bad code table ends in an index
+                // out of range. Whatever it was, these bytes were no kernel.
+                return GzipOutcome.Damaged;
+            }
+
+            checksum.Update(new ArraySegment<byte>(output, at, count));
+            length += count;
+            Work += count;
+            if (length > limit)
+                return GzipOutcome.TooLong;
+            if (count == 0 && !inflater.IsFinished && !inflater.IsNeedingInput)
+                return GzipOutcome.Damaged;
+        }
+
+        ReadOnlySpan<byte> trailer = scanner.At(next - inflater.RemainingInput, Trailer);
+        if (trailer.Length < Trailer)
+            return GzipOutcome.CutShort;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(trailer) != (uint)checksum.Value
+            || BinaryPrimitives.ReadUInt32LittleEndian(trailer[sizeof(uint)..]) != (uint)length)
+        {
+            return GzipOutcome.Damaged;
+        }
+
+        _length = length;
+        return GzipOutcome.Unpacked;
+    }
+
+    private GzipOutcome SkipHeader(long start)
+    {
+        ReadOnlySpan<byte> header = scanner.At(start, FixedHeader);
+        if (header.Length < FixedHeader)
+            return GzipOutcome.CutShort;
+        byte flags = header[FlagsOffset];
+        if ((flags & Reserved) != 0)
+            return GzipOutcome.Damaged;
+        _body = start + FixedHeader;
+        if ((flags & Extra) != 0)
+        {
+            ReadOnlySpan<byte> length = scanner.At(_body, sizeof(ushort));
+            if (length.Length < sizeof(ushort))
+                return GzipOutcome.CutShort;
+            _body += sizeof(ushort) + BinaryPrimitives.ReadUInt16LittleEndian(length);
+        }
+
+        foreach (byte text in (ReadOnlySpan<byte>)[FileName, Comment])
+        {
+            if ((flags & text) == 0)
+                continue;
+            ReadOnlySpan<byte> place = scanner.At(_body, LongestText);
+            int end = place.IndexOf((byte)0);
+            if (end < 0)
+                return place.Length < LongestText ? GzipOutcome.CutShort : GzipOutcome.Damaged;
+            _body += end + 1;
+        }
+
+        if ((flags & HeaderChecksum) != 0)
+            _body += sizeof(ushort);
+        return _body < file.Length ? GzipOutcome.Unpacked : GzipOutcome.CutShort;
+    }
+}
