@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Lguest.Engine.Check;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Launcher.Options;
+using Lguest.Launcher.Options.Documents;
 using Lguest.Launcher.Run;
 
 namespace Lguest.Launcher;
@@ -19,10 +20,16 @@ public static class Program
         long start = Stopwatch.GetTimestamp();
         try
         {
+            if (arguments is ["help"] or ["ctl" or "net", "-h" or "--help"])
+                arguments = ["--help"];
+            if (arguments is ["version"])
+                arguments = ["--version"];
             if (arguments is ["ctl", ..])
                 return ControlClient.Run(arguments[1..]);
             if (arguments is ["net", ..])
                 return NetCommand.Run(arguments.AsSpan(1));
+            if (arguments is ["document", ..])
+                return Document.Run(arguments.AsSpan(1));
             LaunchOptions options = CommandLineParser.Parse(arguments);
             switch (options.Action)
             {
@@ -30,7 +37,7 @@ public static class Program
                     HostOutput.Write(1, HelpText.Whole());
                     return ExitStatus.Success;
                 case LaunchAction.Version:
-                    HostOutput.Write(1, $"lguest {Version}\n");
+                    HostOutput.Write(1, $"lguest {ProgramVersion.Whole}\n");
                     return ExitStatus.Success;
                 default:
                     return Launch(options, start);
@@ -55,8 +62,6 @@ public static class Program
             return ExitStatus.Failure;
         }
     }
-
-    private static string Version => typeof(Program).Assembly.GetName().Version?.ToString(3) ?? "?";
 
     private static int Launch(LaunchOptions options, long start)
     {

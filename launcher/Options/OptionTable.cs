@@ -11,7 +11,10 @@ namespace Lguest.Launcher.Options;
 /// <param name="Help">One or two lines.</param>
 /// <param name="Apply">Takes note of it; throws a <see cref="LaunchException"/> for a value that makes no sense.</param>
 /// <param name="ValueOptional">The value may be left out, and is empty then.</param>
-public sealed record LaunchOption(string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply, bool ValueOptional = false);
+/// <param name="Choices">The values there are, where they can be counted: for completion.</param>
+public sealed record LaunchOption(
+    string Name, char Letter, string? ValueName, string Help, Action<LaunchOptions, string> Apply, bool ValueOptional = false,
+    IReadOnlyList<string>? Choices = null);
 
 /// <summary>The options, in one table: the parser goes by it, and the help is printed from it, so they cannot disagree.</summary>
 public static class OptionTable
@@ -19,15 +22,16 @@ public static class OptionTable
     /// <summary>Every option, by the alphabet.</summary>
     public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
-        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro lets nobody write to it", AddBlock),
-        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux), interpreter, or check: both, compared", SetEngine),
+        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only", AddBlock),
+        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux), interpreter, or check: both, compared", SetEngine,
+            Choices: ["auto", "translator", "interpreter", "check"]),
         new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
         new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is made if it is not there", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
         new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
-        new("usernet", '\0', "CIDR", "a way out without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
+        new("usernet", '\0', "CIDR", "outbound networking without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
         .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),

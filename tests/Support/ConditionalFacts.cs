@@ -30,6 +30,15 @@ public enum Need
     /// <summary>chromium on the path: a browser that runs without a screen.</summary>
     Chromium,
 
+    /// <summary>bash on the path.</summary>
+    Bash,
+
+    /// <summary>zsh on the path.</summary>
+    Zsh,
+
+    /// <summary>fish on the path.</summary>
+    Fish,
+
     /// <summary>Not being root: file permissions mean nothing to root.</summary>
     OrdinaryUser,
 }
@@ -65,6 +74,9 @@ public static class Needs
                 Need.RootDisk => Variable("LGUEST_TEST_ROOT"),
                 Need.Gdb => OnPath("gdb"),
                 Need.Chromium => OnPath("chromium"),
+                Need.Bash => OnPath("bash"),
+                Need.Zsh => OnPath("zsh"),
+                Need.Fish => OnPath("fish"),
                 Need.OrdinaryUser => Environment.UserName == "root" ? "root may read everything" : null,
                 _ => throw new ArgumentOutOfRangeException(nameof(needs)),
             };
@@ -87,7 +99,7 @@ public static class Needs
         _ => null,
     };
 
-    private static string FindRoot()
+    internal static string FindRoot()
     {
         for (string? directory = AppContext.BaseDirectory; directory != null; directory = Path.GetDirectoryName(directory))
         {

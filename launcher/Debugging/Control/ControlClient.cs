@@ -22,7 +22,7 @@ public static class ControlClient
     public static int Run(IReadOnlyList<string> arguments)
     {
         if (arguments.Count < 2)
-            throw new LaunchException($"lguest ctl PATH COMMAND: the path given to --control=unix:PATH, and one of\n{ControlCommands.Help.TrimEnd()}");
+            throw new LaunchException($"lguest ctl PATH COMMAND: the path given to --control=unix:PATH, and one of\n{ControlCommand.AllHelp.TrimEnd()}");
         string path = arguments[0];
         SocketAddress address = SocketAddress.ParseUnix("control", path.StartsWith("unix:", StringComparison.Ordinal) ? path : "unix:" + path);
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

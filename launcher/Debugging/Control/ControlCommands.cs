@@ -19,20 +19,6 @@ namespace Lguest.Launcher.Debugging.Control;
 public sealed class ControlCommands(
     DebugTarget target, MonitorCommands monitor, Func<string[], string> trace, ConsoleLog log, Func<RunStatistics> statistics, long start)
 {
-    /// <summary>A line for each command.</summary>
-    public const string Help = """
-        status             running, paused or asleep, since when, and on which engine
-        pause, resume      stop the guest, and let it run on; its clock goes on meanwhile
-        stats              hypercalls, interrupts, traps, times, and what went through the devices
-        trace on [LIST]    write events to the trace from now on (LIST as in --trace); trace off ends it
-        console            the console: what was said last, then live; ^] detaches
-        log                what was said last (64 KiB are kept)
-        monitor WORDS      any of gdb's monitor commands; monitor help lists them
-        poweroff           end the launcher as SIGTERM does: disks saved, terminal restored; the guest is not asked
-        kill               the guest dies at once, as if it had crashed
-
-        """;
-
     /// <summary>Carries out a line.</summary>
     /// <param name="line">Command and words.</param>
     /// <param name="text">What to tell the user.</param>
@@ -45,7 +31,7 @@ public sealed class ControlCommands(
             switch (words.Length == 0 ? "help" : words[0])
             {
                 case "help":
-                    text = Help;
+                    text = ControlCommand.AllHelp;
                     return true;
                 case "status":
                     text = target.Ask(Status);
@@ -87,7 +73,7 @@ public sealed class ControlCommands(
                     text = "killed\n";
                     return true;
                 default:
-                    text = $"there is no command '{words[0]}'; there are:\n{Help}";
+                    text = $"there is no command '{words[0]}'; there are:\n{ControlCommand.AllHelp}";
                     return false;
             }
         }
