@@ -155,6 +155,21 @@ public unsafe struct CpuState
     /// <summary>Offset of <see cref="EffectiveAddress"/>.</summary>
     public const int EffectiveAddressOffset = 0x28;
 
+    /// <summary>Offset of <see cref="Attention"/>.</summary>
+    public const int AttentionOffset = 0x38;
+
+    /// <summary>Offset of <see cref="FaultRip"/>.</summary>
+    public const int FaultRipOffset = 0xD0;
+
+    /// <summary>Offset of <see cref="FaultAddress"/>.</summary>
+    public const int FaultAddressOffset = 0xD8;
+
+    /// <summary>Offset of <see cref="FaultError"/>.</summary>
+    public const int FaultErrorOffset = 0xE0;
+
+    /// <summary>Offset of <see cref="FaultVector"/>.</summary>
+    public const int FaultVectorOffset = 0xE8;
+
     /// <summary>Offset of <see cref="FxState"/>.</summary>
     public const int FxStateOffset = 0x100;
 
@@ -196,7 +211,7 @@ public unsafe struct CpuState
     public uint SystemFlags;
 
     /// <summary>Set to non-zero by any thread: leave the guest's code soon.</summary>
-    [FieldOffset(0x38)]
+    [FieldOffset(AttentionOffset)]
     public int Attention;
 
     /// <summary>Instructions left before the hypervisor looks at its clock; counted down block by block.</summary>
@@ -266,19 +281,19 @@ public unsafe struct CpuState
     public uint ExitDetail;
 
     /// <summary>Translator: host address of a faulting or interrupted instruction.</summary>
-    [FieldOffset(0xD0)]
+    [FieldOffset(FaultRipOffset)]
     public ulong FaultRip;
 
     /// <summary>Translator: host address that it could not access.</summary>
-    [FieldOffset(0xD8)]
+    [FieldOffset(FaultAddressOffset)]
     public ulong FaultAddress;
 
     /// <summary>Translator: the processor's error code.</summary>
-    [FieldOffset(0xE0)]
+    [FieldOffset(FaultErrorOffset)]
     public ulong FaultError;
 
     /// <summary>Translator: the processor's vector.</summary>
-    [FieldOffset(0xE8)]
+    [FieldOffset(FaultVectorOffset)]
     public ulong FaultVector;
 
     /// <summary>Translator: host address to go to.</summary>

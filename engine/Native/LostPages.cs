@@ -8,28 +8,16 @@ namespace Lguest.Engine.Native;
 
 /// <summary>
 /// Pages of files that other processes may cut short. Whoever looks at such a page afterwards gets SIGBUS, and the runtime takes
-/// that for the end of the world. Here it is the page that ends: a handler in front of the runtime's puts an empty page of
+/// that for the end of the world. Here it is the page that ends: a link of the <see cref="SignalChain"/> puts an empty page of
 /// memory in its place, for us alone, and the access is made again.
-/// <para>The handler is emitted code, since no managed code may run in a signal. Installed once per process, never removed.</para>
+/// <para>It acts on one kind of fault only: a page that is guarded and that its file does not have any more (BUS_ADRERR). SIGBUS
+/// also says that a stack segment was bad or an address misaligned, without an address or with one that means nothing; a link that
+/// looked for address 0 in a table whose free slots were 0 once mapped a page there and tried again for ever. Free slots now match no
+/// page, and no guest could have raised such a fault in a launcher: docs/engine.md, "Signals", says why.</para>
 /// </summary>
-internal static unsafe partial class LostPages
+internal static unsafe class LostPages
 {
     private const int MaxPages = 256;
-    private const int SigBus = 7;
-    private const int SigActionSize = 152;
-    private const int FlagsOffset = 136;
-    private const int OnStackFlag = 0x08000000;
-    private const int SigInfoFlag = 4;
-
-    /// <summary>Offset of the fault's code in siginfo_t.</summary>
-    private const int SignalCode = 8;
-
-    /// <summary>Offset of the fault's address in siginfo_t.</summary>
-    private const int SignalAddress = 16;
-
-    /// <summary>BUS_ADRERR: the page is not there. Other codes of SIGBUS (a bad stack segment, say) give no address, or that of something else.</summary>
-    private const int AddressError = 2;
-
     private const uint MmapCall = 9;
     private const uint PageSize = 4096;
 
@@ -40,7 +28,7 @@ internal static unsafe partial class LostPages
 
     /// <summary>Page addresses, <see cref="NoPage"/> for none.</summary>
     private static ulong* s_pages;
-    private static CodeArena? s_arena;
+    private static byte* s_link;
 
     /// <summary>Guards a mapped page of a file.</summary>
     /// <param name="page">Its address.</param>
@@ -50,8 +38,15 @@ internal static unsafe partial class LostPages
     {
         lock (s_lock)
         {
-            if (s_arena is null)
-                Install();
+            if (s_pages == null)
+            {
+                s_pages = (ulong*)NativeMemory.Alloc(MaxPages, sizeof(ulong));
+                new Span<ulong>(s_pages, MaxPages).Fill(NoPage);
+            }
+
+            if (s_link == null)
+                s_link = SignalChain.Emit(Link());
+            SignalChain.Add(s_link, SignalChain.Bus);
             ulong* free = null;
             for (ulong* entry = s_pages; entry < s_pages + MaxPages; entry++)
             {
@@ -63,7 +58,7 @@ internal static unsafe partial class LostPages
 
             if (free == null)
                 throw new InvalidOperationException($"more than {MaxPages} pages of shared files in one process");
-            *free = (ulong)page;
+            Volatile.Write(ref *free, (ulong)page);
         }
     }
 
@@ -72,73 +67,41 @@ internal static unsafe partial class LostPages
     {
         lock (s_lock)
         {
-            if (s_arena is null)
+            if (s_pages == null)
                 return;
             for (ulong* entry = s_pages; entry < s_pages + MaxPages; entry++)
             {
                 if (*entry == (ulong)page)
-                    *entry = NoPage;
+                    Volatile.Write(ref *entry, NoPage);
             }
         }
     }
 
-    private static void Install()
-    {
-        s_pages = (ulong*)NativeMemory.AllocZeroed(MaxPages, sizeof(ulong));
-        new Span<ulong>(s_pages, MaxPages).Fill(NoPage);
-        CodeArena arena = new(PageSize);
-        byte* action = stackalloc byte[SigActionSize];
-        using Lock.Scope alone = SignalHandlers.Changing.EnterScope();
-        Change(null, action);
-        *(byte**)action = Handler(arena, *(ulong*)action);
-        *(int*)(action + FlagsOffset) |= SigInfoFlag | OnStackFlag;
-        Change(action, null);
-        s_arena = arena;
-    }
-
-    private static void Change(byte* action, byte* old)
-    {
-        if (sigaction(SigBus, action, old) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"sigaction {SigBus}: {Marshal.GetLastPInvokeErrorMessage()}");
-    }
-
-    /// <summary>handler(int signal, siginfo_t*, ucontext_t*): %edi, %rsi, %rdx.</summary>
-    private static byte* Handler(CodeArena arena, ulong chained)
+    private static Assembler Link()
     {
         const uint protection = MemoryMap.ProtRead | MemoryMap.ProtWrite;
         const uint flags = MemoryMap.Private | MemoryMap.Fixed | MemoryMap.Anonymous;
         Assembler a = new(64);
         Label loop = a.CreateLabel();
         Label found = a.CreateLabel();
-        Label next = a.CreateLabel();
-        a.cmp(__dword_ptr[rsi + SignalCode], AddressError);
-        a.jne(next);
-        a.mov(rax, __[rsi + SignalAddress]);
-        a.and(rax, -(int)PageSize);
+        Label foreign = a.CreateLabel();
+        a.cmp(__dword_ptr[rsi + SignalFrame.Code], SignalFrame.BusAddressError);
+        a.jne(foreign);
+        a.mov(rdi, __[rsi + SignalFrame.Address]);
+        a.and(rdi, -(int)PageSize);
         a.mov(rcx, (ulong)s_pages);
         a.mov(r8d, MaxPages);
         a.Label(ref loop);
-        a.cmp(rax, __[rcx]);
+        a.cmp(rdi, __[rcx]);
         a.je(found);
         a.add(rcx, sizeof(ulong));
         a.dec(r8d);
         a.jnz(loop);
-        a.Label(ref next);
-        if (chained > 1)
-        {
-            a.mov(rax, chained);
-            a.jmp(rax);
-        }
-        else
-        {
-            a.ud2();
-        }
+        a.Label(ref foreign);
+        a.xor(eax, eax);
+        a.ret();
 
         a.Label(ref found);
-        a.push(rdi);
-        a.push(rsi);
-        a.push(rdx);
-        a.mov(rdi, rax);
         a.mov(esi, PageSize);
         a.mov(edx, protection);
         a.mov(r10d, flags);
@@ -146,19 +109,12 @@ internal static unsafe partial class LostPages
         a.xor(r9d, r9d);
         a.mov(eax, MmapCall);
         a.syscall();
-        a.pop(rdx);
-        a.pop(rsi);
-        a.pop(rdi);
 
         // A kernel without a page left answers a small negative number; then nobody can help.
         a.cmp(rax, -(int)PageSize);
-        a.ja(next);
+        a.ja(foreign);
+        a.mov(eax, 1);
         a.ret();
-        using MemoryStream stream = new();
-        a.Assemble(new StreamCodeWriter(stream), 0);
-        return arena.Append(stream.ToArray());
+        return a;
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int sigaction(int signal, byte* action, byte* old);
 }

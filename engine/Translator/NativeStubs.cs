@@ -161,6 +161,7 @@ internal sealed unsafe class NativeStubs
         a.fninit();
         a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
         a.mov(__dword_ptr[r13 + 0x520], 0);
+        a.mov(__dword_ptr[r13 + 0x53C], 0);
 
         a.Label(ref leave);
         a.add(rsp, 8);

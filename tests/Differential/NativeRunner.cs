@@ -19,8 +19,8 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     private const int ContextPage = 5, StubPage = 6, PageCount = 7;
 
     // Everything but the signals of faults.
-    private const ulong BlockedSignals = ~((1UL << (SignalAction.Illegal - 1)) | (1UL << (SignalAction.Trap - 1))
-        | (1UL << (SignalAction.Bus - 1)) | (1UL << (SignalAction.FloatingPoint - 1)) | (1UL << (SignalAction.Segmentation - 1)));
+    private const ulong BlockedSignals = ~((1UL << (SignalChain.Illegal - 1)) | (1UL << (SignalChain.Trap - 1))
+        | (1UL << (SignalChain.Bus - 1)) | (1UL << (SignalChain.FloatingPoint - 1)) | (1UL << (SignalChain.Segmentation - 1)));
 
     private static readonly Lazy<(NativeRunner? Runner, string? Reason)> s_instance = new(Create);
 
@@ -52,8 +52,8 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
         _stubs.Bytes.CopyTo(new Span<byte>(_memory + (StubPage * Layout.PageSize), (int)Layout.PageSize));
         *At<ulong>(NativeStubs.BlockedSignals) = BlockedSignals;
         Probe();
-        foreach (int signal in new[] { SignalAction.Illegal, SignalAction.Trap, SignalAction.Bus, SignalAction.FloatingPoint, SignalAction.Segmentation })
-            SignalAction.Replace(signal, (void*)_stubs.Handler, At<nuint>(NativeStubs.OldHandlers) + (signal - SignalAction.Illegal));
+        SignalChain.Add(
+            (byte*)_stubs.Link, SignalChain.Illegal, SignalChain.Trap, SignalChain.Bus, SignalChain.FloatingPoint, SignalChain.Segmentation);
         GsSelector = LocalDescriptors.TryAdd(0, Layout.Data, Layout.GsLimit);
         *At<uint>(NativeStubs.GsSelector) = GsSelector;
     }

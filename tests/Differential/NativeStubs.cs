@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using Lguest.Engine.Native;
 
 namespace Lguest.Tests.Differential;
 
 /// <summary>
 /// The machine code around a native snippet. All of it, and the context it keeps its values in, is below 2 GiB, so that code of
 /// either width reaches it by absolute address. Entering: block signals (the snippet's %esp is no place for a signal frame),
-/// load everything, far jump to the 32-bit code segment that Linux gives every process. Leaving: a far jump back, or a signal
-/// handler that notes what happened and returns into the same code.
+/// load everything, far jump to the 32-bit code segment that Linux gives every process. Leaving: a far jump back, or a link
+/// of the signal chain that notes what happened and returns into the same code.
 /// </summary>
 internal sealed class NativeStubs
 {
@@ -18,11 +19,10 @@ internal sealed class NativeStubs
     // The context's fields.
     public const int In = 0x00, InFlags = 0x20, Target = 0x28, HostRsp = 0x30, GsSelector = 0x38, Out = 0x40, OutEip = 0x60,
         OutFlags = 0x68, Error = 0x70, Trap = 0x78, Address = 0x80, Faulted = 0x88, BlockedSignals = 0x90, OldSignals = 0x98,
-        HostMxcsr = 0xA0, HostControl = 0xA4, WaitStatus = 0xA8, OldHandlers = 0xC0, FxIn = 0x200, FxOut = 0x400;
+        HostMxcsr = 0xA0, HostControl = 0xA4, WaitStatus = 0xA8, FxIn = 0x200, FxOut = 0x400;
 
-    // Offsets in ucontext_t (x86-64).
-    private const int ContextRsp = 160, ContextRip = 168, ContextFlags = 176, ContextCs = 184, ContextSs = 190,
-        ContextError = 192, ContextTrap = 200, ContextCr2 = 216;
+    // Offsets in ucontext_t (x86-64) beside those of SignalFrame.
+    private const int ContextRsp = 160, ContextFlags = 176, ContextCs = 184, ContextSs = 190;
 
     // Where rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi are there.
     private static readonly int[] s_contextRegisters = [144, 152, 136, 128, 160, 120, 112, 104];
@@ -41,7 +41,7 @@ internal sealed class NativeStubs
         _context = contextAddress;
         int common = Leave(); // first: Layout.Exit is where the code begins
         Enter = _base + (uint)WriteEnter();
-        Handler = _base + (uint)WriteHandler(_base + (uint)common);
+        Link = _base + (uint)WriteLink(_base + (uint)common);
         Probe = _base + (uint)WriteProbe();
     }
 
@@ -51,8 +51,8 @@ internal sealed class NativeStubs
     /// <summary>void(): runs the snippet that the context describes.</summary>
     public uint Enter { get; }
 
-    /// <summary>Signal handler.</summary>
-    public uint Handler { get; }
+    /// <summary>A link of the signal chain: what faults below 4 GiB is a snippet.</summary>
+    public uint Link { get; }
 
     /// <summary>void(): tries 32-bit code in a child process; leaves its wait status in the context.</summary>
     public uint Probe { get; }
@@ -99,27 +99,26 @@ internal sealed class NativeStubs
         return start;
     }
 
-    private int WriteHandler(uint common)
+    private int WriteLink(uint common)
     {
         int start = _length;
+        Emit(0x83, 0x7E, SignalFrame.Code, 0);       // cmp dword [rsi + code], 0
+        Emit(0x7E, 10);                              // jle foreign: somebody sent it
         Emit(0x8B, 0x82);                            // mov eax, [rdx + rip + 4]
-        Emit32(ContextRip + 4);
-        Emit(0x85, 0xC0, 0x74, 9);                   // test eax, eax; jz ours (nothing else runs below 4 GiB)
-        Emit(0x48, 0x8B, 0x04, 0xFD);                // mov rax, [old handlers + rdi * 8]
-        Emit32(_context + OldHandlers - (8 * SignalAction.Illegal));
-        Emit(0xFF, 0xE0);                            // jmp rax
-        _code[start + 9] = (byte)(_length - start - 10);
+        Emit32(SignalFrame.Rip + 4);
+        Emit(0x85, 0xC0, 0x74, 3);                   // test eax, eax; jz ours (nothing else runs below 4 GiB)
+        Emit(0x31, 0xC0, 0xC3);                      // foreign: xor eax, eax; ret
         for (int i = 0; i < 8; i++)
             Copy(s_contextRegisters[i], Out + (4 * i));
-        Copy(ContextRip, OutEip);
+        Copy(SignalFrame.Rip, OutEip);
         Copy(ContextFlags, OutFlags);
-        Copy(ContextError, Error);
-        Copy(ContextTrap, Trap);
-        Copy(ContextCr2, Address);
+        Copy(SignalFrame.ErrorCode, Error);
+        Copy(SignalFrame.Vector, Trap);
+        Copy(SignalFrame.Cr2, Address);
         Emit(0xB8);                                  // mov eax, 1
         Emit32(1);
         Absolute([0x89], 0, Faulted);
-        SetContext(ContextRip, common);
+        SetContext(SignalFrame.Rip, common);
         SetContext(ContextFlags, 0x202);
         Emit(0x66, 0xC7, 0x82);                      // mov word [rdx + cs], ...
         Emit32(ContextCs);
@@ -130,6 +129,8 @@ internal sealed class NativeStubs
         Absolute([0x48, 0x8B], 0, HostRsp);          // mov rax, [host]
         Emit(0x48, 0x89, 0x82);                      // mov [rdx + rsp], rax
         Emit32(ContextRsp);
+        Emit(0xB8);                                  // mov eax, 1; ret
+        Emit32(1);
         Emit(0xC3);
         return start;
     }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Native;
+using Lguest.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Lguest.Tests.EngineParts.Signals;
+
+/// <summary>
+/// One chain of signal handlers for the process: whoever comes first, each gets the faults that are his, and what nobody knows
+/// goes to the handler that was there before. Mostly in child processes, in which nothing is installed yet.
+/// </summary>
+public sealed unsafe class SignalChainTests
+{
+    private const int SignalStatus = 128;
+    private const int Abort = 6;
+
+    public static TheoryData<string> Orders
+    {
+        get
+        {
+            TheoryData<string> orders = [];
+            Permute(SignalChild.Everybody, string.Empty, orders.Add);
+            return orders;
+        }
+    }
+
+    [TheoryNeeding(Need.Translator)]
+    [MemberData(nameof(Orders))]
+    public void AnyOrderWillDo(string order) => AssertDone(ChildProgram.Run(nameof(SignalChild), "orders", order));
+
+    [FactNeeding(Need.Translator)]
+    public void AllAtOnce()
+    {
+        for (int i = 0; i < 8; i++)
+            AssertDone(ChildProgram.Run(nameof(SignalChild), "together"));
+    }
+
+    /// <summary>Nothing is tried again that nobody has put right: the process ends as it would have without us.</summary>
+    [TheoryNeeding(Need.Translator)]
+    [InlineData("default", SignalStatus + SignalChain.Bus)]
+    [InlineData("ignored", SignalStatus + SignalChain.Bus)]
+    [InlineData("runtime", SignalStatus + Abort)]
+    public void WhatNobodyKnowsIsFatal(string before, int status)
+    {
+        ProcessResult result = ChildProgram.Run(nameof(SignalChild), "unknown", before);
+        Assert.Equal((status, "here\n"), (result.Status, result.Output));
+    }
+
+    [FactNeeding(Need.Translator)]
+    public void WhatIsSentIsNoFault() => AssertDone(ChildProgram.Run(nameof(SignalChild), "sent"));
+
+    /// <summary>
+    /// Signals that arrive while the handler is put in front of one that is there: each is seen, by the old one at the latest. If
+    /// the old one were noted after the new one is there, some would find nobody.
+    /// </summary>
+    [Fact]
+    public void InstallingLosesNothing()
+    {
+        const int first = 42;
+        const int last = 61;
+        byte* link = SignalChain.Emit(Nobody());
+        for (int signal = first; signal <= last; signal++)
+        {
+            ForeignHandler old = new(signal);
+            bool over = false;
+            ulong sent = 0;
+            Thread sender = new(() =>
+            {
+                while (!Volatile.Read(ref over))
+                {
+                    old.Send();
+                    Volatile.Write(ref sent, sent + 1);
+                }
+            });
+            sender.Start();
+            while (Volatile.Read(ref sent) < 1000)
+                Thread.Yield();
+            SignalChain.Add(link, signal);
+            ulong then = Volatile.Read(ref sent);
+            while (Volatile.Read(ref sent) < then + 1000)
+                Thread.Yield();
+            Volatile.Write(ref over, true);
+            sender.Join();
+            Assert.Equal(sent, old.Sent);
+            Assert.Equal(0ul, old.Faults);
+        }
+    }
+
+    /// <summary>A link that is added again is asked once, and one more than there is room for is refused.</summary>
+    [Fact]
+    public void LinksAreAddedOnce()
+    {
+        const int signal = 62;
+        ForeignHandler old = new(signal);
+        byte* link = SignalChain.Emit(Nobody());
+        for (int i = 0; i < 10 * SignalChain.MaxLinks; i++)
+            SignalChain.Add(link, signal);
+        for (int i = 1; i < SignalChain.MaxLinks; i++)
+            SignalChain.Add(SignalChain.Emit(Nobody()), signal);
+        Assert.Throws<InvalidOperationException>(() => SignalChain.Add(SignalChain.Emit(Nobody()), signal));
+        old.Send();
+        Assert.Equal(1ul, old.Sent);
+    }
+
+    private static Assembler Nobody()
+    {
+        Assembler a = new(64);
+        a.xor(eax, eax);
+
+        // A link may use what a function may use.
+        a.mov(rcx, -1);
+        a.mov(rdx, rcx);
+        a.mov(rsi, rcx);
+        a.mov(rdi, rcx);
+        a.mov(r8, rcx);
+        a.mov(r9, rcx);
+        a.mov(r10, rcx);
+        a.mov(r11, rcx);
+        a.ret();
+        return a;
+    }
+
+    private static void AssertDone(ProcessResult result) =>
+        Assert.Equal((0, "done\n", string.Empty), (result.Status, result.Output, result.Error));
+
+    private static void Permute(string rest, string done, Action<string> add)
+    {
+        if (rest.Length == 0)
+            add(done);
+        for (int i = 0; i < rest.Length; i++)
+            Permute(rest.Remove(i, 1), done + rest[i], add);
+    }
+}
