@@ -23,6 +23,7 @@ internal static class Comparison
     /// <summary>Whether both came out the same, as far as that is defined.</summary>
     public static bool Agree(Snippet snippet, Outcome expected, Outcome actual)
     {
+        VendorRules.Host.Apply(snippet, expected, actual);
         ForgetMmxTransition(snippet, expected, actual);
         if (snippet.FloatingPoint)
             ForgetPrecision(expected, actual);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
+using Lguest.Engine.Cpu;
 using Xunit.Abstractions;
 
 namespace Lguest.Tests.Differential;
@@ -27,8 +28,8 @@ internal sealed class Disagreements(ITestOutputHelper? output)
 
     public void Check(int cases)
     {
-        output?.WriteLine($"{cases} cases, {Count} disagreements");
+        output?.WriteLine($"{cases} cases, {Count} disagreements with {HostProcessor.Description}");
         string forms = string.Join(", ", _forms.Select(pair => $"[{pair.Key}] {pair.Value}"));
-        Assert.True(Count == 0, $"{Count} disagreements: {forms}\n{_text}");
+        Assert.True(Count == 0, $"{Count} disagreements with {HostProcessor.Description}: {forms}\n{_text}");
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using Lguest.Engine.Cpu;
 using Lguest.Engine.Native;
 
 namespace Lguest.Tests.Differential;
@@ -99,14 +100,14 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     private static (NativeRunner? Runner, string? Reason) Create()
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
-            return (null, "needs an x86-64 processor and Linux");
+            return (null, $"needs an x86-64 processor and Linux, and this is {HostProcessor.Description} under {RuntimeInformation.OSDescription}");
         try
         {
             return (new NativeRunner(), null);
         }
         catch (Exception e) when (e is Win32Exception or PlatformNotSupportedException or InvalidOperationException)
         {
-            return (null, $"this host does not run 32-bit code segments: {e.Message}");
+            return (null, $"this host ({HostProcessor.Description}) does not run 32-bit code segments: {e.Message}");
         }
     }
 

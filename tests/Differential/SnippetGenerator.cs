@@ -150,6 +150,8 @@ internal sealed class SnippetGenerator
 
         if (!_writer.TryAppend(form, Prepare, out Instruction instruction))
             return;
+        if (instruction.Code == Code.Pushd_FS && VendorRules.Host.PushSegmentWritesAll)
+            _writer.Append([0x66, 0xC7, 0x44, 0x24, 0x02, 0x34, 0x12]); // movw $0x1234,2(%esp): whatever the upper half was
         uint undefined = UndefinedFlags.After(instruction, null);
         if (undefined != 0 && !last)
             _writer.Append(0x39, (byte)(0xC0 | _random.Below(64))); // cmp: defines them all

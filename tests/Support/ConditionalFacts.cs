@@ -46,8 +46,11 @@ public enum Need
 /// <summary>Finds out whether a need is met. xunit 2 asks at discovery, before the test runs.</summary>
 public static class Needs
 {
+    /// <summary>The folder of the solution.</summary>
+    public static string Root => FindRoot();
+
     /// <summary>Where make puts things.</summary>
-    public static string OutDirectory => Environment.GetEnvironmentVariable("LGUEST_OUT") ?? Path.Combine(FindRoot(), "out");
+    public static string OutDirectory => Environment.GetEnvironmentVariable("LGUEST_OUT") ?? Path.Combine(Root, "out");
 
     /// <summary>The launcher that make built.</summary>
     public static string LauncherPath => Path.Combine(OutDirectory, "lguest");
