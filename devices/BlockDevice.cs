@@ -50,6 +50,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
     public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent)
     {
         GuestMemory memory = _memory ?? throw new InvalidOperationException("the device is not on a bus");
+        // Read once: the page is the guest's to change, and all that follows goes by this copy.
         BlockPage request = memory.ReadValue<BlockPage>(_page);
 
         // Without a reply buffer there is no irq either. The guest finds its error if it looks.
@@ -65,7 +66,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
         uint irq;
         try
         {
-            irq = memory.ReadUInt32(reply);
+            irq = memory.ReadUInt32(reply); // Read once
         }
         catch (GuestAddressException wrong)
         {

@@ -65,7 +65,7 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
         try
         {
             uint address = (uint)buffer;
-            uint irq = _memory!.ReadUInt32(address);
+            uint irq = _memory!.ReadUInt32(address); // Read once
             int given = 0;
             try
             {

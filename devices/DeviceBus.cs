@@ -17,6 +17,7 @@ public sealed class DeviceBus
     private readonly List<IGuestDevice> _devices = [];
     private readonly List<IInputDevice> _inputs = [];
     private readonly GuestVector _sent = new();
+    private readonly List<uint> _firstPages = [];
     private uint _nextPage;
     private IDeviceObserver? _observer;
 
@@ -53,6 +54,11 @@ public sealed class DeviceBus
     /// <summary>The devices, by index.</summary>
     public IReadOnlyList<IGuestDevice> Devices => _devices;
 
+    /// <summary>
+    /// Where a device's pages begin, guest physical; 0 when it has none. What the descriptor says the guest can change.
+    /// </summary>
+    public uint FirstPageOf(int index) => _firstPages[index];
+
     /// <summary>Those that have input.</summary>
     public IReadOnlyList<IInputDevice> Inputs => _inputs;
 
@@ -86,6 +92,7 @@ public sealed class DeviceBus
         if (_copyPage is uint copy)
             _memory.WriteValue(copy + offset, descriptor);
         _devices.Add(device);
+        _firstPages.Add(first);
         if (device is IInputDevice input)
             _inputs.Add(input);
     }

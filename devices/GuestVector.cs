@@ -33,7 +33,7 @@ public sealed unsafe class GuestVector
     {
         Clear();
 
-        // A copy: another processor of the guest, if it had one, could not change it between the check and the use.
+        // Read once: the list may lie where other processes write. What is checked is what is used.
         LguestDma dma = memory.ReadValue<LguestDma>(dmaAddress);
         int total = 0;
         for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)

@@ -74,6 +74,13 @@ public abstract unsafe class GuestMemory : IDisposable
     public virtual (int FileDescriptor, ulong Offset) Backing(uint address) => (FileDescriptor, address & ~Page.OffsetMask);
 
     /// <summary>
+    /// Whether another process may write a page at any time: then whatever is decided from its bytes must be decided from a
+    /// private copy, and nothing that is kept may be derived from them.
+    /// </summary>
+    /// <param name="address">An address in the page.</param>
+    public virtual bool IsForeign(uint address) => false;
+
+    /// <summary>
     /// Replaces a page by one of a file that others map too, as the first launcher did for a network's page: what the guest
     /// writes there the others see, and the other way round. To be done before an engine is opened on the memory.
     /// </summary>
@@ -104,7 +111,10 @@ public abstract unsafe class GuestMemory : IDisposable
         return false;
     }
 
-    /// <summary>Guest memory to be read.</summary>
+    /// <summary>
+    /// Guest memory to be read: the memory itself, which the guest and others may change. Whoever decides anything on its bytes
+    /// copies them first.
+    /// </summary>
     /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
     public ReadOnlySpan<byte> Read(uint address, uint length)
     {
@@ -123,11 +133,18 @@ public abstract unsafe class GuestMemory : IDisposable
         return new Span<byte>(Base + address, (int)length);
     }
 
-    /// <summary>A structure read from guest memory.</summary>
+    /// <summary>
+    /// A structure copied from guest memory, each of its bytes read once: what is decided on the copy and used from it is the
+    /// same, whoever writes there meanwhile.
+    /// </summary>
     /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
     public T ReadValue<T>(uint address)
-        where T : unmanaged =>
-        MemoryMarshal.Read<T>(Read(address, (uint)sizeof(T)));
+        where T : unmanaged
+    {
+        T copy;
+        Read(address, (uint)sizeof(T)).CopyTo(new Span<byte>(&copy, sizeof(T)));
+        return copy;
+    }
 
     /// <summary>A structure written to guest memory.</summary>
     /// <exception cref="GuestAddressException">It is not all the guest's.</exception>
@@ -135,9 +152,9 @@ public abstract unsafe class GuestMemory : IDisposable
         where T : unmanaged =>
         MemoryMarshal.Write(Write(address, (uint)sizeof(T)), value);
 
-    /// <summary>A little-endian word of guest memory.</summary>
+    /// <summary>A little-endian word of guest memory, read once.</summary>
     /// <exception cref="GuestAddressException">It is not the guest's.</exception>
-    public uint ReadUInt32(uint address) => BinaryPrimitives.ReadUInt32LittleEndian(Read(address, sizeof(uint)));
+    public uint ReadUInt32(uint address) => ReadValue<uint>(address);
 
     /// <summary>Writes a little-endian word.</summary>
     /// <exception cref="GuestAddressException">It is not the guest's.</exception>

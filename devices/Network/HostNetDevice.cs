@@ -94,12 +94,11 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     {
         if (FinishesChecksums && sent.Length <= LongestRepair)
         {
+            // Read once: what was looked at is what goes out, whether there was anything to finish or not.
             int length = sent.CopyTo(_frame);
-            if (ChecksumRepair.Finish(_frame.AsSpan(0, length)))
-            {
-                _repaired.LoadHost(_frame, length);
-                return link.Send(_repaired);
-            }
+            ChecksumRepair.Finish(_frame.AsSpan(0, length));
+            _repaired.LoadHost(_frame, length);
+            return link.Send(_repaired);
         }
 
         return link.Send(sent);

@@ -79,7 +79,7 @@ internal sealed class PacketReceiver(IPacketSource source, NetCounters counters,
 
     private bool Fill(uint buffer, out uint irq)
     {
-        irq = _memory!.ReadUInt32(buffer);
+        irq = _memory!.ReadUInt32(buffer); // Read once
         int length = 0;
         try
         {

@@ -104,6 +104,7 @@ public sealed unsafe class SharedNetDevice(SharedSegment segment, CaptureInterfa
             ulong address = binding.Array + ((ulong)i * LguestDma.Size);
             if (address > uint.MaxValue || !_memory!.Contains((uint)address, LguestDma.Size))
                 break;
+            // Read once; the sum is a hint to the peers, and no transfer believes it.
             LguestDma dma = _memory.ReadValue<LguestDma>((uint)address);
             uint bytes = 0;
             for (int section = 0; section < LguestDma.MaxSections && dma.Len[section] != 0; section++)

@@ -71,20 +71,20 @@ public static class PageTableView
     /// <returns>Whether all of it is mapped.</returns>
     public static bool Write(GuestMemory memory, uint directory, uint linear, ReadOnlySpan<byte> from)
     {
-        for (int pass = 0; pass < 2; pass++)
+        // Read once: where the first look finds the bytes is where they go, even if others write to the tables meanwhile.
+        List<(uint Physical, int Done, int Step)> places = [];
+        for (int done = 0; done < from.Length;)
         {
-            for (int done = 0; done < from.Length;)
-            {
-                uint at = linear + (uint)done;
-                int step = (int)Math.Min(from.Length - done, Page.Size - (at & Page.OffsetMask));
-                if (Look(memory, directory, at).Physical is not { } physical || !memory.Contains(physical, (uint)step))
-                    return false;
-                if (pass == 1)
-                    from.Slice(done, step).CopyTo(memory.Write(physical, (uint)step));
-                done += step;
-            }
+            uint at = linear + (uint)done;
+            int step = (int)Math.Min(from.Length - done, Page.Size - (at & Page.OffsetMask));
+            if (Look(memory, directory, at).Physical is not { } physical || !memory.Contains(physical, (uint)step))
+                return false;
+            places.Add((physical, done, step));
+            done += step;
         }
 
+        foreach ((uint physical, int done, int step) in places)
+            from.Slice(done, step).CopyTo(memory.Write(physical, (uint)step));
         return true;
     }
 

@@ -61,7 +61,7 @@ public sealed class DmaRegistry(GuestMemory memory)
             ulong address = binding.Array + ((ulong)i * LguestDma.Size);
             if (address > uint.MaxValue || !memory.Contains((uint)address, LguestDma.Size))
                 throw new GuestAddressException((uint)address, LguestDma.Size);
-            if (memory.ReadUInt32((uint)address) != 0)
+            if (memory.ReadUInt32((uint)address) != 0) // Read once
                 continue;
             memory.WriteUInt32((uint)address, binding.Irq);
             return (uint)address;

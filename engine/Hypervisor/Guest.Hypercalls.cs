@@ -73,7 +73,7 @@ public sealed unsafe partial class Guest
         _memory.Observer?.HostWrites(address, LguestData.Size);
         _data = (LguestData*)(_memory.Base + address);
         _core.SetGuestData(address);
-        _noIrqStart = _data->NoIrqStart;
+        _noIrqStart = _data->NoIrqStart; // Read once, for good
         _noIrqEnd = _data->NoIrqEnd;
         _data->ReserveMem = LguestData.ReservedBytes;
         _data->TscKhz = _clock.TscKhz;
@@ -88,10 +88,12 @@ public sealed unsafe partial class Guest
         for (int i = 0; i < LguestData.RingSize; i++)
         {
             int n = _nextCall;
-            if (_data->HcallStatus[n] == LguestData.RingDone)
+            if (Volatile.Read(ref _data->HcallStatus[n]) == LguestData.RingDone) // Read once
                 break;
             _nextCall = (n + 1) % LguestData.RingSize;
-            HypercallRingEntry call = ((HypercallRingEntry*)_data->Hcalls)[n];
+
+            // Read once: carried out is what was copied, whatever becomes of the slot meanwhile.
+            HypercallRingEntry call = _memory.ReadValue<HypercallRingEntry>((uint)((byte*)_data->Hcalls - _memory.Base) + ((uint)n * (uint)sizeof(HypercallRingEntry)));
             Call(ref call, isAsync: true);
             _data->HcallStatus[n] = LguestData.RingDone;
             if (_dmaPending || _dead is not null)
@@ -202,7 +204,7 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        ReadOnlySpan<byte> text = _memory.Read(address, Math.Min(length, CrashTextBytes - 1));
+        ReadOnlySpan<byte> text = _memory.Read(address, Math.Min(length, CrashTextBytes - 1)).ToArray(); // Read once
         int end = text.IndexOf((byte)0);
         Kill("CRASH: " + Encoding.Latin1.GetString(end < 0 ? text : text[..end]));
     }
@@ -231,7 +233,7 @@ public sealed unsafe partial class Guest
         {
             if (Selectors.IsIgnored(first + i))
                 continue;
-            ulong descriptor = *(ulong*)(_memory.Base + address + (i * sizeof(ulong)));
+            ulong descriptor = _memory.ReadValue<ulong>(address + ((uint)i * sizeof(ulong))); // Read once
 
             // The guest is sometimes careless and leaves a privilege level of 0; and the accessed bit must be set, since no
             // processor can set it in a table of which the guest holds another copy.

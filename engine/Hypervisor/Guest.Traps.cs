@@ -32,7 +32,7 @@ public sealed unsafe partial class Guest
     {
         if (_data == null || _irqsPending == 0)
             return;
-        uint deliverable = _irqsPending & ~_data->BlockedInterrupts;
+        uint deliverable = _irqsPending & ~_data->BlockedInterrupts; // Read once
         if (deliverable == 0)
             return;
         if (_cpu->Eip >= _noIrqStart && _cpu->Eip < _noIrqEnd)

@@ -20,6 +20,7 @@ internal sealed unsafe class BlockBuilder
     public const int MaxInstructionBytes = 15;
 
     private const int MaxInstructions = 64;
+    private const int MaxSingleOps = 8;
 
     private readonly InterpreterCore _core;
     private readonly InstructionSelector _selector;
@@ -28,6 +29,7 @@ internal sealed unsafe class BlockBuilder
     private readonly Decoder _decoder16;
     private readonly MicroOp* _single;
     private readonly byte* _crossing;
+    private readonly byte* _fetched;
 
     public BlockBuilder(InterpreterCore core)
     {
@@ -37,14 +39,16 @@ internal sealed unsafe class BlockBuilder
         _decoder16 = Decoder.Create(16, _reader, PointerCodeReader.Processor);
 
         // Lives as long as its core, whose tables they are part of: freed with the process or never missed.
-        _single = (MicroOp*)NativeMemory.AllocZeroed(8, (nuint)sizeof(MicroOp));
+        _single = (MicroOp*)NativeMemory.AllocZeroed(MaxSingleOps, (nuint)sizeof(MicroOp));
         _crossing = (byte*)NativeMemory.AllocZeroed(16);
+        _fetched = (byte*)NativeMemory.AllocZeroed(16);
     }
 
     ~BlockBuilder()
     {
         NativeMemory.Free(_single);
         NativeMemory.Free(_crossing);
+        NativeMemory.Free(_fetched);
     }
 
     /// <summary>Decodes a block into the core's arena.</summary>
@@ -53,6 +57,8 @@ internal sealed unsafe class BlockBuilder
         MicroOp* first = _core.ArenaNext;
         MicroOp* op = first;
         int room = (int)(Page.Size - (physical & Page.OffsetMask));
+
+        // Read once: the decoder asks for each byte once, and of frames that others can write nothing is decoded here.
         Decoder decoder = Start(eip, _core.Memory.Base + physical, room);
         int count = 0;
         uint next = eip;
@@ -73,13 +79,17 @@ internal sealed unsafe class BlockBuilder
                 return block;
             }
 
+            if (_core.Memory.IsForeign(physical))
+                return Foreign(block, op);
             decoder.Decode(out Instruction instruction);
             if (_reader.RanOut)
             {
                 // It crosses into the next page. Alone it is a block; behind others it is the next one.
                 if (count > 0)
                     break;
-                instruction = DecodeCrossing(eip, physical, room, ref block);
+                instruction = DecodeCrossing(eip, _core.Memory.Base + physical, room, ref block);
+                if (block.Bytes2 != 0 && _core.Memory.IsForeign(block.Physical2))
+                    return Foreign(block with { Bytes = 0, Bytes2 = 0, Physical2 = 0 }, op);
             }
 
             op = _selector.Emit(op, in instruction, count, out ended);
@@ -120,12 +130,16 @@ internal sealed unsafe class BlockBuilder
         uint linear = cs.Base + eip;
         int room = (int)(Page.Size - (linear & Page.OffsetMask));
         uint physical = _core.TranslateFetch(linear);
-        Decoder decoder = Start(eip, _core.Memory.Base + physical, room);
+
+        // Read once, and in one go: others may write there, and half of one instruction with half of another is neither.
+        int length = Math.Min(room, MaxInstructionBytes);
+        new ReadOnlySpan<byte>(_core.Memory.Base + physical, length).CopyTo(new Span<byte>(_fetched, length));
+        Decoder decoder = Start(eip, _fetched, length);
         decoder.Decode(out Instruction instruction);
         if (_reader.RanOut)
         {
             InterpreterCore.Block unused = default;
-            instruction = DecodeCrossing(eip, physical, room, ref unused, linear);
+            instruction = DecodeCrossing(eip, _fetched, room, ref unused, linear);
         }
 
         if (eip + (uint)instruction.Length - 1 > cs.Limit)
@@ -145,6 +159,19 @@ internal sealed unsafe class BlockBuilder
         op->Eip = (_core.Mode & CodeMode.Code16) != 0 ? instruction.NextIP16 : instruction.NextIP32;
     }
 
+    /// <summary>Whether an op is one of <see cref="BuildSingle"/>'s.</summary>
+    public bool IsSingle(MicroOp* op) => op >= _single && op < _single + MaxSingleOps;
+
+    /// <summary>A block for an instruction of which nothing may be kept.</summary>
+    private static InterpreterCore.Block Foreign(InterpreterCore.Block block, MicroOp* op)
+    {
+        *op = default;
+        op->Handler = &InterpreterCore.RunForeign;
+        op->Eip = block.Eip;
+        block.Ops = 1;
+        return block;
+    }
+
     private static MicroOp* EndSingle(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         cpu->Eip = op->Eip;
@@ -160,10 +187,10 @@ internal sealed unsafe class BlockBuilder
         return decoder;
     }
 
-    private Instruction DecodeCrossing(uint eip, uint physical, int room, ref InterpreterCore.Block block, uint? linear = null)
+    private Instruction DecodeCrossing(uint eip, byte* code, int room, ref InterpreterCore.Block block, uint? linear = null)
     {
         int first = Math.Min(room, MaxInstructionBytes);
-        new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
+        new Span<byte>(code, first).CopyTo(new Span<byte>(_crossing, first)); // Read once
         if (first < MaxInstructionBytes)
         {
             uint physical2 = _core.TranslateFetch(((linear ?? eip) & ~Page.OffsetMask) + Page.Size);

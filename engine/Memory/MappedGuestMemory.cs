@@ -16,6 +16,9 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
 
     private readonly int _fd;
     private readonly Dictionary<uint, (int FileDescriptor, ulong Offset)> _replaced = [];
+
+    // Once foreign always foreign: a page whose file was cut short is the guest's own again, but its windows may not know yet.
+    private readonly HashSet<uint> _foreign = [];
     private bool _disposed;
 
     private MappedGuestMemory(byte* mapping, int fd, IReadOnlyList<MemoryRange> ranges)
@@ -77,6 +80,9 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
     }
 
     /// <inheritdoc/>
+    public override bool IsForeign(uint address) => _foreign.Count != 0 && _foreign.Contains(address & ~Page.OffsetMask);
+
+    /// <inheritdoc/>
     public override void MapFile(uint address, int fileDescriptor, ulong offset)
     {
         if (!Contains(address, Page.Size))
@@ -85,6 +91,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
             throw new ArgumentException($"a page is replaced by a page: not 0x{address:x8} by offset {offset}", nameof(address));
         MemoryMap.Map(Base + address, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fileDescriptor, offset);
         _replaced[address] = (fileDescriptor, offset);
+        _foreign.Add(address);
 
         // The file may be other people's too, and they may cut it short.
         LostPages.Guard(Base + address);

@@ -22,6 +22,9 @@ internal struct Translation
     /// <summary>Guest physical address of the page.</summary>
     public uint Frame;
 
+    /// <summary>The page directory entry that was judged: whoever goes on from the walk goes on from this.</summary>
+    public uint DirectoryEntry;
+
     /// <summary>Rights of both levels taken together: Writable, User.</summary>
     public PageFlags Rights;
 
@@ -75,7 +78,8 @@ internal static unsafe class PageWalk
         if (!memory.Contains(directoryEntryAddress, 4))
             return Kill(ref translation, $"bad read address 0x{directoryEntryAddress:x}");
 
-        uint directoryEntry = *(uint*)(memory.Base + directoryEntryAddress);
+        // Read once: the tables may lie in a page that others write to. What is judged here is what is used.
+        uint directoryEntry = Volatile.Read(ref *(uint*)(memory.Base + directoryEntryAddress));
         if ((directoryEntry & (uint)PageFlags.Present) == 0)
             return Fault(ref translation, access);
         if (linear >= SwitcherStart)
@@ -85,7 +89,7 @@ internal static unsafe class PageWalk
             return Kill(ref translation, "bad page directory entry");
 
         uint* entryPointer = (uint*)(memory.Base + table + ((linear >> 12 & 0x3FF) * 4));
-        uint entry = *entryPointer;
+        uint entry = Volatile.Read(ref *entryPointer); // Read once
         if ((entry & (uint)PageFlags.Present) == 0)
             return Fault(ref translation, access);
         uint rights = entry & directoryEntry & (uint)(PageFlags.Writable | PageFlags.User);
@@ -103,6 +107,7 @@ internal static unsafe class PageWalk
             translation.MarkedAt = (uint)((byte*)entryPointer - memory.Base);
         }
 
+        translation.DirectoryEntry = directoryEntry;
         translation.Frame = frame;
         translation.Rights = (PageFlags)rights;
         translation.Entry = (PageFlags)(marked & Page.OffsetMask);

@@ -54,6 +54,7 @@ internal sealed unsafe partial class BlockTranslator
             return false;
         }
 
+        // Containment: form 1. The bytes come from the private copy that was decoded.
         if (memory && !address)
             _emit.Bytes(GsPrefix);
         if (memory)
@@ -101,6 +102,8 @@ internal sealed unsafe partial class BlockTranslator
         Instruction rest = Instruction.Create(Code.Mov_r32_imm32, Register.R11D, 32 - bitsOfNumber);
         Instruction up = Instruction.Create(Code.VEX_Shlx_r32_rm32_r32, Register.R9D, number, Register.R11D);
         Instruction down = Instruction.Create(Code.VEX_Shrx_r32_rm32_r32, Register.R9D, Register.R9D, Register.R11D);
+
+        // Containment: form 6.
         Instruction test = Instruction.Create(i.Code, new MemoryOperand(Register.R10D, Register.None, 1, 0, 0, false, Register.GS), Register.R9D);
         test.HasLockPrefix = i.HasLockPrefix;
         _emit.Encode(in five);

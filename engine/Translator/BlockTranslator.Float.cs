@@ -49,6 +49,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (_floatLoaded)
             return;
+
+        // Containment: form 4.
         _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
         _side.Add(_emit.Offset, eip, SideKind.InstructionWithEcxInR9);
         _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + FloatLive]

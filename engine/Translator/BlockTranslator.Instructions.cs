@@ -291,6 +291,7 @@ internal sealed unsafe partial class BlockTranslator
             case Register.CS:
                 return false;
             default:
+                // Containment: form 1.
                 host.SegmentPrefix = Register.GS;
                 return true;
         }
@@ -306,6 +307,8 @@ internal sealed unsafe partial class BlockTranslator
             Code.Lea_r32_m, Register.R10D, new MemoryOperand(host.MemoryBase, host.MemoryIndex, host.MemoryIndexScale, (int)host.MemoryDisplacement32, host.MemoryDisplSize));
         if (!_emit.TryEncode(in lea))
             return false;
+
+        // Containment: form 2.
         _emit.LoadR9(0x50 + ((int)segment * 16) + SegmentBaseInRegister);
         _emit.AddR9ToR10();
         _emit.Bytes(0x4D, 0x8B, 0x8D); // mov r9, [r13 + bias]
@@ -412,6 +415,8 @@ internal sealed unsafe partial class BlockTranslator
 
         if (source && i.MemorySegment is not (Register.DS or Register.ES or Register.SS))
             return false;
+
+        // Containment: form 3.
         if (source)
             _emit.Bytes(0x4A, 0x8D, 0x34, 0x3E); // lea rsi, [rsi + r15]
         if (target)

@@ -58,7 +58,7 @@ internal sealed unsafe partial class BlockTranslator
                 LoadSegment(in i, i.Op0Register, stackBytes: 4);
                 return true;
             case Code.Pushfd:
-                _emit.Bytes(0x9C, 0x41, 0x5A); // pushfq; pop r10
+                _emit.Bytes(0x9C, 0x41, 0x5A); // pushfq; pop r10 (containment: form 7)
                 _emit.LoadR9(0x550);
                 _emit.AddR9ToR10();
                 _emit.Store(Register.R10D, Register.R8D, -4);
@@ -166,6 +166,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>jrcxz if the selector in %r10d and the negated one at an offset add up to nothing.</summary>
     private uint CompareSelector(int negatedOffset)
     {
+        // Containment: form 4.
         _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + negated]
         _emit.UInt32((uint)negatedOffset);
         _emit.Bytes(0x42, 0x8D, 0x0C, 0x11); // lea ecx, [rcx + r10]
@@ -184,6 +185,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void CopyState(int from, int to)
     {
+        // Containment: form 4.
         _emit.Bytes(0x49, 0x8B, 0x8D); // mov rcx, [r13 + from]
         _emit.UInt32((uint)from);
         _emit.Bytes(0x49, 0x89, 0x8D); // mov [r13 + to], rcx
@@ -197,6 +199,8 @@ internal sealed unsafe partial class BlockTranslator
     private void PopFlags(in Instruction i)
     {
         const uint unusual = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
+
+        // Read once: the word that is tested in %r9d is the one in %r10d that is loaded.
         _emit.Load(Register.R10D, Register.R8D, 0);
         _emit.Bytes(0x45, 0x89, 0xD1); // mov r9d, r10d
         _emit.Bytes(0x41, 0x81, 0xE1); // and r9d, unusual
@@ -214,7 +218,7 @@ internal sealed unsafe partial class BlockTranslator
         _emit.UInt32(EFlags.Arithmetic | EFlags.Direction);
         _emit.Bytes(0x41, 0x81, 0xCA); // or r10d, IF | 2
         _emit.UInt32(EFlags.Interrupt | EFlags.Fixed);
-        _emit.Bytes(0x41, 0x52, 0x9D); // push r10; popfq
+        _emit.Bytes(0x41, 0x52, 0x9D); // push r10; popfq (containment: form 7)
         _emit.MoveStack(4);
         _core.ContinueInterpretedAt(number, _emit.Here);
     }
@@ -233,6 +237,8 @@ internal sealed unsafe partial class BlockTranslator
         if (i.MemorySegment is not (Register.DS or Register.ES or Register.SS) || !Place(ref load, in i) || !_emit.TryEncode(in load))
             return false;
         Register whole = Register.EAX + (i.Op0Register - Register.AH);
+
+        // Containment: form 4.
         MemoryOperand scratch = new(Register.R13, Register.None, 1, CpuState.ScratchOffset, 8);
         MemoryOperand scratchHigh = new(Register.R13, Register.None, 1, CpuState.ScratchOffset + 1, 8);
         Instruction spill = Instruction.Create(Code.Mov_rm32_r32, scratch, whole);
@@ -292,6 +298,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private uint CompareAttention()
     {
+        // Containment: form 4.
         _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + Attention]
         _emit.UInt32(0x38);
         _emit.Bytes(0xE3, 0);

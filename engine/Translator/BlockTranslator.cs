@@ -30,9 +30,11 @@ internal sealed unsafe partial class BlockTranslator
     private readonly byte* _exit;
     private readonly PointerCodeReader _reader = new();
     private readonly byte* _crossing = (byte*)NativeMemory.AllocZeroed(16);
+    private readonly byte* _peeked = (byte*)NativeMemory.AllocZeroed(16);
 
-    // What is translated is a copy: others may be writing to the guest's memory meanwhile (the page of --sharenet is theirs too),
-    // and what is emitted must be what was looked at.
+    // Read once: what is translated is a copy, and what is emitted is what was looked at. Frames that other processes can write
+    // (the page of --sharenet) are not even translated from a copy, since what is made of them would be kept: their code is the
+    // interpreter's.
     private readonly byte* _code = (byte*)NativeMemory.AllocZeroed(MaxInstructions * MaxInstructionBytes);
     private readonly Decoder _decoder;
     private readonly PointerCodeReader _aheadReader = new();
@@ -57,6 +59,7 @@ internal sealed unsafe partial class BlockTranslator
     ~BlockTranslator()
     {
         NativeMemory.Free(_crossing);
+        NativeMemory.Free(_peeked);
         NativeMemory.Free(_code);
     }
 
@@ -75,6 +78,8 @@ internal sealed unsafe partial class BlockTranslator
         _links.Clear();
         _ended = false;
         _floatLoaded = false;
+        if (_core.Memory.IsForeign(physical))
+            return Foreign(block, place);
         int length = Math.Min(room, MaxInstructions * MaxInstructionBytes);
         new ReadOnlySpan<byte>(_core.Memory.Base + physical, length).CopyTo(new Span<byte>(_code, length));
         _reader.Reset(_code, length);
@@ -87,7 +92,7 @@ internal sealed unsafe partial class BlockTranslator
             _decoder.Decode(out Instruction instruction);
             _side.Add(_emit.Offset, next, SideKind.Instruction);
             _bytes = null;
-            if (_reader.RanOut && Crossing(block, next, physical + (next - eip), out Instruction whole) && Emit(in whole))
+            if (_reader.RanOut && Crossing(block, next, _code + (next - eip), physical + (next - eip), out Instruction whole) && Emit(in whole))
             {
                 next = whole.NextIP32;
                 break;
@@ -127,13 +132,29 @@ internal sealed unsafe partial class BlockTranslator
         return _emit.Here;
     }
 
-    /// <summary>Whether the instruction at a guest physical address crosses into the next page.</summary>
+    /// <summary>Code that other processes can write: each of its instructions is the interpreter's, and fetched when its turn comes.</summary>
+    private byte* Foreign(Block block, byte* place)
+    {
+        uint eip = block.Key.Eip;
+        _emit.Start(place);
+        block.Host = _emit.Here;
+        block.End = eip;
+        _side.Add(_emit.Offset, eip, SideKind.Instruction);
+        EmitInterpret(eip, null);
+        return _emit.Here;
+    }
+
+    /// <summary>
+    /// Whether the instruction at a guest physical address crosses into the next page. Nobody but the guest writes to the frame, and
+    /// the guest does not run now: what is translated later is what was looked at here.
+    /// </summary>
     public bool Crosses(uint physical)
     {
         int room = (int)(Page.Size - (physical & Page.OffsetMask));
-        if (room >= MaxInstructionBytes)
+        if (room >= MaxInstructionBytes || _core.Memory.IsForeign(physical))
             return false;
-        _aheadReader.Reset(_core.Memory.Base + physical, room);
+        new ReadOnlySpan<byte>(_core.Memory.Base + physical, room).CopyTo(new Span<byte>(_peeked, room)); // Read once
+        _aheadReader.Reset(_peeked, room);
         _ahead.Decode(out _);
         return _aheadReader.RanOut;
     }
@@ -141,9 +162,14 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>
     /// An instruction that crosses into the next page. In the kernel's part that is the same page in all address spaces, and
     /// when that changes all code goes; in ring 3 the block's key says which page it is. The kernel's code elsewhere is the
-    /// interpreter's there.
+    /// interpreter's there, and so is what ends in a page that others can write.
     /// </summary>
-    private bool Crossing(Block block, uint eip, uint physical, out Instruction instruction)
+    /// <param name="block">The block it is to be part of.</param>
+    /// <param name="eip">Where it is.</param>
+    /// <param name="code">The private copy of its beginning.</param>
+    /// <param name="physical">Guest physical address of that.</param>
+    /// <param name="instruction">It, decoded from private memory.</param>
+    private bool Crossing(Block block, uint eip, byte* code, uint physical, out Instruction instruction)
     {
         instruction = default;
         bool user = (_mode & TranslationMode.User) != 0;
@@ -151,9 +177,11 @@ internal sealed unsafe partial class BlockTranslator
             return false;
         int first = (int)(Page.Size - (physical & Page.OffsetMask));
         uint physical2 = block.Key.Rest;
-        if (first >= MaxInstructionBytes || (!user && !_core.TryFetchQuietly(_blockPage + Page.Size, out physical2)))
+        if (first >= MaxInstructionBytes || (!user && !_core.TryFetchQuietly(_blockPage + Page.Size, out physical2)) || _core.Memory.IsForeign(physical2))
             return false;
-        new Span<byte>(_core.Memory.Base + physical, first).CopyTo(new Span<byte>(_crossing, first));
+
+        // Read once: the first part was copied already.
+        new Span<byte>(code, first).CopyTo(new Span<byte>(_crossing, first));
         new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
         _reader.Reset(_crossing, MaxInstructionBytes);
         _decoder.IP = eip;
@@ -168,7 +196,7 @@ internal sealed unsafe partial class BlockTranslator
         return true;
     }
 
-    /// <summary>Leaves for the interpreter; the code behind it is where it comes back to.</summary>
+    /// <summary>Leaves for the interpreter; the code behind it is where it comes back to, if the instruction is known.</summary>
     private uint EmitInterpret(uint eip, Instruction* instruction)
     {
         uint number = _core.AddInterpreted(eip, instruction);
@@ -179,7 +207,11 @@ internal sealed unsafe partial class BlockTranslator
         _core.ContinueInterpretedAt(number, _emit.Here);
         _floatLoaded = false;
         if (instruction == null)
+        {
+            // Nobody knows here where it goes, so there is no code to go on with.
+            _core.ContinueInterpretedAt(number, null);
             return number;
+        }
 
         // What may change the mode, or goes elsewhere, has nothing behind it that could be entered.
         switch (instruction->FlowControl)
@@ -248,6 +280,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>On to a known EIP in another page, if the branch table has it under the key of now.</summary>
     private void EmitLookup(uint target)
     {
+        // Containment: form 4, the branch table.
         int tag = (ushort)target * sizeof(ulong);
         _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
         _side.Add(_emit.Offset, target, SideKind.GoingToWithEcxInR9);
@@ -273,6 +306,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>On to the EIP in %r10d. Everything else of the instruction is done.</summary>
     private void EmitIndirect()
     {
+        // Containment: form 4, the branch table.
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
         _emit.Bytes(0x4D, 0x63, 0xD2); // movsxd r10, r10d
         _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
@@ -298,6 +332,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Where every lookup goes that found nothing in the first table: the second, then out. The target is in %r10.</summary>
     public void EmitSecondProbe()
     {
+        // Containment: form 4, the branch table; the scratch place is the state's.
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
         _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);

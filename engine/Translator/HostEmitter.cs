@@ -59,7 +59,7 @@ internal sealed unsafe class HostEmitter : CodeWriter
         _write += 4;
     }
 
-    /// <summary>mov dword [r13 + offset], value.</summary>
+    /// <summary>mov dword [r13 + offset], value. Containment: form 4.</summary>
     public void StoreState(int offset, uint value)
     {
         Bytes(0x41, 0xC7, 0x85);
@@ -67,7 +67,7 @@ internal sealed unsafe class HostEmitter : CodeWriter
         UInt32(value);
     }
 
-    /// <summary>mov [r13 + EIP], r10d.</summary>
+    /// <summary>mov [r13 + EIP], r10d. Containment: form 4.</summary>
     public void StoreEipFromR10()
     {
         Bytes(0x45, 0x89, 0x95);
@@ -135,7 +135,7 @@ internal sealed unsafe class HostEmitter : CodeWriter
         UInt32((uint)delta);
     }
 
-    /// <summary>mov r9d, [r13 + offset].</summary>
+    /// <summary>mov r9d, [r13 + offset]. Containment: form 4.</summary>
     public void LoadR9(int offset)
     {
         Bytes(0x45, 0x8B, 0x8D);
@@ -166,6 +166,7 @@ internal sealed unsafe class HostEmitter : CodeWriter
         Encode(in store);
     }
 
+    /// <summary>Containment: form 1, a 32-bit register and a displacement through %gs. Every base is a 32-bit register.</summary>
     private static MemoryOperand Window(Register baseRegister, int displacement) =>
         new(baseRegister, Register.None, 1, displacement, displacement == 0 ? 0 : displacement is >= sbyte.MinValue and <= sbyte.MaxValue ? 1 : 4, false, Register.GS);
 }

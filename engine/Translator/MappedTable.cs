@@ -50,7 +50,10 @@ internal sealed unsafe class MappedTable(uint index)
     public bool IsAsRemembered(uint directoryEntry, uint* entries) =>
         _isCompared && directoryEntry == _directoryEntry && new ReadOnlySpan<uint>(entries, Length).SequenceEqual(_entries);
 
-    /// <summary>All that the window has mapped of the table was compared with it.</summary>
+    /// <summary>What <see cref="Remember"/> has seen: nobody else's to change.</summary>
+    public ReadOnlySpan<uint> Entries => _entries;
+
+    /// <summary>All that the window has mapped of the table is compared with it now, in the form of <see cref="Entries"/>.</summary>
     public void Remember(uint directoryEntry, uint* entries)
     {
         _directoryEntry = directoryEntry;

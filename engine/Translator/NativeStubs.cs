@@ -233,6 +233,7 @@ internal sealed unsafe class NativeStubs
     /// </summary>
     private static void EmitSystemCall(Assembler a, Label exit, ref Label start, ref Label fault)
     {
+        // Containment: form 5 (the stack and irq_enabled), form 7 (the flags), form 4 (all else).
         a.Label(ref start);
         a.pushfq();
         a.mov(r9, __[rsp]);
@@ -240,7 +241,7 @@ internal sealed unsafe class NativeStubs
         a.mov(r11, __[r13 + 0x600]);
         a.add(r11, r10);
 
-        // EFLAGS as the guest sees them: IF is what it says itself.
+        // EFLAGS as the guest sees them: IF is what it says itself. Read once; whatever it is, one bit of it is used.
         a.mov(r15, __[r13 + 0x660]);
         a.mov(r15d, __dword_ptr[r15]);
         a.and(r15d, (int)EFlags.Interrupt);
@@ -281,6 +282,9 @@ internal sealed unsafe class NativeStubs
     {
         const int unusual = (int)(EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086);
         Label slow = a.CreateLabel();
+
+        // Containment: form 5 (the frame), form 7 (the flags), form 4 (all else). Read once: each word of the frame is loaded once and
+        // judged in the register that it is used from; of selectors the known ones are used, not the frame's.
         a.Label(ref start);
         a.pushfq();
         a.mov(r11d, r8d);
@@ -312,8 +316,11 @@ internal sealed unsafe class NativeStubs
 
         a.and(r10d, (int)(EFlags.Arithmetic | EFlags.Direction));
         a.or(r10d, (int)(EFlags.Fixed | EFlags.Interrupt));
+
+        // The frame's first word may lie in a page of its own: what faults there must find its flags as they were.
+        a.mov(r9d, __dword_ptr[r11]);
         a.mov(__[rsp], r10);
-        a.mov(r10d, __dword_ptr[r11]);
+        a.mov(r10d, r9d);
         a.mov(r8d, __dword_ptr[r11 + 12]);
         Copy16(a, 0x60, 0x640);
         Copy16(a, 0x70, 0x650);

@@ -211,6 +211,10 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
         _codeNext = Aligned(_translator.Translate(block, _codeNext));
         _blocks.Add(key, block);
+
+        // Of a frame that others can write nothing was made: there is nothing to go when its bytes change.
+        if (block.Bytes == 0)
+            return block;
         MarkCode(block, key.Physical, block.Bytes);
         if (block.Bytes2 != 0)
             MarkCode(block, block.Physical2, block.Bytes2);

@@ -23,6 +23,12 @@ public sealed unsafe partial class TranslatorCore
         }
     }
 
+    /// <summary>Whether the next instruction lies, all or its end, where other processes can write: it is the interpreter's alone.</summary>
+    internal bool IsAtForeignCode =>
+        TryFetchQuietly(Cpu->Eip, out uint physical)
+        && (Memory.IsForeign(physical)
+            || (_translator.Crosses(physical) && TryFetchQuietly((Cpu->Eip & ~GuestAbi.Page.OffsetMask) + GuestAbi.Page.Size, out uint rest) && Memory.IsForeign(rest)));
+
     /// <summary>The interpreter inside.</summary>
     internal InterpreterCore Stepper => _interpreter;
 

@@ -201,10 +201,9 @@ public sealed unsafe partial class TranslatorCore
         uint last = page;
         uint low = user ? page & ~(UserRun - 1) : page & ~(LargestKernelRun - 1);
         uint high = user ? page | (UserRun - 1) : page | (LargestKernelRun - 1);
-        uint* entries = Entries(page);
-        while (entries != null && first > low && Continues(window, entries, page, first - 1, found.Frame, writable, user))
+        while (first > low && Continues(window, found.DirectoryEntry, page, first - 1, found.Frame, writable, user))
             first--;
-        while (entries != null && last < high && Continues(window, entries, page, last + 1, found.Frame, writable, user))
+        while (last < high && Continues(window, found.DirectoryEntry, page, last + 1, found.Frame, writable, user))
             last++;
         uint frame = found.Frame - ((page - first) << Page.Shift);
         window.Map(first, last - first + 1, frame, writable);
@@ -219,10 +218,11 @@ public sealed unsafe partial class TranslatorCore
     /// Whether a neighbour can be mapped in the same go: used already (its Accessed bit tells that nobody will miss the fault),
     /// the next frame, the same rights.
     /// </summary>
-    private bool Continues(AddressWindow window, uint* entries, uint page, uint candidate, uint frame, bool writable, bool user)
+    /// <param name="directoryEntry">The one that the walk has found to name a table of the guest's, and not what is there now.</param>
+    private bool Continues(AddressWindow window, uint directoryEntry, uint page, uint candidate, uint frame, bool writable, bool user)
     {
         uint expected = frame + ((candidate - page) << Page.Shift);
-        uint entry = entries[candidate & 0x3FF];
+        uint entry = Volatile.Read(ref ((uint*)(Memory.Base + (directoryEntry & ~Page.OffsetMask)))[candidate & 0x3FF]); // Read once
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
         if ((entry & ~Page.OffsetMask) != expected || (entry & needed) != needed
             || (entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0)
@@ -234,17 +234,8 @@ public sealed unsafe partial class TranslatorCore
             return false;
         if ((candidate << Page.Shift) > uint.MaxValue - LguestData.ReservedBytes || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
             return false;
-        uint directoryRights = *(uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask) + ((page >> 10) * 4));
-        bool mayWrite = (entry & directoryRights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
+        bool mayWrite = (entry & directoryEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
         return mayWrite == writable;
-    }
-
-    /// <summary>The page table that a page just walked is in; null when others have changed the directory since (it may lie in memory that is theirs too).</summary>
-    private uint* Entries(uint page)
-    {
-        uint directoryEntry = *(uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask) + ((page >> 10) * 4));
-        uint table = directoryEntry & ~Page.OffsetMask;
-        return Memory.Contains(table, Page.Size) ? (uint*)(Memory.Base + table) : null;
     }
 
     private void RememberWritable(AddressWindow window, uint first, uint last, uint frame)
@@ -285,7 +276,7 @@ public sealed unsafe partial class TranslatorCore
     {
         // The directory is what NEW_PGTABLE said: nobody has looked yet whether it is the guest's at all.
         uint address = (directory & ~Page.OffsetMask) + ((page >> 10) * 4);
-        return Memory.Contains(address, sizeof(uint)) ? *(uint*)(Memory.Base + address) : 0;
+        return Memory.Contains(address, sizeof(uint)) ? Volatile.Read(ref *(uint*)(Memory.Base + address)) : 0; // Read once
     }
 
     /// <summary>The page table that a directory entry names; null when there is none.</summary>
@@ -300,9 +291,12 @@ public sealed unsafe partial class TranslatorCore
     {
         uint directoryEntry = DirectoryEntry(directory, page);
         uint* entries = EntriesOf(directoryEntry);
-        if (entries == null)
-            return 0;
-        uint entry = entries[page & 0x3FF];
+        return entries == null ? 0 : AllowedBy(directoryEntry, Volatile.Read(ref entries[page & 0x3FF]), user); // Read once
+    }
+
+    /// <summary>The same for entries that were read already.</summary>
+    private uint AllowedBy(uint directoryEntry, uint entry, bool user)
+    {
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
         uint rights = entry & directoryEntry;
         if ((entry & needed) != needed || (user && (rights & (uint)PageFlags.User) == 0))
@@ -323,16 +317,28 @@ public sealed unsafe partial class TranslatorCore
                 continue;
             uint directoryEntry = DirectoryEntry(directory, table.First);
             uint* entries = EntriesOf(directoryEntry);
-            if (entries != null && table.IsAsRemembered(directoryEntry, entries))
+            if (entries == null)
+            {
+                RevalidateTable(window, table.First, 0, [], user);
                 continue;
-            Revalidate(window, directory, table.First, user);
-            if (entries != null)
-                table.Remember(directoryEntry, entries);
+            }
+
+            if (table.IsAsRemembered(directoryEntry, entries))
+                continue;
+
+            // What is remembered is what the window is compared with, even if others write to the table meanwhile.
+            table.Remember(directoryEntry, entries);
+            RevalidateTable(window, table.First, directoryEntry, table.Entries, user);
         }
     }
 
     /// <summary>Puts right what a window has of one page table, neighbours in one go.</summary>
-    private void Revalidate(AddressWindow window, uint directory, uint firstPage, bool user)
+    /// <param name="window">The window.</param>
+    /// <param name="firstPage">The first page of the table's.</param>
+    /// <param name="directoryEntry">The directory's entry for the table.</param>
+    /// <param name="entries">A private copy of the table; empty: there is none.</param>
+    /// <param name="user">For ring 3.</param>
+    private void RevalidateTable(AddressWindow window, uint firstPage, uint directoryEntry, ReadOnlySpan<uint> entries, bool user)
     {
         uint runStart = 0;
         uint runLength = 0;
@@ -342,7 +348,7 @@ public sealed unsafe partial class TranslatorCore
             uint now = window[page];
             if (now == 0)
                 continue;
-            uint allowed = Allowed(directory, page, user);
+            uint allowed = entries.IsEmpty ? 0 : AllowedBy(directoryEntry, entries[(int)(page - firstPage)], user);
             if (now == allowed || now == (allowed & ~AddressWindow.WritableBit))
                 continue;
             bool unmap = (now & ~Page.OffsetMask) != (allowed & ~Page.OffsetMask) || (allowed & AddressWindow.MappedBit) == 0;
@@ -464,18 +470,17 @@ public sealed unsafe partial class TranslatorCore
         if (!Memory.Contains(_pageDirectory & ~Page.OffsetMask, Page.Size))
             return;
         ReadOnlySpan<uint> now = new((uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask)) + start, 1024 - start);
-        if (_kernelEntries.Length == now.Length)
-        {
-            if (now.SequenceEqual(_kernelEntries))
-                return;
-            for (int i = 0; i < now.Length; i++)
-            {
-                if (now[i] != _kernelEntries[i])
-                    RevalidateKernel((uint)(start + i) << 10, ((uint)(start + i) << 10) + 1023);
-            }
-        }
+        if (now.SequenceEqual(_kernelEntries))
+            return;
 
+        // Read once: what is remembered was read before the tables are looked at, so that a later change is seen the next time.
+        uint[] before = _kernelEntries;
         _kernelEntries = now.ToArray();
+        for (int i = 0; before.Length == _kernelEntries.Length && i < before.Length; i++)
+        {
+            if (_kernelEntries[i] != before[i])
+                RevalidateKernel((uint)(start + i) << 10, ((uint)(start + i) << 10) + 1023);
+        }
     }
 
     /// <summary>The host allows a process only so many mappings, and its runtime dies without: windows go before that.</summary>
@@ -570,6 +575,7 @@ public sealed unsafe partial class TranslatorCore
             ReadOnlySpan<uint> now = Now(memory);
             if (now.SequenceEqual(_entries))
                 return true;
+            now = now.ToArray(); // Read once
             List<uint> indexes = [];
             for (int i = 0; i < now.Length; i++)
             {
@@ -581,6 +587,10 @@ public sealed unsafe partial class TranslatorCore
             return false;
         }
 
-        private ReadOnlySpan<uint> Now(GuestMemory memory) => new(memory.Base + (PageDirectory & ~Page.OffsetMask), _entries.Length);
+        private ReadOnlySpan<uint> Now(GuestMemory memory)
+        {
+            uint start = PageDirectory & ~Page.OffsetMask;
+            return memory.Contains(start, Page.Size) ? new(memory.Base + start, _entries.Length) : default;
+        }
     }
 }

@@ -249,7 +249,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         host = null;
         if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
             return true;
-        if (Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
+        if (next != null && Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
             host = next;
         return false;
     }

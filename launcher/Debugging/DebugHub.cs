@@ -164,7 +164,7 @@ public sealed class DebugHub : IDisposable
 
     private void WatchDevices(DebugTarget.Running running)
     {
-        DeviceWatcher watcher = new(running.Guest.Memory, running.Bus, (uint)running.Layout.DescriptorPage)
+        DeviceWatcher watcher = new(running.Guest.Memory, running.Bus)
         {
             ConsoleOutput = HearConsole,
             BlockDone = (device, page) => _tracer?.Block(device.Description, in page),

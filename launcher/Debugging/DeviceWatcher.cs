@@ -28,18 +28,15 @@ public sealed class DeviceWatcher : IDeviceObserver
 {
     private readonly GuestMemory _memory;
     private readonly DeviceBus _bus;
-    private readonly uint _descriptorPage;
     private readonly DeviceTraffic[] _traffic;
 
     /// <summary>A watcher of a bus.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="bus">All its devices are there already.</param>
-    /// <param name="descriptorPage">Guest physical address of the descriptors.</param>
-    public DeviceWatcher(GuestMemory memory, DeviceBus bus, uint descriptorPage)
+    public DeviceWatcher(GuestMemory memory, DeviceBus bus)
     {
         _memory = memory;
         _bus = bus;
-        _descriptorPage = descriptorPage;
         _traffic = [.. bus.Devices.Select(static _ => new DeviceTraffic())];
     }
 
@@ -82,8 +79,9 @@ public sealed class DeviceWatcher : IDeviceObserver
             return;
         }
 
-        DeviceDescriptor descriptor = _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size));
-        BlockPage page = _memory.ReadValue<BlockPage>(descriptor.Pfn << Page.Shift);
+
+        // Where the page is the bus knows; the descriptor is the guest's to change.
+        BlockPage page = _memory.ReadValue<BlockPage>(_bus.FirstPageOf(index));
         if (page.Result != BlockResult.Ok)
             traffic.Errors++;
         else if (page.Type == BlockRequestType.Write)

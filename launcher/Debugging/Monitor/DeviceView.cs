@@ -19,7 +19,7 @@ internal static class DeviceView
             string page = descriptor.NumPages == 0 ? "no page" : $"page 0x{descriptor.Pfn << Page.Shift:x8}";
             text.Append($"{i,2} irq {i + 1,2} {device.Description}: {page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}\n");
             if (device.Type == DeviceType.Block)
-                text.Append(Request(running.Guest.Memory.ReadValue<BlockPage>(descriptor.Pfn << Page.Shift)));
+                text.Append(Request(running.Guest.Memory.ReadValue<BlockPage>(running.Bus.FirstPageOf(i))));
         }
 
         return text.ToString();

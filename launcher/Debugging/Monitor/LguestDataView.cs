@@ -18,18 +18,18 @@ internal static unsafe class LguestDataView
         }
         else
         {
-            LguestData* data = guest.Data;
-            uint address = (uint)((byte*)data - guest.Memory.Base);
+            uint address = (uint)((byte*)guest.Data - guest.Memory.Base);
+            LguestData data = guest.Memory.ReadValue<LguestData>(address); // Read once
             text.Append($"lguest_data at physical 0x{address:x8}{(symbols.Describe(address + guest.PageOffset) is { } name ? $" <{name}>" : string.Empty)}\n");
-            text.Append($"  irq_enabled         0x{data->IrqEnabled:x} ({((data->IrqEnabled & LguestData.InterruptFlag) != 0 ? "on" : "off")})\n");
-            text.Append($"  blocked_interrupts  0x{data->BlockedInterrupts:x8}\n");
-            text.Append($"  cr2                 0x{data->Cr2:x8}\n");
-            text.Append($"  time                {data->TimeSeconds}.{data->TimeNanoseconds:d9} ({DateTimeOffset.FromUnixTimeSeconds(data->TimeSeconds):u})\n");
-            text.Append("  hcall_status        ").Append(Ring(data)).Append('\n');
-            text.Append($"  reserve_mem         0x{data->ReserveMem:x8}\n");
-            text.Append($"  guestid             {data->GuestId}\n");
-            text.Append($"  tsc_khz             {data->TscKhz}\n");
-            text.Append($"  noirq_start, end    {symbols.Format(data->NoIrqStart)}, {symbols.Format(data->NoIrqEnd)}\n");
+            text.Append($"  irq_enabled         0x{data.IrqEnabled:x} ({((data.IrqEnabled & LguestData.InterruptFlag) != 0 ? "on" : "off")})\n");
+            text.Append($"  blocked_interrupts  0x{data.BlockedInterrupts:x8}\n");
+            text.Append($"  cr2                 0x{data.Cr2:x8}\n");
+            text.Append($"  time                {data.TimeSeconds}.{data.TimeNanoseconds:d9} ({DateTimeOffset.FromUnixTimeSeconds(data.TimeSeconds):u})\n");
+            text.Append("  hcall_status        ").Append(Ring(in data)).Append('\n');
+            text.Append($"  reserve_mem         0x{data.ReserveMem:x8}\n");
+            text.Append($"  guestid             {data.GuestId}\n");
+            text.Append($"  tsc_khz             {data.TscKhz}\n");
+            text.Append($"  noirq_start, end    {symbols.Format(data.NoIrqStart)}, {symbols.Format(data.NoIrqEnd)}\n");
         }
 
         text.Append($"irqs pending          0x{guest.IrqsPending:x8}\n");
@@ -42,12 +42,12 @@ internal static unsafe class LguestDataView
         return text.ToString();
     }
 
-    private static string Ring(LguestData* data)
+    private static string Ring(in LguestData data)
     {
         List<int> pending = [];
         for (int i = 0; i < LguestData.RingSize; i++)
         {
-            if (data->HcallStatus[i] != LguestData.RingDone)
+            if (data.HcallStatus[i] != LguestData.RingDone)
                 pending.Add(i);
         }
 

@@ -57,13 +57,14 @@ public static unsafe class CoreDump
         notes.CopyTo(head.AsSpan((int)notesAt));
         using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
         file.Write(head);
+        byte[] bytes = new byte[Page.Size];
         ulong fileOffset = dataStart;
         foreach (MemoryRange range in guest.Memory.Ranges)
         {
             for (ulong page = 0; page < range.Length; page += Page.Size)
             {
-                ReadOnlySpan<byte> bytes = guest.Memory.Read((uint)(range.Start + page), Page.Size);
-                if (bytes.ContainsAnyExcept((byte)0))
+                guest.Memory.Read((uint)(range.Start + page), Page.Size).CopyTo(bytes); // Read once
+                if (bytes.AsSpan().ContainsAnyExcept((byte)0))
                 {
                     file.Position = (long)(fileOffset + page);
                     file.Write(bytes);
@@ -85,8 +86,10 @@ public static unsafe class CoreDump
             for (ulong at = 0; at < run.Length; at += Page.Size)
             {
                 uint linear = (uint)(run.Start + at);
-                uint physical = run.IsLinear ? (uint)(run.Physical + at) : PageTableView.Look(guest.Memory, guest.PageDirectory, linear).Physical!.Value;
-                if (FileOffset(guest.Memory, physical) is not { } offset)
+
+                // Looked up again, and so asked again: others may write to the tables, and what was mapped need not be any more.
+                uint? found = run.IsLinear ? (uint)(run.Physical + at) : PageTableView.Look(guest.Memory, guest.PageDirectory, linear).Physical;
+                if (found is not { } physical || FileOffset(guest.Memory, physical) is not { } offset)
                     continue;
                 uint flags = 4u | 1u | ((run.Rights & PageFlags.Writable) != 0 ? 2u : 0);
                 if (loads.Count > 0 && loads[^1] is var last && last.Linear + last.Length == linear && last.FileOffset + last.Length == offset && last.Flags == flags)

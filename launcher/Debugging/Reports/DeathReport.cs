@@ -71,26 +71,25 @@ public static unsafe class DeathReport
 
         // Backwards nobody can disassemble: it is done forwards from the start of the function, if that is known.
         uint start = symbols.TryFind(eip, out Symbol function) && eip - function.Address <= LongestWalkBack ? function.Address : eip;
-        byte[] bytes = new byte[eip - start + (CodeAfter * 15)];
-        int count = PageTableView.Read(guest.Memory, guest.PageDirectory, codeBase + start, bytes);
-        if (count <= eip - start)
+        byte[] shown = ReadAt(guest, codeBase + start, (int)(eip - start) + (CodeAfter * 15)); // Read once
+        if (shown.Length <= eip - start)
         {
             text.Append($"code: nothing is mapped at {eip:x8}\n");
             return;
         }
 
-        List<(uint Eip, int Length, string Text)> lines = [.. new Disassembler(symbols).All(bytes[..count], start, Disassembler.Is32(guest))];
+        List<(uint Eip, int Length, string Text)> lines = [.. new Disassembler(symbols).All(shown, start, Disassembler.Is32(guest))];
         int here = lines.FindIndex(line => line.Eip == eip);
         if (here < 0)
         {
             // The function did not come out at this place; then the code from here on, at least.
+            shown = shown[(int)(eip - start)..];
             start = eip;
-            lines = [.. new Disassembler(symbols).All(ReadAt(guest, codeBase + eip, CodeAfter * 15), eip, Disassembler.Is32(guest))];
+            lines = [.. new Disassembler(symbols).All(shown, eip, Disassembler.Is32(guest))];
             here = 0;
         }
 
         text.Append("code:\n");
-        byte[] shown = ReadAt(guest, codeBase + start, count);
         for (int i = Math.Max(0, here - CodeBefore); i < Math.Min(lines.Count, here + CodeAfter); i++)
         {
             (uint at, int length, string instruction) = lines[i];

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine;
+using Lguest.Engine.Check;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
+using Lguest.Engine.Memory;
+using Lguest.Engine.Translator;
+using Lguest.GuestAbi;
+using Lguest.Tests.Contract;
+
+namespace Lguest.Tests.EngineParts;
+
+/// <summary>A processor in some ring without a hypervisor: runs code to its INT 0x80, or to the fault that it ends with.</summary>
+internal sealed unsafe class BareGuest : IDisposable
+{
+    private readonly int _ring;
+
+    public BareGuest(EngineKind kind, int ring, Action<MappedGuestMemory>? prepare = null)
+    {
+        _ring = ring;
+        Memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
+        TinyGuest.LayOut(Memory);
+        prepare?.Invoke(Memory);
+        DescriptorTable gdt = new();
+        const ulong ring3 = 3UL << 45;
+        gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
+        gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
+        gdt.Entries[(int)(GuestPlan.UserCode >> 3)] = DescriptorTable.FlatCode | ring3;
+        gdt.Entries[(int)(GuestPlan.UserData >> 3)] = DescriptorTable.FlatData | ring3;
+        Core = kind switch
+        {
+            EngineKind.Interpreter => new InterpreterCore(Memory, gdt),
+            EngineKind.Check => new CheckCore(Memory, gdt),
+            _ => new TranslatorCore(Memory, gdt) { InterpretsNewPages = false },
+        };
+        Core.SetKernelStart(GuestPlan.PageOffset);
+        Core.LoadPageDirectory(GuestPlan.Directory);
+    }
+
+    public MappedGuestMemory Memory { get; }
+
+    public ExecutionCore Core { get; }
+
+    /// <summary>Blocks that were translated, whichever engine it is in.</summary>
+    public long BlocksTranslated => Core switch
+    {
+        TranslatorCore translator => translator.BlocksTranslated,
+        CheckCore check => check.Translator.BlocksTranslated,
+        _ => 0,
+    };
+
+    public uint Eax => Core.Cpu->Registers[(int)GeneralRegister.Eax];
+
+    /// <summary>Writes code, as the guest or a device would.</summary>
+    public void Write(uint physical, params ReadOnlySpan<byte> bytes) => bytes.CopyTo(Memory.Write(physical, (uint)bytes.Length));
+
+    /// <summary>Runs from an EIP on.</summary>
+    /// <param name="eip">Where.</param>
+    /// <param name="eax">In %eax.</param>
+    public CpuExit Run(uint eip, uint eax = 0)
+    {
+        bool user = _ring == 3;
+        Core.SetSegment(SegmentName.Cs, user ? GuestPlan.UserCode : Selectors.KernelCode);
+        foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
+            Core.SetSegment(name, user ? GuestPlan.UserData : Selectors.KernelData);
+        Core.Cpu->Cpl = (uint)_ring;
+        Core.Cpu->Eip = eip;
+        Core.Cpu->Flags = EFlags.Interrupt | EFlags.Fixed;
+        Core.Cpu->Registers[(int)GeneralRegister.Eax] = eax;
+        Core.Cpu->Registers[(int)GeneralRegister.Esp] = GuestPlan.Virtual(GuestPlan.UserStackTop);
+        CpuExit exit;
+        do
+        {
+            Core.Cpu->Attention = 0;
+            Core.Cpu->Budget = 1000;
+            exit = Core.Run();
+        }
+        while (exit.Kind == ExitKind.Attention);
+        return exit;
+    }
+
+    public void Dispose()
+    {
+        Core.Dispose();
+        Memory.Dispose();
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Tests.Support;
+using Xunit;
+
+namespace Lguest.Tests.WholeSystem;
+
+/// <summary>
+/// Two launchers on one network file, whose guests mean harm: one rewrites code in the network's page, MOV into SYSCALL and back,
+/// while the other executes it. The system call would be exit_group(77), made by the launcher's own process.
+/// </summary>
+public sealed class SharedPageRaceTests : IDisposable
+{
+    private const int Escaped = 77;
+    private const string GetProcessId = "39";
+    private readonly TemporaryDirectory _directory = new();
+
+    /// <inheritdoc/>
+    public void Dispose() => _directory.Dispose();
+
+    /// <summary>The launcher of the guest that executes lives, and its guest sees nothing but its own instructions.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("auto", 60_000)]
+    [InlineData("interpreter", 60_000)]
+    [InlineData("check", 500)]
+    public void NoGuestRunsAnInstructionThatWasNotLookedAt(string engine, int rounds)
+    {
+        string net = "--sharenet=" + Path.Combine(_directory.Path, "lan");
+        using Process writer = LauncherProcess.Start(net, "16m", Needs.Guest("hostile/race"), "mode=write");
+        try
+        {
+            foreach (string[] call in (string[][])[[], ["call=" + GetProcessId]])
+            {
+                ProcessResult runner = LauncherProcess.Run(["--engine=" + engine, net, "16m", Needs.Guest("hostile/race"), "mode=run", $"rounds={rounds}", .. call]);
+                string story = $"status {runner.Status} ({Escaped}: escaped)\n{runner.Output}\n{runner.Error}";
+                Assert.True(runner.Status == 0, story);
+                Assert.DoesNotContain("became", runner.Output, StringComparison.Ordinal);
+                Assert.EndsWith("0 failed", runner.Output.TrimEnd(), StringComparison.Ordinal);
+                Assert.False(writer.HasExited);
+
+                // The writer has met its runner, and meets no other: whoever comes next finds the sign it has left.
+            }
+        }
+        finally
+        {
+            writer.Kill();
+            writer.WaitForExit();
+        }
+    }
+}
