@@ -122,7 +122,7 @@ public sealed unsafe class SignalChainTests
     }
 
     private static void AssertDone(ProcessResult result) =>
-        Assert.Equal((0, "done\n", string.Empty), (result.Status, result.Output, result.Error));
+        Assert.True(result is { Status: 0, Output: "done\n", Error: "" }, $"status {result.Status}: {result.Output}{result.Error}");
 
     private static void Permute(string rest, string done, Action<string> add)
     {

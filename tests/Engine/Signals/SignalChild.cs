@@ -14,6 +14,7 @@ internal static unsafe partial class SignalChild
     /// <summary>All that install something: translator, lost pages, the differential rig, a stranger.</summary>
     public const string Everybody = "TLNF";
 
+    private const uint EFlagsAtRest = 0x202;
     private static readonly List<string> s_wrong = [];
     private static MappedGuestMemory? s_memory;
     private static ForeignHandler? s_foreign;
@@ -141,13 +142,13 @@ internal static unsafe partial class SignalChild
         Assert.Equal(12, outcome.Vector);
     }
 
-    private const uint EFlagsAtRest = 0x202;
-
     private static void ForeignFault()
     {
         ulong before = s_foreign!.Faults;
         s_foreign.Fault();
-        Assert.Equal(before + 1, s_foreign.Faults);
+
+        // More, when other threads make one meanwhile.
+        Assert.True(s_foreign.Faults > before);
     }
 
     private static void NullPointer()
