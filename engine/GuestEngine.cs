@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Check;
-using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
-using Lguest.Engine.Interpreter;
-using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine;
@@ -11,7 +7,7 @@ namespace Lguest.Engine;
 /// <summary>Which engine runs the guest.</summary>
 public enum EngineKind
 {
-    /// <summary>The fastest that this host can run.</summary>
+    /// <summary>The fastest that opens on this host: see <see cref="EngineRegistry"/>.</summary>
     Auto,
 
     /// <summary>One instruction after the other, in C#: runs anywhere, and is what the others are compared with.</summary>
@@ -27,27 +23,11 @@ public enum EngineKind
 /// <summary>Opens a channel to an engine: what opening <c>/dev/lguest</c> was.</summary>
 public static class GuestEngine
 {
-    /// <summary>Opens a channel. The guest starts with INITIALIZE and its first read.</summary>
+    /// <summary>Opens a channel. The guest starts with INITIALIZE, which opens the engine, and its first read.</summary>
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory, loaded.</param>
     /// <param name="generation">The ABI that the guest speaks.</param>
     /// <param name="clock">The host's time; null: the real one.</param>
-    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IHostClock? clock = null)
-    {
-        return new EngineChannel(() => MakeCore(kind, memory), generation, clock ?? HostClock.Instance);
-    }
-
-    private static ExecutionCore MakeCore(EngineKind kind, GuestMemory memory)
-    {
-        DescriptorTable gdt = new();
-        if (kind == EngineKind.Auto)
-            kind = TranslatorCore.IsSupported ? EngineKind.Translator : EngineKind.Interpreter;
-        return kind switch
-        {
-            EngineKind.Translator => new TranslatorCore(memory, gdt),
-            EngineKind.Check => new CheckCore(memory, gdt),
-            EngineKind.Interpreter => new InterpreterCore(memory, gdt),
-            _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "there is no such engine"),
-        };
-    }
+    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IHostClock? clock = null) =>
+        new(() => EngineRegistry.Default.Open(kind, memory), generation, clock ?? HostClock.Instance);
 }

@@ -40,16 +40,18 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
     /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
     /// <exception cref="PlatformNotSupportedException">The translator does not run on this host.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
+    /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
     public CheckCore(GuestMemory memory, DescriptorTable gdt)
-        : this(new InterpreterCore(memory, gdt), new TranslatorCore(memory, gdt) { Unchained = true })
+        : this(MakeBoth(memory, gdt))
     {
     }
 
-    private CheckCore(InterpreterCore oracle, TranslatorCore translator)
-        : base(translator)
+    private CheckCore((InterpreterCore Oracle, TranslatorCore Translator) both)
+        : base(both.Translator)
     {
-        _oracle = oracle;
-        _translator = translator;
+        _oracle = both.Oracle;
+        _translator = both.Translator;
         _translatorObserver = Memory.Observer!;
         Memory.Observer = this;
         _journal = new WriteJournal(Memory);
@@ -60,9 +62,32 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
         // There it would be the interpreter's work, not the translator's.
         _translator.InterpretsNewPages = false;
-        _shadow = new ShadowMemory(Memory);
-        _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
+        try
+        {
+            _shadow = new ShadowMemory(Memory);
+            _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
+
         WholeComparisonInterval = 2_000_000;
+    }
+
+    private static (InterpreterCore Oracle, TranslatorCore Translator) MakeBoth(GuestMemory memory, DescriptorTable gdt)
+    {
+        InterpreterCore oracle = new(memory, gdt);
+        try
+        {
+            return (oracle, new TranslatorCore(memory, gdt) { Unchained = true });
+        }
+        catch
+        {
+            oracle.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Instructions that both engines agreed on.</summary>
@@ -264,11 +289,13 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     }
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    protected override void Dispose(bool disposing) => Release();
+
+    private void Release()
     {
         _translator.Dispose();
         _oracle.Dispose();
-        _shadow.Dispose();
+        _shadow?.Dispose();
         System.Runtime.InteropServices.NativeMemory.AlignedFree(_before);
         if (Memory.Observer == this)
             Memory.Observer = null;

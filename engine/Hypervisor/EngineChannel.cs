@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Text;
-using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
@@ -17,7 +16,7 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
     /// <summary>A kernel that reaches this high leaves the switcher no room (its page directory entry is the last).</summary>
     private const uint HighestPageOffset = 0xFFC0_0000;
 
-    private readonly Func<ExecutionCore> _makeCore;
+    private readonly Func<OpenedEngine> _open;
     private readonly AbiGeneration _abi;
     private readonly IHostClock _clock;
     private readonly Lock _breakLock = new();
@@ -27,18 +26,21 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
     private Thread? _owner;
 
     /// <summary>A channel that has no guest yet.</summary>
-    /// <param name="makeCore">Makes the processor, when INITIALIZE comes.</param>
+    /// <param name="open">Makes the processor, when INITIALIZE comes; its exceptions are thrown there.</param>
     /// <param name="abi">The generation the guest speaks.</param>
     /// <param name="clock">The host's time.</param>
-    public EngineChannel(Func<ExecutionCore> makeCore, AbiGeneration abi, IHostClock clock)
+    public EngineChannel(Func<OpenedEngine> open, AbiGeneration abi, IHostClock clock)
     {
-        _makeCore = makeCore;
+        _open = open;
         _abi = abi;
         _clock = clock;
     }
 
     /// <summary>The guest behind the channel, for debuggers and statistics; null before INITIALIZE.</summary>
     public Guest? Guest => _guest;
+
+    /// <summary>The engine that the guest got; null before INITIALIZE.</summary>
+    public EngineChoice? Engine { get; private set; }
 
     /// <summary>What the guest is told as its number (lguest_data): its driver makes its Ethernet address of it.</summary>
     /// <remarks>By default unique among the guests of this host. To be set before INITIALIZE.</remarks>
@@ -148,8 +150,19 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
         uint pageOffset = BinaryPrimitives.ReadUInt32LittleEndian(arguments[(3 * WordSize)..]);
         if (pageOffset >= HighestPageOffset)
             return -Errno.EINVAL;
+        OpenedEngine opened = _open();
+        try
+        {
+            _guest = new Guest(opened.Core, _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
+        }
+        catch
+        {
+            opened.Core.Dispose();
+            throw;
+        }
+
         _owner = Thread.CurrentThread;
-        _guest = new Guest(_makeCore(), _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
+        Engine = opened.Choice;
         _guest.Dma.Changed = () => BindingsChanged?.Invoke();
         return count * WordSize;
     }

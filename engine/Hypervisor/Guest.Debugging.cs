@@ -5,6 +5,19 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
 
+/// <summary>How waiting for a descriptor ended.</summary>
+public enum WriteWait
+{
+    /// <summary>It can be written.</summary>
+    Writable,
+
+    /// <summary>The launcher is wanted: see <see cref="IGuestChannel.Break"/>.</summary>
+    Break,
+
+    /// <summary>Somebody ended the guest.</summary>
+    GuestOver,
+}
+
 /// <summary>
 /// How a guest is stopped and looked into. The guest has one thread, and only that thread may touch it: so debuggers send it
 /// work (<see cref="Invoke"/>), which it does between two stretches of guest code, or while it stands still. A paused guest
@@ -138,6 +151,25 @@ public sealed unsafe partial class Guest
     {
         _breakpoints = new HashSet<uint>(addresses);
         _core.SetBreakpoints(_breakpoints);
+    }
+
+    /// <summary>
+    /// For the owner, while the guest waits for what it asked for: waits until a descriptor can be written. The guest is at rest, so
+    /// others may have things done with it meanwhile.
+    /// </summary>
+    /// <param name="fd">The descriptor.</param>
+    public WriteWait WaitToWrite(int fd)
+    {
+        while (true)
+        {
+            _mailbox.Work();
+            if (_dead is not null || _reset)
+                return WriteWait.GuestOver;
+            if (_breakAsked)
+                return WriteWait.Break;
+            if (_wakeUp.WaitOrWritable(fd))
+                return WriteWait.Writable;
+        }
     }
 
     /// <summary>

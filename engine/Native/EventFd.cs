@@ -13,13 +13,14 @@ internal sealed unsafe partial class EventFd : IDisposable
     private const int NonBlocking = 0x800;
     private const int CloseOnExec = 0x80000;
     private const short PollIn = 1;
+    private const short PollOut = 4;
     private readonly int _fd;
 
     public EventFd()
     {
         _fd = eventfd(0, NonBlocking | CloseOnExec);
         if (_fd < 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"eventfd: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot make an eventfd: {ProcessLimits.Words(Marshal.GetLastPInvokeError())}");
     }
 
     /// <summary>Wakes the sleeper, now or when it next goes to sleep.</summary>
@@ -40,6 +41,25 @@ internal sealed unsafe partial class EventFd : IDisposable
             ulong count;
             _ = read(_fd, &count, sizeof(ulong));
         }
+    }
+
+    /// <summary>Sleeps until <see cref="Set"/>, a signal, or until a descriptor can be written.</summary>
+    /// <param name="writable">The descriptor.</param>
+    /// <returns>Whether it can, or has failed.</returns>
+    public bool WaitOrWritable(int writable)
+    {
+        PollFd* polls = stackalloc PollFd[2];
+        polls[0] = new PollFd { Fd = _fd, Events = PollIn };
+        polls[1] = new PollFd { Fd = writable, Events = PollOut };
+        if (ppoll(polls, 2, null, null) <= 0)
+            return false;
+        if (polls[0].Returned != 0)
+        {
+            ulong count;
+            _ = read(_fd, &count, sizeof(ulong));
+        }
+
+        return polls[1].Returned != 0;
     }
 
     public void Dispose() => _ = close(_fd);

@@ -4,6 +4,20 @@ using System.Runtime.InteropServices;
 
 namespace Lguest.Engine.Native;
 
+/// <summary>For tests: sees a thread's mappings, and may refuse them.</summary>
+internal interface IMapWitness
+{
+    /// <summary>Before a mapping is made.</summary>
+    /// <exception cref="Win32Exception">It is not to be made.</exception>
+    void Asked(nuint length);
+
+    /// <summary>It was made.</summary>
+    void Mapped(nint address, nuint length);
+
+    /// <summary>Something was unmapped.</summary>
+    void Unmapped(nint address, nuint length);
+}
+
 /// <summary>mmap and its relatives, with the sizes and flags that Mono.Posix cannot express.</summary>
 internal static unsafe partial class MemoryMap
 {
@@ -20,18 +34,30 @@ internal static unsafe partial class MemoryMap
 
     private const uint MfdCloexec = 1;
 
+    [ThreadStatic]
+    private static IMapWitness? t_witness;
+
+    /// <summary>For tests: who sees what the calling thread maps.</summary>
+    internal static IMapWitness? Witness
+    {
+        set => t_witness = value;
+    }
+
+    /// <summary>How many mappings the kernel lets a process have. Asked once, at first: a process that is sealed may not ask.</summary>
+    public static int MostMappings { get; } = AskMostMappings();
+
     /// <summary>A nameless file in memory, closed on exec.</summary>
     /// <exception cref="Win32Exception">The system has no memory or file descriptors left.</exception>
     public static int CreateMemoryFile(string name, ulong size)
     {
         int fd = memfd_create(name, MfdCloexec);
         if (fd < 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"memfd_create: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw Refused("cannot make a memory file");
         if (ftruncate(fd, (long)size) != 0)
         {
-            int error = Marshal.GetLastPInvokeError();
+            Win32Exception refused = Refused($"cannot make a memory file of {size} bytes");
             _ = close(fd);
-            throw new Win32Exception(error, $"cannot make a memory file of {size} bytes: {Marshal.GetPInvokeErrorMessage(error)}");
+            throw refused;
         }
 
         return fd;
@@ -41,9 +67,11 @@ internal static unsafe partial class MemoryMap
     /// <exception cref="Win32Exception">The kernel refused.</exception>
     public static byte* Map(void* address, nuint length, int protection, int flags, int fd, ulong offset)
     {
+        t_witness?.Asked(length);
         void* mapped = mmap(address, length, protection, flags, fd, (long)offset);
         if (mapped == (void*)-1)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot map {length} bytes: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw Refused($"cannot map {length} bytes{((protection & ProtExec) != 0 ? " of code" : string.Empty)}");
+        t_witness?.Mapped((nint)mapped, length);
         return (byte*)mapped;
     }
 
@@ -55,14 +83,18 @@ internal static unsafe partial class MemoryMap
         Map(address, length, ProtNone, Private | Anonymous | NoReserve | (address == null ? 0 : Fixed), -1, 0);
 
     /// <summary>munmap.</summary>
-    public static void Unmap(void* address, nuint length) => _ = munmap(address, length);
+    public static void Unmap(void* address, nuint length)
+    {
+        _ = munmap(address, length);
+        t_witness?.Unmapped((nint)address, length);
+    }
 
     /// <summary>mprotect that throws.</summary>
     /// <exception cref="Win32Exception">The kernel refused.</exception>
     public static void Protect(void* address, nuint length, int protection)
     {
         if (mprotect(address, length, protection) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot protect {length} bytes: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw Refused($"cannot protect {length} bytes");
     }
 
     /// <summary>Bytes of a file now; 0 when it cannot be asked.</summary>
@@ -70,6 +102,25 @@ internal static unsafe partial class MemoryMap
     {
         const int end = 2;
         return (ulong)Math.Max(0, lseek(fd, 0, end));
+    }
+
+    private static Win32Exception Refused(string what)
+    {
+        int error = Marshal.GetLastPInvokeError();
+        return new Win32Exception(error, $"{what}: {ProcessLimits.Words(error)}");
+    }
+
+    private static int AskMostMappings()
+    {
+        const int usual = 65530;
+        try
+        {
+            return int.TryParse(File.ReadAllText("/proc/sys/vm/max_map_count"), out int configured) ? configured : usual;
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            return usual;
+        }
     }
 
     /// <summary>close.</summary>

@@ -27,7 +27,7 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
         SigEvent notify = new() { Value = (nint)state, Signal = SignalHandlers.AttentionSignal, Notify = NotifyThread, Thread = _thread };
         nint timer;
         if (timer_create(ClockMonotonic, &notify, &timer) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"timer_create: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot make a timer: {ProcessLimits.Words(Marshal.GetLastPInvokeError())}");
         _timer = timer;
     }
 

@@ -19,22 +19,39 @@ internal sealed unsafe class AddressWindow : IDisposable
 
     private const ulong Size = 1UL << 32;
     private const ulong Guard = 1UL << 20;
+    private static readonly nuint s_reserved = unchecked((nuint)(Size + (2 * Guard)));
     private readonly byte* _reservation;
-    private readonly nuint _reserved;
     private readonly uint* _pages;
     private readonly MappedTable?[] _tables = new MappedTable?[1024];
     private readonly GuestMemory _memory;
 
+    /// <summary>Reserves a window, in which nothing is mapped.</summary>
+    /// <exception cref="System.ComponentModel.Win32Exception">The host has not the address space.</exception>
     public AddressWindow(GuestMemory memory)
     {
         _memory = memory;
 
-        // Aligned, so that the low half of a host address is the guest's.
-        _reserved = unchecked((nuint)((2 * Size) + (2 * Guard)));
-        _reservation = Reserve(_reserved);
-        Base = (byte*)(((ulong)_reservation + Guard + Size - 1) & ~(Size - 1));
-        _pages = (uint*)MemoryMap.Map(
-            null, (nuint)(Size >> Page.Shift) * sizeof(uint), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+        // Aligned, so that the low half of a host address is the guest's; what alignment leaves over goes back at once, for where
+        // address space is limited (ulimit -v) it is what runs out first.
+        nuint reserved = unchecked((nuint)((2 * Size) + (2 * Guard)));
+        byte* start = MemoryMap.Reserve(null, reserved);
+        Base = (byte*)(((ulong)start + Guard + Size - 1) & ~(Size - 1));
+        _reservation = Base - Guard;
+        if (_reservation != start)
+            MemoryMap.Unmap(start, (nuint)(_reservation - start));
+        byte* end = _reservation + s_reserved;
+        if (end != start + reserved)
+            MemoryMap.Unmap(end, (nuint)(start + reserved - end));
+        try
+        {
+            _pages = (uint*)MemoryMap.Map(
+                null, (nuint)(Size >> Page.Shift) * sizeof(uint), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+        }
+        catch
+        {
+            MemoryMap.Unmap(_reservation, s_reserved);
+            throw;
+        }
     }
 
     /// <summary>Host address of linear address 0.</summary>
@@ -116,7 +133,7 @@ internal sealed unsafe class AddressWindow : IDisposable
 
     public void Dispose()
     {
-        MemoryMap.Unmap(_reservation, _reserved);
+        MemoryMap.Unmap(_reservation, s_reserved);
         MemoryMap.Unmap((byte*)_pages, (nuint)(Size >> Page.Shift) * sizeof(uint));
     }
 
@@ -128,9 +145,5 @@ internal sealed unsafe class AddressWindow : IDisposable
         return table;
     }
 
-    private static byte* Reserve(nuint size) =>
-        MemoryMap.Map(null, size, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
-
-    private static void Unreach(byte* address, nuint length) =>
-        MemoryMap.Map(address, length, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve | MemoryMap.Fixed, -1, 0);
+    private static void Unreach(byte* address, nuint length) => MemoryMap.Reserve(address, length);
 }

@@ -34,7 +34,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private readonly HostEmitter _emit;
     private readonly SideTable _side = new();
     private readonly BlockTranslator _translator;
-    private readonly BranchTable _table = new();
+    private readonly BranchTable _table;
     private readonly byte* _codeStart;
     private readonly Dictionary<BlockKey, Block> _blocks = [];
     private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
@@ -348,9 +348,10 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private void FreeCode()
     {
         NativeMemory.Free(_granules);
-        MemoryMap.Unmap((byte*)_interpreted, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted));
-        _table.Dispose();
-        _arena.Dispose();
+        if (_interpreted != null)
+            MemoryMap.Unmap((byte*)_interpreted, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted));
+        _table?.Dispose();
+        _arena?.Dispose();
     }
 
     /// <summary>An instruction that translated code leaves to the interpreter.</summary>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
@@ -15,7 +16,7 @@ namespace Lguest.Engine.Translator;
 /// </summary>
 public sealed unsafe partial class TranslatorCore
 {
-    private const int MaxSpaces = 64;
+    private const int MostSpaces = 64;
     private const uint LargestKernelRun = 1024;
     private const uint UserRun = 16;
 
@@ -32,6 +33,7 @@ public sealed unsafe partial class TranslatorCore
     private ulong _kernelKey;
     private ulong _lastKey;
     private int _mappingLimit;
+    private int _maxSpaces = MostSpaces;
 
     private enum MapResult
     {
@@ -141,13 +143,29 @@ public sealed unsafe partial class TranslatorCore
 
     private AddressSpace NewSpace()
     {
-        if (_spaces.Count >= MaxSpaces)
-            Evict(_recent.Last!.Value);
-        AddressWindow window = _spareWindows.TryPop(out AddressWindow? spare) ? spare : new AddressWindow(Memory);
+        AddressWindow window = FreeWindow();
         AddressSpace space = new(_pageDirectory, window, KernelStart) { Key = ++_lastKey };
         space.Place = _recent.AddFirst(space);
         _spaces.Add(_pageDirectory, space);
         return space;
+    }
+
+    private AddressWindow FreeWindow()
+    {
+        if (_spaces.Count >= _maxSpaces)
+            Evict(_recent.Last!.Value);
+        if (_spareWindows.TryPop(out AddressWindow? spare))
+            return spare;
+        try
+        {
+            return new AddressWindow(Memory);
+        }
+        catch (Win32Exception) when (_spaces.Count > 0)
+        {
+            // The host gives no more of its address space: as many as there are must do, and there is always one.
+            _maxSpaces = _spaces.Count;
+            return FreeWindow();
+        }
     }
 
     private void Evict(AddressSpace space)
@@ -520,16 +538,16 @@ public sealed unsafe partial class TranslatorCore
     private void AllocateSpaces()
     {
         _kernelWindow = new AddressWindow(Memory);
+
+        // With one for ring 3 the guest runs, slowly if need be: without, nobody may open the translator.
+        _spareWindows.Push(new AddressWindow(Memory));
         _kernelKey = ++_lastKey;
-        int allowed = 65530;
-        if (File.Exists("/proc/sys/vm/max_map_count") && int.TryParse(File.ReadAllText("/proc/sys/vm/max_map_count"), out int configured))
-            allowed = configured;
-        _mappingLimit = allowed / 4;
+        _mappingLimit = MemoryMap.MostMappings / 4;
     }
 
     private void FreeSpaces()
     {
-        _kernelWindow.Dispose();
+        _kernelWindow?.Dispose();
         foreach (AddressSpace space in _spaces.Values)
             space.Window.Dispose();
         foreach (AddressWindow window in _spareWindows)

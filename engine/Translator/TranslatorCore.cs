@@ -33,6 +33,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
     /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
     /// <exception cref="PlatformNotSupportedException">Not on this host.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
+    /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
     public TranslatorCore(GuestMemory memory, DescriptorTable gdt)
         : this(new InterpreterCore(memory, gdt))
     {
@@ -41,31 +43,47 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private TranslatorCore(InterpreterCore interpreter)
         : base(interpreter)
     {
-        if (!IsSupported)
-            throw new PlatformNotSupportedException("the translator needs Linux on an x86-64 processor with FSGSBASE");
         _interpreter = interpreter;
-        _arena = CodeArena.InSlot();
-        SignalHandlers.Reserve(_arena);
-        _stubs = new NativeStubs(_arena);
-        _emit = new HostEmitter(_arena);
-        _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
-        _codeStart = (byte*)_stubs.Region.CodeStart;
-        AllocateCode();
-        StartCode();
-        AllocateSpaces();
-        Cpu->HostMxcsr = 0x1F80;
-        Cpu->BranchTable = _table.Address;
-        Cpu->UserCs.Selector = NoSelector;
-        Cpu->UserSs.Selector = NoSelector;
-        SignalHandlers.Describe(_arena, _stubs.Region, _stubs.SystemCallRegion, _stubs.InterruptReturnRegion);
-        SignalHandlers.Prepare();
-        _timer = new ThreadTimer(Cpu);
-        _interpreter.ForeignCode = this;
+        try
+        {
+            if (WhyNotSupported is { } reason)
+                throw new PlatformNotSupportedException($"the translator needs {reason}");
+            _table = new BranchTable();
+            _arena = CodeArena.InSlot();
+            SignalHandlers.Reserve(_arena);
+            _stubs = new NativeStubs(_arena);
+            _emit = new HostEmitter(_arena);
+            _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
+            _codeStart = (byte*)_stubs.Region.CodeStart;
+            AllocateCode();
+            StartCode();
+            AllocateSpaces();
+            Cpu->HostMxcsr = 0x1F80;
+            Cpu->BranchTable = _table.Address;
+            Cpu->UserCs.Selector = NoSelector;
+            Cpu->UserSs.Selector = NoSelector;
+            SignalHandlers.Describe(_arena, _stubs.Region, _stubs.SystemCallRegion, _stubs.InterruptReturnRegion);
+            SignalHandlers.Prepare();
+            _timer = new ThreadTimer(Cpu);
+            _interpreter.ForeignCode = this;
+        }
+        catch
+        {
+            // What was not made yet is null.
+            Release();
+            throw;
+        }
     }
 
     /// <summary>Whether this host can run translated code.</summary>
-    public static bool IsSupported { get; } =
-        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && HardwareCapabilities.HasFsGsBase && Sse2.X64.IsSupported;
+    public static bool IsSupported => WhyNotSupported is null;
+
+    /// <summary>What this host lacks to run translated code; null: nothing.</summary>
+    public static string? WhyNotSupported { get; } =
+        !OperatingSystem.IsLinux() ? "Linux"
+        : RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Sse2.X64.IsSupported ? "an x86-64 processor"
+        : !HardwareCapabilities.HasFsGsBase ? "a processor with FSGSBASE, and a kernel that lets programs use it (Linux 5.9 or later)"
+        : null;
 
     /// <inheritdoc/>
     public override CpuExit Run()
@@ -201,9 +219,11 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     protected override void SegmentsChanged() => _interpreter.UpdateMode();
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    protected override void Dispose(bool disposing) => Release();
+
+    private void Release()
     {
-        _timer.Dispose();
+        _timer?.Dispose();
         _interpreter.ForeignCode = null;
         FreeSpaces();
         FreeCode();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Engine;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.Launcher.Debugging.Symbols;
@@ -159,7 +160,7 @@ public sealed class DebugTarget
     /// <param name="Bus">Its devices.</param>
     /// <param name="Layout">Its memory's layout.</param>
     /// <param name="Console">The host's side of its console.</param>
-    /// <param name="Engine">The engine's name, as on the command line.</param>
+    /// <param name="Engine">The engine that it got.</param>
     /// <param name="LookAfterDevices">Makes the launcher look after its devices soon. Any thread.</param>
-    public sealed record Running(Guest Guest, DeviceBus Bus, GuestLayout Layout, ConsolePort Console, string Engine, Action LookAfterDevices);
+    public sealed record Running(Guest Guest, DeviceBus Bus, GuestLayout Layout, ConsolePort Console, EngineChoice Engine, Action LookAfterDevices);
 }

@@ -179,8 +179,7 @@ public sealed class GuestSession : IDisposable
         channel.GuestId = _networks.GuestId;
         GuestNetworks.Follow(bus, channel);
         _networks.Introduce();
-        long answer = channel.Initialize(
-            (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
+        long answer = Initialize(channel);
         if (answer < 0)
             throw new LaunchException($"the engine does not take the guest (kernel at 0x{_kernel.PageOffset:x8}, entry 0x{_kernel.Entry:x8}): {HostMessage.Of(Mono.Unix.Native.NativeConvert.ToErrno((int)-answer))}");
 
@@ -189,7 +188,7 @@ public sealed class GuestSession : IDisposable
         try
         {
             _debug.Begin(new DebugTarget.Running(
-                channel.Guest!, bus, _layout, _console, _options.Engine.ToString().ToLowerInvariant(), waker.RequestBreak));
+                channel.Guest!, bus, _layout, _console, channel.Engine!, waker.RequestBreak));
             RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
             _debug.Finished(outcome);
             if (_options.Verbose && channel.Guest?.Core is CheckCore check)
@@ -200,6 +199,25 @@ public sealed class GuestSession : IDisposable
         {
             _debug.End();
             signals.OnStop(null);
+        }
+    }
+
+    /// <summary>Opens the engine.</summary>
+    /// <exception cref="LaunchException">This host does not run it.</exception>
+    private long Initialize(EngineChannel channel)
+    {
+        try
+        {
+            long answer = channel.Initialize(
+                (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
+            if (_options.Verbose && channel.Engine is { IsAutomatic: true } choice)
+                _say(string.Concat(choice.Refused.Select(reason => $"{reason}; ")) + $"the {choice.Name} runs the guest");
+            return answer;
+        }
+        catch (EngineUnavailableException reason)
+        {
+            bool other = _options.Engine is EngineKind.Translator or EngineKind.Check;
+            throw new LaunchException(reason.Message + (other ? "; --engine=interpreter asks for less" : string.Empty));
         }
     }
 

@@ -40,7 +40,7 @@ internal static class DebuggedGuest
         Assert.True(channel.Initialize((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset) > 0);
         using Waker waker = new(channel, bus.Inputs);
         using DebugHub hub = new(options, kernel, static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
-        hub.Begin(new DebugTarget.Running(channel.Guest!, bus, layout, port, engine.ToString(), waker.RequestBreak));
+        hub.Begin(new DebugTarget.Running(channel.Guest!, bus, layout, port, channel.Engine!, waker.RequestBreak));
         RunOutcome outcome = new GuestLoop(channel, bus, port, waker, static () => false).Run();
         hub.Finished(outcome);
         hub.End();

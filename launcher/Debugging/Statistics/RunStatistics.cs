@@ -75,7 +75,7 @@ public sealed class RunStatistics
         RunStatistics statistics = new()
         {
             Kernel = running.Layout.Kernel.Path,
-            Engine = EngineName(running.Guest.Core),
+            Engine = running.Engine.Name,
             Guests = 1,
             Sleeps = counted.Sleeps,
             Slept = TimeSpan.FromMicroseconds(counted.SleptNanoseconds / 1000.0),
@@ -152,8 +152,6 @@ public sealed class RunStatistics
         else
             counts[known] = new NamedCount(name, counts[known].Value + value);
     }
-
-    private static string EngineName(ExecutionCore core) => core.GetType().Name.Replace("Core", string.Empty, StringComparison.Ordinal).ToLowerInvariant();
 
     private static string ExitName(ExitKind kind) => kind switch
     {
