@@ -13,13 +13,14 @@ namespace Lguest.Devices;
 /// whose guest has stopped listening. When the buffer is full we stop reading, and the terminal or the pipe holds the rest:
 /// nothing is lost.
 /// </remarks>
-public sealed unsafe class ConsolePort
+public sealed unsafe class ConsolePort : IDisposable
 {
     /// <summary>Bytes read ahead at most.</summary>
     public const int Capacity = 4096;
 
     private readonly byte[] _held = new byte[Capacity];
     private readonly AbortKeys _abort;
+    private readonly PatientOutput _output;
     private int _start;
     private int _end;
 
@@ -32,6 +33,7 @@ public sealed unsafe class ConsolePort
         InputDescriptor = inputDescriptor;
         OutputDescriptor = outputDescriptor;
         _abort = new AbortKeys(clock);
+        _output = new PatientOutput(outputDescriptor);
     }
 
     /// <summary>Where input comes from.</summary>
@@ -48,6 +50,15 @@ public sealed unsafe class ConsolePort
 
     /// <summary>What went wrong with the output: EPIPE when nobody reads it any more; 0 when all is well.</summary>
     public HostErrno OutputError { get; private set; }
+
+    /// <summary>Whether the guest waits for somebody to read what it said.</summary>
+    public bool IsStalled { get; private set; }
+
+    /// <summary>
+    /// How to wait until a descriptor can be written; false when the rest of the output is not wanted any more. Without it the
+    /// thread that writes waits, and does nothing else meanwhile.
+    /// </summary>
+    public Func<int, bool>? WaitToWrite { get; set; }
 
     /// <summary>Whether there is input, and room for it.</summary>
     public bool WantsInput => !InputEnded && _end - _start < Capacity;
@@ -111,13 +122,24 @@ public sealed unsafe class ConsolePort
     }
 
     /// <summary>Writes guest memory to the output.</summary>
-    /// <returns>Bytes written; fewer than asked for only with an error.</returns>
+    /// <returns>Bytes written; fewer than asked for only with an error, or when <see cref="WaitToWrite"/> called it off.</returns>
     public int Write(GuestVector vector)
     {
         if (OutputError != 0)
             return 0;
-        int written = VectoredTransfer.Write(OutputDescriptor, vector, out HostErrno error);
+        int written = _output.Write(vector, Stall, out HostErrno error);
         OutputError = error;
         return written;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _output.Dispose();
+
+    private bool Stall(int fd)
+    {
+        IsStalled = true;
+        bool canWrite = (WaitToWrite ?? PatientOutput.Wait)(fd);
+        IsStalled = false;
+        return canWrite;
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using System.Text;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher;
 
@@ -9,8 +8,10 @@ namespace Lguest.Launcher;
 /// The launcher's own words. System.Console is not used anywhere: it would take an interest in the terminal's settings, which
 /// are ours to change and to restore, and it costs time at start.
 /// </summary>
-public static unsafe class HostOutput
+public static unsafe partial class HostOutput
 {
+    private const int Interrupted = 4;
+
     /// <summary>Says something on standard error, behind the program's name. Output that fails is nobody's concern.</summary>
     public static void Say(string sentence) => Write(2, $"lguest: {sentence}\n");
 
@@ -22,8 +23,8 @@ public static unsafe class HostOutput
         {
             for (int done = 0; done < rest.Length;)
             {
-                long count = Syscall.write(fd, bytes + done, (ulong)(rest.Length - done));
-                if (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR)
+                nint count = write(fd, bytes + done, (nuint)(rest.Length - done));
+                if (count < 0 && Marshal.GetLastPInvokeError() == Interrupted)
                     continue;
                 if (count <= 0)
                     return;
@@ -31,4 +32,8 @@ public static unsafe class HostOutput
             }
         }
     }
+
+    // Not by a library: where few files may be open none can be loaded any more, and that is what has to be said then.
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int fd, byte* bytes, nuint count);
 }

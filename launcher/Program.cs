@@ -20,6 +20,8 @@ public static class Program
         long start = Stopwatch.GetTimestamp();
         try
         {
+            StandardDescriptors.Fill();
+            HostRequirements.Check();
             if (arguments is ["help"] or ["ctl" or "net", "-h" or "--help"])
                 arguments = ["--help"];
             if (arguments is ["version"])
@@ -53,6 +55,11 @@ public static class Program
             HostOutput.Say($"{disagreement.Message}\n{disagreement.Report}this is a bug in one of them, please report it");
             return ExitStatus.Failure;
         }
+        catch (Exception failure) when (HostRequirements.SentenceFor(failure) is { } sentence)
+        {
+            HostOutput.Say(sentence);
+            return ExitStatus.Failure;
+        }
         catch (Exception bug)
         {
             // By now the terminal is the user's again. With LGUEST_TRACE set, whoever hunts the bug gets the whole story.
@@ -65,6 +72,7 @@ public static class Program
 
     private static int Launch(LaunchOptions options, long start)
     {
+        HostRequirements.Check(options);
         using GuestSession session = new(options, HostOutput.Say, start);
 
         // An exception on any other thread ends the process without asking our callers: the terminal first.

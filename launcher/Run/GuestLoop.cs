@@ -2,6 +2,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Lguest.Devices;
+using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 using Mono.Unix.Native;
 
@@ -27,6 +28,7 @@ public sealed class GuestLoop
     private readonly ConsolePort _console;
     private readonly Waker _waker;
     private readonly Func<bool> _stopRequested;
+    private readonly Func<int, WriteWait>? _waitToWrite;
 
     /// <summary>A loop around one guest.</summary>
     /// <param name="channel">Initialized.</param>
@@ -34,13 +36,16 @@ public sealed class GuestLoop
     /// <param name="console">Asked, after each look at the devices, whether the user wants out.</param>
     /// <param name="waker">Watches the input.</param>
     /// <param name="stopRequested">Whether a signal wants the end.</param>
-    public GuestLoop(IGuestChannel channel, DeviceBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested)
+    /// <param name="waitToWrite">Waits for the console's reader, and for whoever wants something of the guest meanwhile; null: the write waits.</param>
+    public GuestLoop(IGuestChannel channel, DeviceBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
     {
         _channel = channel;
         _bus = bus;
         _console = console;
         _waker = waker;
         _stopRequested = stopRequested;
+        _waitToWrite = waitToWrite;
+        console.WaitToWrite = waitToWrite == null ? null : WaitForReader;
     }
 
     /// <summary>Runs the guest to its end.</summary>
@@ -113,6 +118,29 @@ public sealed class GuestLoop
         return reason == PowerDown
             ? new RunOutcome(RunEnd.PoweredOff, reason)
             : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : reason);
+    }
+
+    /// <summary>
+    /// Nobody reads what the guest says. It has to wait, but we go on: input is looked at (it may be ^C), and signals.
+    /// </summary>
+    /// <returns>Whether there is a reader again; false: nobody waits for it any more.</returns>
+    private bool WaitForReader(int fd)
+    {
+        while (true)
+        {
+            switch (_waitToWrite!(fd))
+            {
+                case WriteWait.Writable:
+                    return true;
+                case WriteWait.GuestOver:
+                    return false;
+            }
+
+            ServiceInput();
+            _ = _channel.ReleaseBreak();
+            if (_console.AbortRequested || _stopRequested() || _waker.Failure != null)
+                return false;
+        }
     }
 
     private void ServiceInput()

@@ -117,6 +117,7 @@ public sealed class GuestSession : IDisposable
             CloseImages();
             _networks.Dispose();
             _debug.Dispose();
+            _console.Dispose();
         }
     }
 
@@ -189,7 +190,7 @@ public sealed class GuestSession : IDisposable
         {
             _debug.Begin(new DebugTarget.Running(
                 channel.Guest!, bus, _layout, _console, channel.Engine!, waker.RequestBreak));
-            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0).Run();
+            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0, channel.Guest!.WaitToWrite).Run();
             _debug.Finished(outcome);
             if (_options.Verbose && channel.Guest?.Core is CheckCore check)
                 _say(check.Summary);

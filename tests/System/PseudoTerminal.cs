@@ -159,6 +159,14 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         settings.Set(_slave, evenInBackground: true);
     }
 
+    /// <summary>What is written to the terminal waits from now on, as after ^S.</summary>
+    public void StopOutput()
+    {
+        const int OutputOff = 0;
+        if (tcflow(_slave, OutputOff) != 0)
+            throw new InvalidOperationException("tcflow: " + Marshal.GetLastPInvokeErrorMessage());
+    }
+
     /// <summary>Sends the launcher a signal.</summary>
     public void Signal(Signum signal) => Syscall.kill(ProcessId, signal);
 
@@ -206,4 +214,7 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int openpty(int* master, int* slave, byte* name, void* settings, void* size);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int tcflow(int fd, int action);
 }

@@ -99,6 +99,8 @@ public sealed class ControlCommands(
     private string Status(DebugTarget.Running running)
     {
         string state = running.Guest.IsPaused ? "paused" : running.Guest.IsHalted ? "asleep" : "running";
+        if (running.Console.IsStalled)
+            state += ", but nobody reads its console";
         if (target.HasDebugger)
             state += ", gdb is attached";
         return $"{state}; kernel {running.Layout.Kernel.Path}, engine {running.Engine}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\n";

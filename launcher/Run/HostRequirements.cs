@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Lguest.Engine.Native;
+using Lguest.Launcher.Options;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// What the launcher needs of a process, and the sentence for a host that does not give it. What the runtime needs before our first
+/// instruction nobody can check from here: docs/limits.md has its words for that.
+/// </summary>
+internal static partial class HostRequirements
+{
+    /// <summary>Files that the launcher has open without any option: with a runtime that compiles as it goes, each library is one or two.</summary>
+    private static readonly ulong s_files = RuntimeFeature.IsDynamicCodeSupported ? 72u : 32u;
+
+    private const ulong FilesOfNetwork = 4;
+    private const ulong FilesOfSocket = 12;
+    private const int FileSizeSignal = 25;
+    private const nint Ignore = 1;
+    private const int OutOfMemory = 12;
+    private const int TooManyFilesOfHost = 23;
+    private const int TooManyFiles = 24;
+
+    /// <summary>Before the command line is read.</summary>
+    /// <exception cref="LaunchException">The process may not have what the launcher needs in any case.</exception>
+    public static void Check()
+    {
+        // A write beyond ulimit -f is an error like others: of a disk, it is the guest's.
+        _ = signal(FileSizeSignal, Ignore);
+        CheckFiles(s_files);
+    }
+
+    /// <summary>For a guest, when it is known what it is to have.</summary>
+    /// <exception cref="LaunchException">The process may not have so much.</exception>
+    public static void Check(LaunchOptions options)
+    {
+        ulong sockets = (options.Debug.Control == null ? 0u : 1) + (options.Debug.Gdb == null ? 0u : 1);
+        CheckFiles(s_files + (ulong)options.Blocks.Count + ((ulong)options.Nets.Count * FilesOfNetwork) + (sockets * FilesOfSocket));
+    }
+
+    /// <summary>A sentence on a failure that is the host's and nobody's bug; null: it is none.</summary>
+    public static string? SentenceFor(Exception failure)
+    {
+        // Whatever it was that could not be opened then, and in whichever words it was reported.
+        if (!CanOpen())
+            return $"no file can be opened any more (ulimit -n allows {ProcessLimits.Files}): allow more, or give the guest less";
+        return failure switch
+        {
+            Win32Exception => $"the host does not give the guest what it needs: {failure.Message}",
+            OutOfMemoryException => $"the host has no memory left for the launcher: {ProcessLimits.Words(OutOfMemory)}",
+            _ => null,
+        };
+    }
+
+    private static void CheckFiles(ulong needed)
+    {
+        ulong allowed = ProcessLimits.Files;
+        if (allowed < needed)
+            throw new LaunchException($"only {allowed} files may be open at a time (ulimit -n), and lguest needs {needed} for this: ulimit -n {Math.Max(256, needed)}");
+    }
+
+    private static bool CanOpen()
+    {
+        int fd = open("/", 0);
+        if (fd < 0)
+            return Marshal.GetLastPInvokeError() is not (TooManyFiles or TooManyFilesOfHost);
+        _ = close(fd);
+        return true;
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+
+    [LibraryImport("libc")]
+    private static partial int close(int fd);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint action);
+}
