@@ -6,8 +6,8 @@ using Mono.Unix.Native;
 namespace Lguest.Devices.Native;
 
 /// <summary>
-/// Unix sockets that keep messages apart (SOCK_SEQPACKET), and pairs of stream sockets: without a wait and without a signal.
-/// Calls answer a negated error number where they fail.
+/// Unix sockets that keep messages apart (SOCK_SEQPACKET), without a wait and without a signal, and stream sockets. Calls answer
+/// a negated error number where they fail.
 /// </summary>
 internal static unsafe partial class PacketSocket
 {
@@ -17,9 +17,17 @@ internal static unsafe partial class PacketSocket
     public const int EAGAIN = 11;
     public const int EINTR = 4;
 
+    /// <summary>The two kinds of sockets, with what socket(2) is given for them.</summary>
+    public enum Kind
+    {
+        /// <summary>SOCK_STREAM; calls wait.</summary>
+        Stream = 1,
+
+        /// <summary>SOCK_SEQPACKET | SOCK_NONBLOCK.</summary>
+        Packets = 5 | NonBlocking,
+    }
+
     private const int UnixFamily = 1;
-    private const int Stream = 1;
-    private const int SequencedPackets = 5;
     private const int NonBlocking = 0x800;
     private const int CloseOnExec = 0x80000;
     private const int DontWait = 0x40;
@@ -28,11 +36,19 @@ internal static unsafe partial class PacketSocket
     private const int PeerCredentials = 17;
 
     /// <summary>A socket that others connect to under a name in the file system.</summary>
-    public static int Listen(string path, int backlog)
+    /// <param name="path">The name.</param>
+    /// <param name="backlog">Callers that may wait.</param>
+    /// <param name="kind">Which kind.</param>
+    /// <param name="isPrivate">Nobody but the user may connect, from the first moment on; else the umask decides.</param>
+    public static int Listen(string path, int backlog, Kind kind = Kind.Packets, bool isPrivate = false)
     {
-        int fd = socket(UnixFamily, SequencedPackets | NonBlocking | CloseOnExec, 0);
+        int fd = socket(UnixFamily, (int)kind | CloseOnExec, 0);
         if (fd < 0)
             return -Marshal.GetLastPInvokeError();
+
+        // Linux makes the file with the mode of the socket: no moment passes in which others may connect.
+        if (isPrivate)
+            _ = Syscall.fchmod(fd, FilePermissions.S_IRUSR | FilePermissions.S_IWUSR);
         Address address = Named(path);
         if (bind(fd, &address, sizeof(Address)) == 0 && listen(fd, backlog) == 0)
             return fd;
@@ -42,9 +58,9 @@ internal static unsafe partial class PacketSocket
     }
 
     /// <summary>Connects to such a socket. EAGAIN when too many wait already, ECONNREFUSED or ENOENT when nobody listens.</summary>
-    public static int Connect(string path)
+    public static int Connect(string path, Kind kind = Kind.Packets)
     {
-        int fd = socket(UnixFamily, SequencedPackets | NonBlocking | CloseOnExec, 0);
+        int fd = socket(UnixFamily, (int)kind | CloseOnExec, 0);
         if (fd < 0)
             return -Marshal.GetLastPInvokeError();
         Address address = Named(path);
@@ -67,7 +83,7 @@ internal static unsafe partial class PacketSocket
     {
         int* pair = stackalloc int[2];
         ours = childs = -1;
-        if (socketpair(UnixFamily, Stream | CloseOnExec, 0, pair) != 0)
+        if (socketpair(UnixFamily, (int)Kind.Stream | CloseOnExec, 0, pair) != 0)
             return -Marshal.GetLastPInvokeError();
         ours = pair[0];
         childs = pair[1];

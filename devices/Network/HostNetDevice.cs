@@ -12,7 +12,8 @@ namespace Lguest.Devices.Network;
 /// <param name="link">The other end; it outlives the device.</param>
 /// <param name="capture">Who writes packets down, or null.</param>
 /// <param name="complaints">Who hears of what goes wrong.</param>
-public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = null, Complaints? complaints = null) : IInputDevice
+/// <param name="say">Who hears of the end of the network.</param>
+public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = null, Complaints? complaints = null, Action<string>? say = null) : IInputDevice
 {
     private const int GuestSlot = 1;
 
@@ -24,6 +25,7 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     private readonly byte[] _frame = GC.AllocateArray<byte>(LongestRepair, pinned: true);
     private uint _page;
     private bool _attached;
+    private bool _told;
 
     /// <summary>
     /// Whether to finish checksums that the guest's packets lack: needed when the guest is on a shared network too, and routes.
@@ -77,6 +79,7 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     {
         capture?.Record(sent, sent.Length, PacketDirection.FromGuest);
         int arrived = Send(sent);
+        TellOfTrouble();
 
         // The main loop delivers what is held as soon as this returns.
         if (link.HoldsPackets)
@@ -88,7 +91,20 @@ public sealed class HostNetDevice(IPacketLink link, CaptureInterface? capture = 
     public void ReadInput() => _receiver.Pending = true;
 
     /// <inheritdoc/>
-    public bool Deliver(IGuestChannel channel) => _receiver.Deliver(channel);
+    public bool Deliver(IGuestChannel channel)
+    {
+        bool delivered = _receiver.Deliver(channel);
+        TellOfTrouble();
+        return delivered;
+    }
+
+    private void TellOfTrouble()
+    {
+        if (_told || link.Trouble is not { } trouble)
+            return;
+        _told = true;
+        say?.Invoke(trouble);
+    }
 
     private int Send(GuestVector sent)
     {

@@ -31,6 +31,9 @@ public interface IPacketLink : IPacketSource, IDisposable
     /// <summary>Whether a packet waits here that the descriptor does not tell of, since sending one brought it about.</summary>
     bool HoldsPackets => false;
 
+    /// <summary>What became of it, as a sentence for the user; null while all is well.</summary>
+    string? Trouble => null;
+
     /// <summary>Sends a packet; the vector may be cut short.</summary>
     /// <returns>Bytes of it that went out; 0 when it was lost.</returns>
     int Send(GuestVector packet);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
-using Mono.Unix.Native;
+using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Devices.Network;
 
@@ -18,9 +19,10 @@ public enum PacketDirection
 /// <summary>
 /// Packets on their way, written to a pcapng file for Wireshark and tcpdump (draft-ietf-opsawg-pcapng: section header,
 /// an interface description for each of the guest's network devices, enhanced packet blocks with nanosecond times and their
-/// direction). Each block is one write: the file may be read while it grows, and is whole however the launcher ends.
+/// direction). Each block is one write: the file may be read while it grows, and is whole however the launcher ends. A file that
+/// takes no more ends the capture and not the guest.
 /// </summary>
-public sealed unsafe class PacketCapture : IDisposable
+public sealed class PacketCapture
 {
     private const uint SectionHeader = 0x0A0D0D0A;
     private const uint InterfaceDescription = 1;
@@ -33,32 +35,42 @@ public sealed unsafe class PacketCapture : IDisposable
     private const int SnapLength = 65536;
 
     private readonly byte[] _block = new byte[SnapLength + 128];
-    private int _fd;
+    private readonly OutputFile _file;
+    private readonly List<byte> _head = [];
+    private Action<string>? _say;
     private uint _interfaces;
     private int _length;
+    private long _written;
+    private bool _started;
+    private bool _failed;
 
-    private PacketCapture(int fd) => _fd = fd;
-
-    /// <summary>Makes the file, or empties it.</summary>
-    /// <exception cref="DeviceException">It cannot be written.</exception>
-    public static PacketCapture Create(string path)
+    /// <summary>A capture that has not started: its file is left as it is.</summary>
+    /// <param name="file">Where packets go; its owner closes it.</param>
+    public PacketCapture(OutputFile file)
     {
-        int fd = Syscall.open(path, OpenFlags.O_WRONLY | OpenFlags.O_CREAT | OpenFlags.O_TRUNC | OpenFlags.O_CLOEXEC, NativeConvert.FromOctalPermissionString("0644"));
-        if (fd < 0)
-            throw new DeviceException($"cannot write packets to '{path}': {HostMessage.Of(Stdlib.GetLastError())}");
-        PacketCapture capture = new(fd);
-        capture.Begin(SectionHeader);
-        capture.Put32(ByteOrderMagic);
-        capture.Put16(1);
-        capture.Put16(0);
+        _file = file;
+        Begin(SectionHeader);
+        Put32(ByteOrderMagic);
+        Put16(1);
+        Put16(0);
 
         // Length of the section: not known.
-        capture.Put32(uint.MaxValue);
-        capture.Put32(uint.MaxValue);
-        capture.PutText(4, "lguest");
-        capture.Put32(0);
-        capture.End();
-        return capture;
+        Put32(uint.MaxValue);
+        Put32(uint.MaxValue);
+        PutText(4, "lguest");
+        Put32(0);
+        End();
+    }
+
+    /// <summary>The guest is about to run: writes what is known of its interfaces. Once; a guest that restarts goes on with the same capture.</summary>
+    /// <param name="say">Hears when the file cannot be written any more.</param>
+    public void Start(Action<string> say)
+    {
+        if (_started)
+            return;
+        _started = true;
+        _say = say;
+        Write(CollectionsMarshal.AsSpan(_head));
     }
 
     /// <summary>Adds an interface.</summary>
@@ -84,18 +96,10 @@ public sealed unsafe class PacketCapture : IDisposable
         return new CaptureInterface(this, _interfaces++);
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        if (_fd >= 0)
-            _ = Syscall.close(_fd);
-        _fd = -1;
-    }
-
     /// <summary>Writes a packet.</summary>
     internal void Record(uint interfaceId, GuestVector packet, int length, PacketDirection direction)
     {
-        if (_fd < 0)
+        if (_failed)
             return;
         int kept = Math.Min(length, SnapLength);
         ulong now = (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * (ulong)TimeSpan.NanosecondsPerTick;
@@ -130,14 +134,28 @@ public sealed unsafe class PacketCapture : IDisposable
         Put32(total);
         if (total < BlockOverhead)
             throw new InvalidOperationException("a block without a beginning");
-        fixed (byte* start = _block)
-        {
-            long done = Syscall.write(_fd, start, total);
+        ReadOnlySpan<byte> block = _block.AsSpan(0, (int)total);
+        if (_started)
+            Write(block);
+        else
+            _head.AddRange(block);
+    }
 
-            // A full disk ends the capture, not the guest.
-            if (done != total)
-                Dispose();
+    private void Write(ReadOnlySpan<byte> blocks)
+    {
+        if (_failed)
+            return;
+        HostErrno error = _file.Write(blocks);
+        if (error == 0)
+        {
+            _written += blocks.Length;
+            return;
         }
+
+        // Half a block would make a damaged file of a short one.
+        _failed = true;
+        _ = _file.SetLength(_written);
+        _say?.Invoke($"packets cannot be written to '{_file.Path}' any more: {HostMessage.Of(error)}; the capture ends here, and the guest goes on");
     }
 
     private void Put16(ushort value)

@@ -62,6 +62,9 @@ public sealed unsafe class PasstLink : IPacketLink
     public bool IsAlive { get; private set; }
 
     /// <inheritdoc/>
+    public string? Trouble => IsAlive ? null : "passt has ended: the guest goes on without that network";
+
+    /// <inheritdoc/>
     public bool HoldsPackets => _own.Count > 0;
 
     /// <summary>Starts passt.</summary>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
 using System.Globalization;
 using Lguest.Devices.Native;
 using Mono.Unix.Native;
@@ -15,12 +16,20 @@ public sealed unsafe class TapLink : IPacketLink
 {
     private const string DevicePath = "/dev/net/tun";
 
+    /// <summary>How often somebody looks whether the bridge is still there.</summary>
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
+
     private readonly byte[] _scratch = new byte[2048];
+    private readonly string? _bridge;
+    private readonly int _control;
+    private long _lastLook;
     private int _fd;
 
-    private TapLink(int fd, string name, MacAddress address, string purpose)
+    private TapLink(int fd, string name, MacAddress address, string purpose, string? bridge, int control)
     {
         _fd = fd;
+        _bridge = bridge;
+        _control = control;
         Name = name;
         Address = address;
         Description = purpose.Length == 0 ? name : $"{name} {purpose}";
@@ -41,6 +50,11 @@ public sealed unsafe class TapLink : IPacketLink
 
     /// <inheritdoc/>
     public bool IsAlive { get; private set; }
+
+    /// <inheritdoc/>
+    public string? Trouble => !IsAlive
+        ? $"network interface '{Name}' has been deleted: the guest goes on without it"
+        : IsBridgeGone() ? $"bridge '{_bridge}' has been deleted: the guest goes on without that network; packets still go to interface '{Name}'" : null;
 
     /// <summary>Makes a tap interface or takes an existing one, as the user asked.</summary>
     /// <exception cref="DeviceException">It cannot be had; the message says why and what helps.</exception>
@@ -76,7 +90,11 @@ public sealed unsafe class TapLink : IPacketLink
             Check(NetworkInterface.BringUp(control, name), option, "up", name);
             Span<byte> address = stackalloc byte[MacAddress.Size];
             Check(NetworkInterface.HardwareAddress(control, name, address), option, "find", name);
-            return new TapLink(fd, name, MacAddress.From(address), purpose);
+            bool onBridge = option.Kind == TunnetKind.Bridge;
+            TapLink link = new(fd, name, MacAddress.From(address), purpose, onBridge ? option.Name : null, onBridge ? control : -1);
+            if (onBridge)
+                control = -1;
+            return link;
         }
         catch
         {
@@ -147,7 +165,18 @@ public sealed unsafe class TapLink : IPacketLink
         IsAlive = false;
         if (_fd >= 0)
             _ = Syscall.close(_fd);
+        if (_fd >= 0 && _control >= 0)
+            _ = Syscall.close(_control);
         _fd = -1;
+    }
+
+    /// <summary>The tun driver does not tell: a tap without its bridge is as good an interface as any.</summary>
+    private bool IsBridgeGone()
+    {
+        if (_bridge == null || Stopwatch.GetElapsedTime(_lastLook) < LookPeriod)
+            return false;
+        _lastLook = Stopwatch.GetTimestamp();
+        return NetworkInterface.IndexOf(_control, _bridge, out _) == NativeConvert.FromErrno(HostErrno.ENODEV);
     }
 
     /// <summary>An interface that somebody deleted says EBADFD, for ever; anything else may pass.</summary>

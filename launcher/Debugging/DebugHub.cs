@@ -13,6 +13,7 @@ using Lguest.Launcher.Debugging.Symbols;
 using Lguest.Launcher.Debugging.Tracing;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Run;
+using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging;
 
@@ -23,6 +24,7 @@ namespace Lguest.Launcher.Debugging;
 public sealed class DebugHub : IDisposable
 {
     private readonly DebugOptions _options;
+    private readonly OutputFiles _outputs;
     private readonly Action<string> _say;
     private readonly long _start;
     private readonly StatisticsKeeper _statistics;
@@ -35,18 +37,20 @@ public sealed class DebugHub : IDisposable
     private string? _deathReport;
     private bool _first = true;
 
-    /// <summary>Opens what is to be listened at or written to.</summary>
+    /// <summary>Opens what is to be listened at.</summary>
     /// <param name="options">What is wanted.</param>
+    /// <param name="outputs">The files that it wants written.</param>
     /// <param name="kernel">The guest's kernel, for its symbols.</param>
     /// <param name="say">Where the launcher's own sentences go.</param>
     /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
     /// <exception cref="LaunchException">Something asked for cannot be had.</exception>
-    public DebugHub(DebugOptions options, KernelImage kernel, Action<string> say, long start)
+    public DebugHub(DebugOptions options, OutputFiles outputs, KernelImage kernel, Action<string> say, long start)
     {
         _options = options;
+        _outputs = outputs;
         _say = say;
         _start = start;
-        _statistics = new StatisticsKeeper(options.Statistics, start, say);
+        _statistics = new StatisticsKeeper(options.Statistics, outputs.Statistics, start, say);
 
         // A System.map is looked at now, while the user can still be told; the kernel's own symbols when somebody wants one.
         SymbolTable? given = options.Symbols == null ? null : SymbolTable.FromSystemMap(options.Symbols);
@@ -54,19 +58,19 @@ public sealed class DebugHub : IDisposable
         try
         {
             if (options.Trace != null)
-                _tracer = new Tracer(options.Trace, Target, say, _start);
-            if (options.Report != null)
-                _recorder = new RunRecorder(options.Report, Target, _start);
+                _tracer = new Tracer(options.Trace, outputs.Trace, Target, say, _start);
+            if (outputs.Report != null)
+                _recorder = new RunRecorder(outputs.Report, Target, _start);
             MonitorCommands monitor = new(Target, Trace, () => _statistics.Now(atRest: true));
             if (options.Control != null)
             {
                 ControlCommands commands = new(Target, monitor, Trace, _log, () => _statistics.Now(atRest: true), _start);
-                _control = new ControlServer(options.Control, Target, commands, _log);
+                _control = new ControlServer(options.Control, Target, commands, _log, say);
             }
 
             if (options.Gdb == null)
                 return;
-            _gdb = new GdbServer(options.Gdb, Target, monitor);
+            _gdb = new GdbServer(options.Gdb, Target, monitor, say);
             say(options.GdbWait ? $"waiting for gdb at {options.Gdb}" : $"gdb can attach at {options.Gdb}");
         }
         catch
@@ -101,17 +105,12 @@ public sealed class DebugHub : IDisposable
         if (outcome.End != RunEnd.Died)
             return;
         _deathReport = DeathReport.Of(running.Guest, Target.Symbols);
-        if (_options.CoreDump == null)
+        if (_outputs.CoreDump is not { } core)
             return;
-        try
-        {
-            CoreDump.Write(running.Guest, _options.CoreDump);
-            _deathReport += $"its memory and registers are in {_options.CoreDump}\n";
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            _deathReport += $"its memory could not be written to {_options.CoreDump}: {failure.Message}\n";
-        }
+        string? failure = CoreDump.Write(running.Guest, core);
+        _deathReport += failure == null
+            ? $"its memory and registers are in {core.Path}\n"
+            : $"its memory could not be written to {core.Path}: {failure}\n";
     }
 
     /// <summary>The guest is not to be looked at any more. On its owner's thread.</summary>
@@ -142,15 +141,8 @@ public sealed class DebugHub : IDisposable
         _gdb?.GuestExited(status);
         if (_recorder == null)
             return;
-        try
-        {
-            _recorder.Write();
-            _say($"the report is in {_options.Report}");
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            _say($"the report could not be written to {_options.Report}: {failure.Message}");
-        }
+        HostErrno error = _recorder.Write();
+        _say(error == 0 ? $"the report is in {_options.Report}" : $"the report could not be written to {_options.Report}: {HostMessage.Of(error)}");
     }
 
     /// <inheritdoc/>
@@ -208,7 +200,7 @@ public sealed class DebugHub : IDisposable
                     throw new MonitorException("on or off is wanted");
             }
         }
-        catch (LaunchException wrong)
+        catch (Exception wrong) when (wrong is LaunchException or DeviceException)
         {
             throw new MonitorException(wrong.Message);
         }
@@ -218,7 +210,7 @@ public sealed class DebugHub : IDisposable
     {
         if (_tracer == null || request.File != null)
         {
-            Tracer next = new(request, Target, _say, _start);
+            Tracer next = new(request, request.File == null ? null : _outputs.OpenTrace(request.File), Target, _say, _start);
             _tracer?.Detach();
             _tracer?.Dispose();
             _tracer = next;

@@ -2,6 +2,8 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Lguest.Devices;
+using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging;
 
@@ -14,6 +16,7 @@ namespace Lguest.Launcher.Debugging;
 public sealed record SocketAddress(EndPoint EndPoint, string? Path)
 {
     private const string UnixPrefix = "unix:";
+    private const int Backlog = 128;
 
     /// <summary>Understands <c>HOST:PORT</c>, <c>PORT</c> (of this machine only), or <c>unix:PATH</c>.</summary>
     /// <param name="option">The option's name, for messages.</param>
@@ -44,29 +47,33 @@ public sealed record SocketAddress(EndPoint EndPoint, string? Path)
             ? Unix(option, text[UnixPrefix.Length..])
             : throw new LaunchException($"--{option}={text} is no Unix socket: unix:PATH is wanted");
 
-    /// <summary>Starts to listen. A socket file that nobody listens at any more is replaced.</summary>
+    /// <summary>Starts to listen. Of what there may be of the name of a Unix socket, only a socket that nobody listens at is replaced.</summary>
     /// <exception cref="LaunchException">The address cannot be had.</exception>
-    public Socket Listen(string option)
+    public Listener Listen(string option)
     {
-        Socket socket = new(EndPoint.AddressFamily, SocketType.Stream, Path == null ? ProtocolType.Tcp : ProtocolType.Unspecified);
         try
         {
-            if (Path != null && File.Exists(Path) && IsDeserted())
-                File.Delete(Path);
-            socket.Bind(EndPoint);
-            if (Path != null)
-            {
-                // Whoever can connect owns the guest: nobody but the user.
-                File.SetUnixFileMode(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            }
-
-            socket.Listen(4);
-            return socket;
+            // Whoever can connect owns the guest: nobody but the user.
+            if (Path != null && SocketFile.Listen(Path) is var file)
+                return new Listener(new Socket(new SafeSocketHandle(file.Descriptor, ownsHandle: true)), file);
         }
-        catch (Exception failure) when (failure is SocketException or IOException or UnauthorizedAccessException)
+        catch (DeviceException failure)
         {
-            socket.Dispose();
-            throw new LaunchException($"--{option}: cannot listen at {this}: {failure.Message}; is another guest using it?");
+            throw new LaunchException($"--{option}: {failure.Message}");
+        }
+
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(EndPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(EndPoint);
+            socket.Listen(Backlog);
+            return new Listener(socket, null);
+        }
+        catch (SocketException failure)
+        {
+            socket?.Dispose();
+            throw new LaunchException($"--{option}: cannot listen at {this}: {Why(failure.SocketErrorCode)}");
         }
     }
 
@@ -85,21 +92,12 @@ public sealed record SocketAddress(EndPoint EndPoint, string? Path)
         }
     }
 
-    private bool IsDeserted()
+    private static string Why(SocketError error) => HostMessage.ErrnoOf(error) switch
     {
-        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            probe.Connect(EndPoint);
-            return false;
-        }
-        catch (SocketException refused) when (refused.SocketErrorCode == SocketError.ConnectionRefused)
-        {
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
+        HostErrno.EADDRINUSE => "somebody listens there already; choose another port, or unix:PATH",
+        HostErrno.EACCES => "ports below 1024 are for root; choose a higher one, or unix:PATH",
+        HostErrno.EADDRNOTAVAIL => "this machine has no such address",
+        0 => $"the host refuses it ({error})",
+        HostErrno other => HostMessage.Of(other),
+    };
 }

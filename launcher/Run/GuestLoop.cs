@@ -117,7 +117,7 @@ public sealed class GuestLoop
         string reason = Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
         return reason == PowerDown
             ? new RunOutcome(RunEnd.PoweredOff, reason)
-            : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : reason);
+            : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : VisibleText.Of(reason));
     }
 
     /// <summary>

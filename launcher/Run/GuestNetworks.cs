@@ -24,19 +24,24 @@ public sealed class GuestNetworks : IDisposable
 
     /// <summary>Opens them all, or none.</summary>
     /// <param name="options">The networks.</param>
-    /// <param name="capture">Where packets are written, or null.</param>
+    /// <param name="outputs">Where packets are written, if they are; and which files are something else.</param>
     /// <param name="generation">What the guest speaks: generations mark free slots differently.</param>
     /// <param name="guestId">The number in the guest's Ethernet address that the user wants; null: one that nobody else has.</param>
     /// <exception cref="DeviceException">One cannot be had.</exception>
-    public static GuestNetworks Open(IReadOnlyList<NetOption> options, string? capture, AbiGeneration generation, ushort? guestId)
+    public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, AbiGeneration generation, ushort? guestId)
     {
         GuestNetworks networks = new();
         try
         {
-            if (capture != null)
-                networks._capture = options.Count > 0 ? PacketCapture.Create(capture) : throw new DeviceException("--pcap without a network: there would be nothing to write; add --tunnet, --usernet or --sharenet");
+            if (outputs.Capture != null)
+                networks._capture = options.Count > 0 ? new PacketCapture(outputs.Capture) : throw new DeviceException("--pcap without a network: there would be nothing to write; add --tunnet, --usernet or --sharenet");
             foreach (NetOption option in options)
+            {
                 networks.Add(option, generation);
+                if (option is NetOption.SharedNet shared)
+                    outputs.TakeNetwork(shared.Path);
+            }
+
             networks._guestId = networks.TakeNumber(guestId);
             return networks;
         }
@@ -56,13 +61,14 @@ public sealed class GuestNetworks : IDisposable
     /// <param name="say">Hears what everybody has to know.</param>
     public void AddTo(DeviceBus bus, Complaints complaints, Action<string> say)
     {
+        _capture?.Start(say);
         bool shared = _ends.OfType<SharedSegment>().Any();
         for (int i = 0; i < _ends.Count; i++)
         {
             bus.Add(_ends[i] switch
             {
                 SharedSegment segment => new SharedNetDevice(segment, _captures[i], complaints, say),
-                IPacketLink link => new HostNetDevice(link, _captures[i], complaints) { FinishesChecksums = shared },
+                IPacketLink link => new HostNetDevice(link, _captures[i], complaints, say) { FinishesChecksums = shared },
                 _ => throw new InvalidOperationException("an unknown kind of network"),
             });
         }
@@ -88,7 +94,6 @@ public sealed class GuestNetworks : IDisposable
         foreach (IDisposable end in _ends)
             end.Dispose();
         _ends.Clear();
-        _capture?.Dispose();
     }
 
     private void Add(NetOption option, AbiGeneration generation)

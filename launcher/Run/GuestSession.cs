@@ -28,6 +28,7 @@ public sealed class GuestSession : IDisposable
     private readonly byte[] _initrd;
     private readonly GuestLayout _layout;
     private readonly List<BlockImage> _images = [];
+    private readonly OutputFiles _outputs;
     private readonly GuestNetworks _networks;
     private readonly ConsolePort _console;
     private readonly Terminal? _terminal;
@@ -62,11 +63,13 @@ public sealed class GuestSession : IDisposable
         {
             foreach (BlockOption block in options.Blocks)
                 _images.Add(BlockImage.Open(block.Path, block.ReadOnly));
-            _networks = GuestNetworks.Open(options.Nets, options.Capture, _kernel.Generation, options.GuestId);
+            _outputs = OutputFiles.Open(options);
+            _networks = GuestNetworks.Open(options.Nets, _outputs, _kernel.Generation, options.GuestId);
         }
         catch (DeviceException failure)
         {
             CloseImages();
+            _outputs?.Dispose();
             throw new LaunchException(failure.Message);
         }
 
@@ -76,12 +79,13 @@ public sealed class GuestSession : IDisposable
         _terminal = Terminal.On(StandardInput);
         try
         {
-            _debug = new DebugHub(options.Debug, _kernel, say, start);
+            _debug = new DebugHub(options.Debug, _outputs, _kernel, say, start);
         }
         catch
         {
             CloseImages();
             _networks.Dispose();
+            _outputs.Dispose();
             throw;
         }
     }
@@ -118,6 +122,10 @@ public sealed class GuestSession : IDisposable
             _networks.Dispose();
             _debug.Dispose();
             _console.Dispose();
+
+            // On every way out the statistics come last; whoever tells them later finds them told.
+            _debug.TellStatistics(mayWait: false);
+            _outputs.Dispose();
         }
     }
 
@@ -246,7 +254,6 @@ public sealed class GuestSession : IDisposable
     private void EndNow(int status)
     {
         Dispose();
-        _debug.TellStatistics(mayWait: false);
         Environment.Exit(status);
     }
 

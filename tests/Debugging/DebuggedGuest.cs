@@ -8,6 +8,7 @@ using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
+using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
 using Lguest.Tests.Support;
 
@@ -39,7 +40,10 @@ internal static class DebuggedGuest
         using EngineChannel channel = GuestEngine.Open(engine, memory, kernel.Generation);
         Assert.True(channel.Initialize((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset) > 0);
         using Waker waker = new(channel, bus.Inputs);
-        using DebugHub hub = new(options, kernel, static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
+        LaunchOptions launch = new() { Kernel = kernel.Path };
+        launch.Debug.Trace = options.Trace;
+        using OutputFiles outputs = OutputFiles.Open(launch);
+        using DebugHub hub = new(options, outputs, kernel, static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
         hub.Begin(new DebugTarget.Running(channel.Guest!, bus, layout, port, channel.Engine!, waker.RequestBreak));
         RunOutcome outcome = new GuestLoop(channel, bus, port, waker, static () => false).Run();
         hub.Finished(outcome);

@@ -124,6 +124,64 @@ public sealed class GdbProtocolTests
         Assert.Equal(0, launcher.WaitForExit());
     }
 
+    /// <summary>Packets with a piece missing are answered with an error; the guest runs on afterwards.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void APieceOfAPacketIsAnError()
+    {
+        using WaitingLauncher launcher = Start("interpreter", "conformance/hello");
+        using GdbClient gdb = new(launcher.GdbSocket);
+        foreach (string packet in (string[])["vCont;", "vCont;x", "vCont;;c", "m", "m,", "M0", "X0,1", "Z", "Z0,", "P", "P=", "p", "Z2,0,ffffffffff"])
+            Assert.StartsWith("E", gdb.Ask(packet), StringComparison.Ordinal);
+        foreach (string packet in (string[])["vCont", "v", "q", "Q", "qXfer", "Z9,0,1", "!", "b"])
+            Assert.Equal("", gdb.Ask(packet));
+        Assert.Equal("OK", gdb.Ask("D"));
+        Assert.Equal(0, launcher.WaitForExit());
+    }
+
+    /// <summary>
+    /// Random packets, of letters that mean something and numbers on the edge: whatever becomes of the session and of the guest,
+    /// nothing ends the launcher but the guest's own end.
+    /// </summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void RandomPacketsEndTheirSessionAtMost()
+    {
+        const int sessions = 40;
+        const int packets = 50;
+        string[] pieces = ["vCont", ";", "c", "s", "C05", "m", "M", "X", "Z0", "z2", "P", "p", "G", "g", "qRcmd,", "qXfer:features:read:target.xml:", "H", "?", ",", ":", "=", "0", "ffffffff", "c0100000", "1", "-1", "}", "74726163652061", "}\u0003", "D", "T1", "\u00ff"];
+        Random random = new(20071001);
+        using WaitingLauncher launcher = Start("interpreter", "demo");
+        for (int session = 0; session < sessions; session++)
+        {
+            try
+            {
+                using GdbClient gdb = new(launcher.GdbSocket);
+                for (int i = 0; i < packets; i++)
+                {
+                    gdb.Send(string.Concat(Enumerable.Range(0, random.Next(1, 7)).Select(_ => pieces[random.Next(pieces.Length)])));
+                    if (random.Next(20) == 0)
+                        gdb.SendRaw("$" + pieces[random.Next(pieces.Length)]);
+                }
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                // It detached, or the guest has died of it.
+            }
+        }
+
+        if (!launcher.Process.HasExited)
+        {
+            using GdbClient last = new(launcher.GdbSocket);
+            Assert.StartsWith("T", last.Ask("?"), StringComparison.Ordinal);
+            Assert.Equal("OK", last.Ask("D"));
+            launcher.Process.StandardInput.Close();
+            Mono.Unix.Native.Syscall.kill(launcher.Process.Id, Mono.Unix.Native.Signum.SIGTERM);
+        }
+
+        Assert.Contains(launcher.WaitForExit(), (int[])[0, 1, 143]);
+        Assert.DoesNotContain("internal error", launcher.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Unhandled", launcher.Error, StringComparison.Ordinal);
+    }
+
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void DebuggersComeAndGo()
     {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Net;
 using System.Net.Sockets;
 using Lguest.Launcher;
 using Lguest.Launcher.Debugging;
-using Lguest.Tests.Support;
+using SocketAddress = Lguest.Launcher.Debugging.SocketAddress;
 
 namespace Lguest.Tests.Debugging;
 
@@ -28,19 +29,33 @@ public sealed class SocketAddressTests
     public void NonsenseIsRefused(string text) =>
         Assert.Contains("--gdb", Assert.Throws<LaunchException>(() => SocketAddress.Parse("gdb", text, 1234)).Message, StringComparison.Ordinal);
 
-    [Fact]
-    public void ASocketFileIsTheUsersAloneAndADesertedOneIsReplaced()
-    {
-        using TemporaryDirectory directory = new();
-        string path = Path.Combine(directory.Path, "socket");
-        SocketAddress address = SocketAddress.ParseUnix("control", "unix:" + path);
-        using (Socket first = address.Listen("control"))
-        {
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
-            Assert.Contains("cannot listen", Assert.Throws<LaunchException>(() => address.Listen("control")).Message, StringComparison.Ordinal);
-        }
+    [Theory]
+    [InlineData("/nonexistent/x", "--gdb: cannot listen at '/nonexistent/x': the folder '/nonexistent' does not exist; make it first, or name another")]
+    [InlineData("/proc/version/x", "--gdb: cannot listen at '/proc/version/x': '/proc/version' is not a folder")]
+    [InlineData("/proc/x", "--gdb: cannot listen at '/proc/x': the folder '/proc' does not exist; make it first, or name another")]
+    [InlineData("/dev/", "--gdb: '/dev/' names a folder; a name in it is wanted")]
+    public void APathThatCannotBeHadIsExplained(string path, string expected) =>
+        Assert.Equal(expected, Assert.Throws<LaunchException>(() => SocketAddress.Parse("gdb", "unix:" + path, 1234).Listen("gdb")).Message);
 
-        using Socket second = address.Listen("control");
-        Assert.True(second.IsBound);
+    [Fact]
+    public void AnAddressThatIsTakenIsExplained()
+    {
+        using Socket first = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        first.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        first.Listen();
+        string address = first.LocalEndPoint!.ToString()!;
+        Assert.Equal(
+            $"--gdb: cannot listen at {address}: somebody listens there already; choose another port, or unix:PATH",
+            Assert.Throws<LaunchException>(() => SocketAddress.Parse("gdb", address, 1).Listen("gdb")).Message);
+        Assert.EndsWith(
+            "this machine has no such address",
+            Assert.Throws<LaunchException>(() => SocketAddress.Parse("gdb", "192.0.2.77:1", 1).Listen("gdb")).Message,
+            StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("0100007F:04D2", "127.0.0.1:1234")]
+    [InlineData("00000000000000000000000001000000:1F90", "[::1]:8080")]
+    [InlineData("0000000000000000FFFF00000100007F:0001", "[::ffff:127.0.0.1]:1")]
+    public void TheKernelsTableIsUnderstood(string text, string expected) => Assert.Equal(IPEndPoint.Parse(expected), PeerCheck.Parse(text));
 }

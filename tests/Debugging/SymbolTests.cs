@@ -69,7 +69,8 @@ public sealed class SymbolTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "has no symbols")]
+    [InlineData("", "is empty")]
+    [InlineData("\n\n", "has no symbols")]
     [InlineData("c0100000 T _text\nnonsense\n", "line 2")]
     [InlineData("\u007fELF\n", "line 1")]
     public void WhatIsNoSystemMapIsRefused(string content, string expected)

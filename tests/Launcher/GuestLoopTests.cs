@@ -45,6 +45,13 @@ public sealed class GuestLoopTests : IDisposable
     public void ADeathHasAReason(string reason, RunEnd end) =>
         Assert.Equal(new RunOutcome(end, reason), Run(Error(Errno.ENOENT), Text(reason)));
 
+    /// <summary>What a guest says when it dies is printed: it is no command for the terminal, and no line of ours.</summary>
+    [Fact]
+    public void AReasonIsMadeVisible() =>
+        Assert.Equal(
+            new RunOutcome(RunEnd.Died, "CRASH: \\x1b]0;x\\x07\\nlguest: disk saved"),
+            Run(Error(Errno.ENOENT), Text("CRASH: \u001b]0;x\u0007\nlguest: disk saved")));
+
     /// <summary>A guest that was killed while we wrote gives its reason at the first read, without ENOENT.</summary>
     [Theory]
     [InlineData("bad page table entry")]

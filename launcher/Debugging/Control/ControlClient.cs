@@ -25,16 +25,10 @@ public static class ControlClient
             throw new LaunchException($"lguest ctl PATH COMMAND: the path given to --control=unix:PATH, and one of\n{ControlCommand.AllHelp.TrimEnd()}");
         string path = arguments[0];
         SocketAddress address = SocketAddress.ParseUnix("control", path.StartsWith("unix:", StringComparison.Ordinal) ? path : "unix:" + path);
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            socket.Connect(address.EndPoint);
-        }
-        catch (SocketException failure)
-        {
-            throw new LaunchException($"no guest listens at '{address.Path}': {failure.Message}; was it started with --control=unix:{address.Path}?");
-        }
-
+        int fd = SocketFile.Connect(address.Path!, out string problem);
+        if (fd < 0)
+            throw new LaunchException($"no guest listens at '{address.Path}': {problem}; was it started with --control=unix:{address.Path}?");
+        using Socket socket = new(new SafeSocketHandle(fd, ownsHandle: true));
         string command = string.Join(' ', arguments.Skip(1));
         socket.Send(Encoding.UTF8.GetBytes(command + "\n"));
         bool done = ReadVerdict(socket);

@@ -18,23 +18,27 @@ public sealed class ControlServer : IDisposable
     public const string Failed = "error\n";
 
     private const int LongestLine = 4096;
+
+    /// <summary>Connections at once: each has a thread or two.</summary>
+    private const int MostConnections = 256;
     private static readonly TimeSpan FullBufferPause = TimeSpan.FromMilliseconds(20);
 
-    private readonly SocketAddress _address;
     private readonly DebugTarget _target;
     private readonly ControlCommands _commands;
     private readonly ConsoleLog _log;
-    private readonly Socket _listener;
+    private readonly Listener _listener;
+    private readonly Action<string> _say;
     private readonly List<Socket> _connections = [];
+    private bool _failureTold;
 
     /// <summary>Starts to listen.</summary>
     /// <exception cref="LaunchException">The address cannot be had.</exception>
-    public ControlServer(SocketAddress address, DebugTarget target, ControlCommands commands, ConsoleLog log)
+    public ControlServer(SocketAddress address, DebugTarget target, ControlCommands commands, ConsoleLog log, Action<string> say)
     {
-        _address = address;
         _target = target;
         _commands = commands;
         _log = log;
+        _say = say;
         _listener = address.Listen("control");
         new Thread(Accept) { IsBackground = true, Name = "control" }.Start();
     }
@@ -44,7 +48,6 @@ public sealed class ControlServer : IDisposable
     {
         _log.Close();
         _listener.Dispose();
-        File.Delete(_address.Path!);
         lock (_connections)
         {
             // What the guest said last has been sent when the writers are through; they are given a moment for it.
@@ -57,21 +60,39 @@ public sealed class ControlServer : IDisposable
 
     private void Accept()
     {
-        while (true)
+        while (_listener.Accept() is { } connection)
         {
-            Socket connection;
             try
             {
-                connection = _listener.Accept();
+                lock (_connections)
+                    _connections.Add(connection);
+                if (_connections.Count > MostConnections)
+                    throw new InvalidOperationException($"more than {MostConnections} connections at once");
+                new Thread(() => Serve(connection)) { IsBackground = true, Name = "ctl" }.Start();
             }
-            catch (Exception end) when (end is SocketException or ObjectDisposedException)
+            catch (Exception failure)
             {
-                return;
+                // No thread to be had, for instance. This caller is out of luck; the next one may not be.
+                Tell(failure);
+                Forget(connection);
             }
+        }
+    }
 
-            lock (_connections)
-                _connections.Add(connection);
-            new Thread(() => Serve(connection)) { IsBackground = true, Name = "ctl" }.Start();
+    /// <summary>Says what went wrong, the first time: whoever made it happen may make it happen again and again.</summary>
+    private void Tell(Exception failure)
+    {
+        if (!Interlocked.Exchange(ref _failureTold, true))
+            _say($"a connection to the control socket failed: {failure.GetType().Name}: {failure.Message}");
+    }
+
+    private void Forget(Socket connection)
+    {
+        connection.Dispose();
+        lock (_connections)
+        {
+            _connections.Remove(connection);
+            System.Threading.Monitor.PulseAll(_connections);
         }
     }
 
@@ -98,14 +119,14 @@ public sealed class ControlServer : IDisposable
         {
             // Whoever it was has gone.
         }
+        catch (Exception bug)
+        {
+            // Ends this connection, and nothing else.
+            Tell(bug);
+        }
         finally
         {
-            connection.Dispose();
-            lock (_connections)
-            {
-                _connections.Remove(connection);
-                System.Threading.Monitor.PulseAll(_connections);
-            }
+            Forget(connection);
         }
     }
 
@@ -155,6 +176,10 @@ public sealed class ControlServer : IDisposable
         }
         catch (Exception end) when (end is SocketException or ObjectDisposedException or GuestGoneException)
         {
+        }
+        catch (Exception bug)
+        {
+            Tell(bug);
         }
     }
 }

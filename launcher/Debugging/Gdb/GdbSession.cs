@@ -88,12 +88,12 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         {
             // Output may only be sent before the stop is.
             if (stop.Cause == StopCause.Death)
-                _wire.Send("O" + GdbPacket.Hex($"lguest: the guest dies: {stop.Reason}\n"));
+                _wire.Send("O" + GdbPacket.Hex($"lguest: the guest dies: {VisibleText.Of(stop.Reason ?? string.Empty)}\n"));
             _wire.Send(StopReply(stop));
         }
-        catch (Exception broken) when (broken is IOException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The reading thread finds out by itself, and lets the guest go.
+            // The reading thread finds out by itself, and lets the guest go. Nothing of gdb's may end the guest's owner, who is here.
         }
     }
 
@@ -112,8 +112,9 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         {
             _wire.Send("W" + (status & 0xFF).ToString("x2", CultureInfo.InvariantCulture));
         }
-        catch (Exception broken) when (broken is IOException or ObjectDisposedException)
+        catch (Exception)
         {
+            // Nobody has to hear this.
         }
     }
 
@@ -386,8 +387,12 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         if (packet.StartsWith("vCont;", StringComparison.Ordinal))
         {
             // There is one thread: the first action is for it.
-            char action = packet["vCont;".Length];
-            return action is 'c' or 'C' or 's' or 'S' ? Resume(action is 'c' or 'C' ? "c" : "s", action is 's' or 'S') : BadRequest;
+            return packet.AsSpan("vCont;".Length) switch
+            {
+                ['c' or 'C', ..] => Resume("c", step: false),
+                ['s' or 'S', ..] => Resume("s", step: true),
+                _ => BadRequest,
+            };
         }
 
         if (packet.StartsWith("vKill", StringComparison.Ordinal))

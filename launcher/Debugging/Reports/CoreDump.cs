@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using Lguest.Devices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging.Reports;
 
@@ -31,10 +33,9 @@ public static unsafe class CoreDump
 
     /// <summary>Writes one.</summary>
     /// <param name="guest">The guest, at rest.</param>
-    /// <param name="path">The file; replaced if there is one.</param>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be.</exception>
-    public static void Write(Guest guest, string path)
+    /// <param name="file">Where to; its owner closes it.</param>
+    /// <returns>Null, or why it could not be written.</returns>
+    public static string? Write(Guest guest, OutputFile file)
     {
         byte[] notes = Notes(guest);
         List<Stretch> loads = Loads(guest);
@@ -50,31 +51,34 @@ public static unsafe class CoreDump
             at += ProgramHeaderSize;
             ulong offset = dataStart + load.FileOffset;
             if (offset > uint.MaxValue)
-                throw new IOException("the guest's memory does not fit into a 32-bit ELF file");
+                return "the guest's memory does not fit into a 32-bit ELF file";
             WriteProgramHeader(head.AsSpan(at), Load, (uint)offset, load.Linear, load.Physical, (uint)load.Length, load.Flags, Page.Size);
         }
 
         notes.CopyTo(head.AsSpan((int)notesAt));
-        using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        file.Write(head);
+        HostErrno error = file.WriteAt(head, 0);
         byte[] bytes = new byte[Page.Size];
         ulong fileOffset = dataStart;
         foreach (MemoryRange range in guest.Memory.Ranges)
         {
-            for (ulong page = 0; page < range.Length; page += Page.Size)
+            for (ulong page = 0; page < range.Length && error == 0; page += Page.Size)
             {
                 guest.Memory.Read((uint)(range.Start + page), Page.Size).CopyTo(bytes); // Read once
                 if (bytes.AsSpan().ContainsAnyExcept((byte)0))
-                {
-                    file.Position = (long)(fileOffset + page);
-                    file.Write(bytes);
-                }
+                    error = file.WriteAt(bytes, (long)(fileOffset + page));
             }
 
             fileOffset += range.Length;
         }
 
-        file.SetLength((long)fileOffset);
+        if (error == 0)
+            error = file.SetLength((long)fileOffset);
+        return error switch
+        {
+            0 => null,
+            HostErrno.ESPIPE => "it is a pipe or a terminal, and a core needs a file",
+            _ => HostMessage.Of(error),
+        };
     }
 
     private static List<Stretch> Loads(Guest guest)

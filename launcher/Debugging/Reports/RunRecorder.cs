@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Text;
+using Lguest.Devices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
@@ -8,6 +9,7 @@ using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Run;
+using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging.Reports;
 
@@ -25,7 +27,7 @@ public sealed unsafe class RunRecorder
     private const int MostFrames = 40;
     private static readonly TimeSpan SamplePeriod = TimeSpan.FromMilliseconds(3);
 
-    private readonly string _path;
+    private readonly OutputFile _file;
     private readonly DebugTarget _target;
     private readonly long _start;
     private readonly RunRecord _record = new();
@@ -39,24 +41,14 @@ public sealed unsafe class RunRecorder
     private int _asked;
 
     /// <summary>A recorder that has not begun.</summary>
-    /// <param name="path">Where the report goes.</param>
+    /// <param name="file">Where the report goes; its owner closes it.</param>
     /// <param name="target">For its symbols.</param>
     /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
-    /// <exception cref="LaunchException">The report could not be written there.</exception>
-    public RunRecorder(string path, DebugTarget target, long start)
+    public RunRecorder(OutputFile file, DebugTarget target, long start)
     {
-        _path = path;
+        _file = file;
         _target = target;
         _start = start;
-        try
-        {
-            // Better now than behind a long run.
-            using FileStream probe = new(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new LaunchException($"cannot write the report to '{path}': {failure.Message}");
-        }
     }
 
     private double Now => Stopwatch.GetElapsedTime(_start).TotalSeconds;
@@ -118,8 +110,8 @@ public sealed unsafe class RunRecorder
     }
 
     /// <summary>Writes the report.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public void Write() => File.WriteAllText(_path, ReportPage.Of(_record));
+    /// <returns>0, or the error.</returns>
+    public HostErrno Write() => _file.Write(Encoding.UTF8.GetBytes(ReportPage.Of(_record)));
 
     private void StopTimer()
     {
@@ -137,6 +129,19 @@ public sealed unsafe class RunRecorder
 
     /// <summary>On the timer's thread.</summary>
     private void Ask()
+    {
+        try
+        {
+            AskOwner();
+        }
+        catch (Exception)
+        {
+            // A picture of the run is not worth the run.
+            StopTimer();
+        }
+    }
+
+    private void AskOwner()
     {
         if (_running is not { } running)
             return;
@@ -161,7 +166,7 @@ public sealed unsafe class RunRecorder
                 return;
             Point(force: false);
             if (!running.Guest.IsHalted && !running.Guest.IsPaused)
-                Count(Place(running.Guest));
+                Count(PlaceOrUnknown(running.Guest));
         }
     }
 
@@ -169,6 +174,19 @@ public sealed unsafe class RunRecorder
     {
         if (_record.Samples.TryGetValue(place, out int count) || _record.Samples.Count < MostStacks)
             _record.Samples[place] = count + 1;
+    }
+
+    /// <summary>On the owner's thread, which must not end over it: where the guest is, is up to the guest.</summary>
+    private string PlaceOrUnknown(Guest guest)
+    {
+        try
+        {
+            return Place(guest);
+        }
+        catch (Exception)
+        {
+            return "unknown";
+        }
     }
 
     private string Place(Guest guest)

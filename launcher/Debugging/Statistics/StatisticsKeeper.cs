@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
 using Lguest.Devices;
 using Lguest.Engine.Debugging;
 using Mono.Unix.Native;
@@ -13,6 +14,7 @@ public sealed class StatisticsKeeper
     private const int StandardError = 2;
 
     private readonly StatisticsRequest? _request;
+    private readonly OutputFile? _file;
     private readonly RunClock? _clock;
     private readonly Action<string> _say;
     private readonly RunStatistics _past = new();
@@ -23,27 +25,16 @@ public sealed class StatisticsKeeper
 
     /// <summary>Starts keeping.</summary>
     /// <param name="request">How they are to be told at the end; null: not at all, and where the time goes is not measured.</param>
+    /// <param name="file">Where they go; null: standard error. Its owner closes it.</param>
     /// <param name="start">When the launcher started, as of <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>.</param>
     /// <param name="say">Where the launcher's own sentences go.</param>
-    /// <exception cref="LaunchException">The file could not be written at the end.</exception>
-    public StatisticsKeeper(StatisticsRequest? request, long start, Action<string> say)
+    public StatisticsKeeper(StatisticsRequest? request, OutputFile? file, long start, Action<string> say)
     {
         _request = request;
+        _file = file;
         _say = say;
-        if (request == null)
-            return;
-        _clock = new RunClock(start);
-        if (request.File == null)
-            return;
-        try
-        {
-            // Better now than behind a long run.
-            using FileStream probe = new(request.File, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new LaunchException($"cannot write the statistics to '{request.File}': {failure.Message}");
-        }
+        if (request != null)
+            _clock = new RunClock(start);
     }
 
     /// <summary>A guest is about to run.</summary>
@@ -94,21 +85,16 @@ public sealed class StatisticsKeeper
             return;
         RunStatistics statistics = Now(atRest: false);
         string text = _request.Json ? StatisticsJson.Of(statistics) : "lguest: statistics of " + StatisticsTable.Of(statistics);
-        if (_request.File == null)
+        if (_file == null)
         {
             if (mayWait || CanBeWritten(StandardError))
                 HostOutput.Write(StandardError, text);
             return;
         }
 
-        try
-        {
-            File.WriteAllText(_request.File, text);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            _say($"the statistics could not be written to {_request.File}: {failure.Message}");
-        }
+        Errno error = _file.Write(Encoding.UTF8.GetBytes(text));
+        if (error != 0)
+            _say($"the statistics could not be written to {_file.Path}: {HostMessage.Of(error)}");
     }
 
     private static bool CanBeWritten(int fd)

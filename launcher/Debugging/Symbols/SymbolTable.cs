@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
+using System.Text;
+using Lguest.Launcher.Kernel;
 
 namespace Lguest.Launcher.Debugging.Symbols;
 
@@ -25,14 +27,14 @@ public sealed class SymbolTable
     private readonly Symbol[] _symbols;
 
     /// <summary>A table.</summary>
-    /// <param name="symbols">In any order; where several share an address, the first code symbol counts.</param>
+    /// <param name="symbols">In any order; where several share an address, the first code symbol counts. A kernel's file may call its functions anything: names are made visible.</param>
     public SymbolTable(IEnumerable<Symbol> symbols)
     {
         List<Symbol> unique = [];
         foreach (Symbol symbol in symbols.OrderBy(s => s.Address).ThenByDescending(s => s.IsCode).ThenByDescending(s => s.Size))
         {
             if (unique.Count == 0 || unique[^1].Address != symbol.Address)
-                unique.Add(symbol);
+                unique.Add(symbol with { Name = VisibleText.Of(symbol.Name) });
         }
 
         _symbols = [.. unique];
@@ -49,28 +51,32 @@ public sealed class SymbolTable
     public static SymbolTable FromSystemMap(string path)
     {
         List<Symbol> symbols = [];
-        try
+        int number = 0;
+        foreach (string line in ReadAll(path).Split('\n'))
         {
-            int number = 0;
-            foreach (string line in File.ReadLines(path))
-            {
-                number++;
-                string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-                if (words.Length == 0)
-                    continue;
-                if (words.Length < 3 || words[1].Length != 1 || !uint.TryParse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint address))
-                    throw new LaunchException($"'{path}' is no System.map: line {number} is not 'address type name'; the one that was made with the guest's kernel is wanted");
-                symbols.Add(new Symbol(address, 0, words[2], words[1] is "t" or "T" or "W" or "w"));
-            }
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new LaunchException($"cannot read symbols from '{path}': {failure.Message}");
+            number++;
+            string[] words = line.Split((char[])[' ', '\r'], StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length == 0)
+                continue;
+            if (words.Length < 3 || words[1].Length != 1 || !uint.TryParse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint address))
+                throw new LaunchException($"'{path}' is no System.map: line {number} is not 'address type name'; the one that was made with the guest's kernel is wanted");
+            symbols.Add(new Symbol(address, 0, words[2], words[1] is "t" or "T" or "W" or "w"));
         }
 
         if (symbols.Count == 0)
             throw new LaunchException($"'{path}' has no symbols in it; a System.map is wanted");
         return new SymbolTable(symbols);
+    }
+
+    private static string ReadAll(string path)
+    {
+        const long longest = 256 << 20;
+        using KernelFile file = KernelFile.Open("System.map", path);
+        if (file.Length > longest)
+            throw new LaunchException($"'{path}' has {file.Length} bytes: that is no System.map");
+        byte[] text = new byte[file.Length];
+        file.Read(text, 0);
+        return Encoding.UTF8.GetString(text);
     }
 
     /// <summary>The address of a name, or null.</summary>

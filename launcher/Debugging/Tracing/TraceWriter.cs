@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Text;
 using System.Text;
+using Lguest.Devices;
 using Lguest.Launcher.Debugging.Symbols;
 using Mono.Unix.Native;
 
@@ -16,12 +17,13 @@ public sealed class TraceWriter : IDisposable
     private const int LongestLine = 2048;
     private const int StandardError = 2;
     private const int RememberedSymbols = 1 << 16;
+    private const int LongestSymbol = 256;
 
     private readonly byte[] _buffer = new byte[BufferSize];
     private readonly Dictionary<uint, byte[]> _places = [];
     private readonly SymbolTable _symbols;
     private readonly bool _json;
-    private readonly FileStream? _file;
+    private readonly OutputFile? _file;
     private readonly string _name;
     private readonly Action<string> _say;
     private int _length;
@@ -29,26 +31,17 @@ public sealed class TraceWriter : IDisposable
     private bool _failed;
 
     /// <summary>Opens a trace.</summary>
-    /// <param name="request">Where to, and how.</param>
+    /// <param name="json">One JSON object a line, not text.</param>
+    /// <param name="file">Where to; null: standard error. Closed by <see cref="Dispose"/>.</param>
     /// <param name="symbols">Names for addresses.</param>
     /// <param name="say">Hears when it fails.</param>
-    /// <exception cref="LaunchException">The file cannot be written.</exception>
-    public TraceWriter(TraceRequest request, SymbolTable symbols, Action<string> say)
+    public TraceWriter(bool json, OutputFile? file, SymbolTable symbols, Action<string> say)
     {
         _symbols = symbols;
-        _json = request.Json;
+        _json = json;
         _say = say;
-        _name = request.File ?? "standard error";
-        if (request.File == null)
-            return;
-        try
-        {
-            _file = new FileStream(request.File, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw new LaunchException($"cannot write the trace to '{request.File}': {failure.Message}");
-        }
+        _file = file;
+        _name = file?.Path ?? "standard error";
     }
 
     /// <summary>Bytes written and waiting to be.</summary>
@@ -176,18 +169,11 @@ public sealed class TraceWriter : IDisposable
         _length = 0;
         if (_failed || bytes.IsEmpty)
             return;
-        try
-        {
-            if (_file != null)
-                _file.Write(bytes);
-            else
-                WriteStandardError(bytes);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            _failed = true;
-            _say($"the trace cannot be written to {_name} any more, and ends here: {failure.Message}");
-        }
+        Errno error = _file?.Write(bytes) ?? WriteStandardError(bytes);
+        if (error == 0)
+            return;
+        _failed = true;
+        _say($"the trace cannot be written to {_name} any more, and ends here: {HostMessage.Of(error)}");
     }
 
     /// <summary>Writes out the rest, and closes.</summary>
@@ -197,20 +183,23 @@ public sealed class TraceWriter : IDisposable
         _file?.Dispose();
     }
 
-    private static unsafe void WriteStandardError(ReadOnlySpan<byte> bytes)
+    private static unsafe Errno WriteStandardError(ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)
             {
                 long count = Syscall.write(StandardError, start + done, (ulong)(bytes.Length - done));
-                if (count < 0 && Stdlib.GetLastError() is Errno.EINTR or Errno.EAGAIN)
+                Errno error = count < 0 ? Stdlib.GetLastError() : 0;
+                if (error is Errno.EINTR or Errno.EAGAIN)
                     continue;
                 if (count <= 0)
-                    throw new IOException("standard error is closed");
+                    return error == 0 ? Errno.EIO : error;
                 done += (int)count;
             }
         }
+
+        return 0;
     }
 
     private byte[] Symbol(uint eip)
@@ -219,7 +208,12 @@ public sealed class TraceWriter : IDisposable
             return known;
         if (_places.Count == RememberedSymbols)
             _places.Clear();
-        byte[] name = Encoding.ASCII.GetBytes(_symbols.Describe(eip) ?? string.Empty);
+        string text = _symbols.Describe(eip) ?? string.Empty;
+        if (text.Length > LongestSymbol)
+            text = text[..LongestSymbol];
+        if (_json)
+            text = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        byte[] name = Encoding.ASCII.GetBytes(text);
         _places.Add(eip, name);
         return name;
     }

@@ -21,14 +21,14 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     private Guest? _guest;
 
     /// <summary>A tracer that sees nothing yet.</summary>
-    /// <param name="request">What to trace, and where to.</param>
+    /// <param name="request">What to trace, and how.</param>
+    /// <param name="file">Where to; null: standard error. The tracer closes it.</param>
     /// <param name="target">For its symbols.</param>
     /// <param name="say">Hears when the trace cannot be written.</param>
     /// <param name="start">When the guest started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
-    /// <exception cref="LaunchException">The file cannot be written.</exception>
-    public Tracer(TraceRequest request, DebugTarget target, Action<string> say, long start)
+    public Tracer(TraceRequest request, OutputFile? file, DebugTarget target, Action<string> say, long start)
     {
-        _writer = new TraceWriter(request, target.Symbols, say);
+        _writer = new TraceWriter(request.Json, file, target.Symbols, say);
         _disassembler = new Disassembler(target.Symbols);
         Categories = request.Categories;
         _start = start;

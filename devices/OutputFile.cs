@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Mono.Unix.Native;
+using HostErrno = Mono.Unix.Native.Errno;
+
+namespace Lguest.Devices;
+
+/// <summary>
+/// A file that the launcher writes: opened at the start, while the user can still be told that this cannot be done, and emptied
+/// by the first write, so that nothing is lost when the guest is not started after all. Whoever makes the file and writes
+/// nothing removes it. No path is used again but for that, so all else works in a process that may open nothing any more.
+/// </summary>
+public sealed unsafe class OutputFile : IDisposable
+{
+    private readonly FileClaims _claims;
+    private readonly Stat _status;
+    private readonly bool _made;
+    private int _fd;
+    private bool _written;
+
+    private OutputFile(string path, int fd, bool made, in Stat status, FileClaims claims)
+    {
+        Path = path;
+        _fd = fd;
+        _made = made;
+        _status = status;
+        _claims = claims;
+    }
+
+    /// <summary>The file's name, as the user wrote it.</summary>
+    public string Path { get; }
+
+    /// <summary>Opens a file, made if need be.</summary>
+    /// <param name="option">The option that names it, with its dashes.</param>
+    /// <param name="what">What is written, for messages: "the report".</param>
+    /// <param name="path">The file.</param>
+    /// <param name="claims">Which files are something else.</param>
+    /// <param name="secret">Nobody but the user may read it, if it is made.</param>
+    /// <exception cref="DeviceException">It cannot be written, or is something else.</exception>
+    public static OutputFile Open(string option, string what, string path, FileClaims claims, bool secret = false)
+    {
+        // Looked at before it is opened: opening some devices does things.
+        bool exists = Syscall.stat(path, out Stat status) == 0;
+        if (exists)
+        {
+            if ((status.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFBLK)
+                throw new DeviceException($"cannot write {what} to '{path}': it is a block device, and what is on it would be lost; name a file");
+            claims.Take(option, path, in status);
+        }
+
+        const OpenFlags flags = OpenFlags.O_WRONLY | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC;
+        FilePermissions mode = NativeConvert.FromOctalPermissionString(secret ? "0600" : "0666");
+        bool made = false;
+        int fd = -1;
+        if (!exists)
+        {
+            fd = Syscall.open(path, flags | OpenFlags.O_CREAT | OpenFlags.O_EXCL, mode);
+            made = fd >= 0;
+        }
+
+        // A link that leads to no file yet is one to make through it.
+        if (fd < 0)
+            fd = Syscall.open(path, flags | OpenFlags.O_CREAT, mode);
+        if (fd < 0)
+            throw new DeviceException($"cannot write {what} to '{path}': {HostMessage.At(path, Stdlib.GetLastError())}");
+        _ = Syscall.fstat(fd, out status);
+        OutputFile file = new(path, fd, made, in status, claims);
+        try
+        {
+            // What was opened counts, whatever the name led to before.
+            claims.Take(option, path, in status);
+            return file;
+        }
+        catch
+        {
+            file.Close();
+            throw;
+        }
+    }
+
+    /// <summary>Writes at the end of what was written before; the first time, the file is emptied.</summary>
+    /// <returns>0, or the error.</returns>
+    public HostErrno Write(ReadOnlySpan<byte> bytes) => Transfer(bytes, -1);
+
+    /// <summary>Writes at a place in the file; the first time, it is emptied. Between two places is a hole.</summary>
+    /// <returns>0, or the error.</returns>
+    public HostErrno WriteAt(ReadOnlySpan<byte> bytes, long offset) => Transfer(bytes, offset);
+
+    /// <summary>Makes it as long as wanted: with a hole at the end, or without what a full disk left of the last write.</summary>
+    /// <returns>0, or the error.</returns>
+    public HostErrno SetLength(long length) => !IsRegular || Syscall.ftruncate(_fd, length) == 0 ? 0 : Stdlib.GetLastError();
+
+    /// <summary>Closes it, and removes what was made and not used.</summary>
+    public void Dispose()
+    {
+        if (_fd < 0)
+            return;
+        if (_made && !_written && Syscall.lstat(Path, out Stat now) == 0 && (now.st_dev, now.st_ino, now.st_size) == (_status.st_dev, _status.st_ino, 0))
+            _ = Syscall.unlink(Path);
+        _claims.GiveBack(in _status);
+        Close();
+    }
+
+    private bool IsRegular => (_status.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
+
+    private void Close()
+    {
+        _ = Syscall.close(_fd);
+        _fd = -1;
+    }
+
+    private HostErrno Transfer(ReadOnlySpan<byte> bytes, long offset)
+    {
+        if (_fd < 0)
+            return HostErrno.EBADF;
+        if (!_written)
+        {
+            _written = true;
+            if (SetLength(0) is var refused && refused != 0)
+                return refused;
+        }
+
+        fixed (byte* start = bytes)
+        {
+            for (int done = 0; done < bytes.Length;)
+            {
+                ulong rest = (ulong)(bytes.Length - done);
+                long count = offset < 0 ? Syscall.write(_fd, start + done, rest) : Syscall.pwrite(_fd, start + done, rest, offset + done);
+                if (count > 0)
+                {
+                    done += (int)count;
+                    continue;
+                }
+
+                HostErrno error = count < 0 ? Stdlib.GetLastError() : HostErrno.EIO;
+                if (error == HostErrno.EAGAIN)
+                    WaitForRoom();
+                else if (error != HostErrno.EINTR)
+                    return error;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Somebody else may have made a pipe or terminal that does not wait by itself.</summary>
+    private void WaitForRoom()
+    {
+        Pollfd[] fds = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
+        _ = Syscall.poll(fds, 1, -1);
+    }
+}
