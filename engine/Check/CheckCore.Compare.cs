@@ -49,6 +49,13 @@ public sealed unsafe partial class CheckCore
 
         ForgiveFault(ref stretch, in exit);
         string? what = Difference(in stretch, in exit);
+        if (what is not null && _journal.ReachedForeign)
+        {
+            // Others may have written between the engines' looks at the same memory: on with what the translator has.
+            RunUnchecked(default);
+            return;
+        }
+
         if (what is not null && stopped && InstructionsUpTo(in stretch) is > 0 and int instructions)
         {
             // It may have stopped on the way, for code that was written or a fault that is the interpreter's: then the

@@ -17,9 +17,6 @@ namespace Lguest.Engine.Check;
 /// </summary>
 public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 {
-    /// <summary>Instructions that are run unchecked at a time where others can write the code.</summary>
-    private const int ForeignStretch = 256;
-
     private readonly TranslatorCore _translator;
     private readonly InterpreterCore _oracle;
     private readonly IHostWriteObserver _translatorObserver;
@@ -376,19 +373,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _oracle.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         cpu->Eip = _systemCallHandler!.Value;
         return true;
-    }
-
-    /// <summary>Others may write to the next instruction between the engines' looks at it, so only one of them looks.</summary>
-    private CpuExit RunForeignCode()
-    {
-        CpuExit exit;
-        int count = 0;
-        do
-        {
-            exit = _translator.Step();
-        }
-        while (exit.Kind == ExitKind.Attention && ++count < ForeignStretch && Volatile.Read(ref Cpu->Attention) == 0 && _translator.IsAtForeignCode);
-        return exit;
     }
 
     private CpuExit RunUnchecked(CpuExit exit)

@@ -41,6 +41,12 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
             Add(physical, new ReadOnlySpan<byte>(&before, sizeof(uint)), isMark: true);
     }
 
+    /// <summary>Whether the interpreter has come to memory that other processes can write, where nothing need be the same a moment later.</summary>
+    public bool ReachedForeign { get; private set; }
+
+    /// <inheritdoc/>
+    public bool ReachesForeign() => ReachedForeign = true;
+
     /// <inheritdoc/>
     public void Decoded(uint frame)
     {
@@ -57,6 +63,7 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
         _entries.Clear();
         _before.Clear();
         _after.Clear();
+        ReachedForeign = false;
         IsOpen = true;
     }
 

@@ -366,7 +366,7 @@ public sealed unsafe partial class InterpreterCore
             ? page
             : InvalidTag;
         entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
-        if (_watchpoints.Length != 0 && IsWatchedPage(page))
+        if ((_watchpoints.Length != 0 && IsWatchedPage(page)) || (Memory.IsForeign(found.Frame) && ForeignCode is { } other && other.ReachesForeign()))
             entry->ReadTag = entry->WriteTag = InvalidTag;
         return true;
     }

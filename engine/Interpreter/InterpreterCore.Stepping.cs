@@ -19,6 +19,10 @@ internal interface IForeignCode
     /// <summary>Ring 3 has come to a page that the interpreter's table did not have.</summary>
     void Touched(uint page);
 
+    /// <summary>The interpreter reaches into a page that other processes can write.</summary>
+    /// <returns>Whether to tell each time; else the page may be remembered as any other.</returns>
+    bool ReachesForeign() => false;
+
     /// <summary>A page table entry was marked as used or written on the way.</summary>
     /// <param name="physical">Where it is.</param>
     /// <param name="before">What it was.</param>

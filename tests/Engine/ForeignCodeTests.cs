@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Engine;
+using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
@@ -111,5 +112,30 @@ public sealed unsafe class ForeignCodeTests
         }
 
         Assert.Equal(0, guest.BlocksTranslated);
+    }
+
+    /// <summary>Data that others write is no code, but both engines of --engine=check look at it, one after the other.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void DataThatChangesMeanwhileIsNoDisagreement(int ring)
+    {
+        ForeignPage? page = null;
+        using BareGuest guest = new(EngineKind.Check, ring, memory => page = new ForeignPage(memory, Shared));
+        using ForeignPage shared = page!;
+
+        // mov eax, [Shared]; inc dword [Shared + 8]; int 0x80
+        uint data = GuestPlan.Virtual(Shared);
+        guest.Write(GuestPlan.Scratch, [0xA1, .. BitConverter.GetBytes(data), 0xFF, 0x05, .. BitConverter.GetBytes(data + 8), 0xCD, 0x80]);
+        using Flipper others = Flipper.Of((uint*)shared.Others, 1, 2, 3);
+        HashSet<uint> seen = [];
+        for (Stopwatch clock = Stopwatch.StartNew(); clock.Elapsed < s_racing;)
+        {
+            Assert.Equal(ExitKind.SoftwareInterrupt, guest.Run(GuestPlan.Virtual(GuestPlan.Scratch)).Kind);
+            seen.Add(guest.Eax);
+        }
+
+        Assert.True(seen.Count > 1, string.Join(", ", seen));
+        Assert.NotEqual(0, ((CheckCore)guest.Core).Unchecked);
     }
 }

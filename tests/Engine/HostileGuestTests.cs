@@ -16,23 +16,35 @@ namespace Lguest.Tests.EngineParts;
 public abstract class HostileGuestTests(EngineKind engine)
 {
     private const int CasesOfAKind = 3000;
+    private const int CasesWithNeighbour = 500;
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(20);
 
+    public static TheoryData<HostileKind> Kinds => [.. Enum.GetValues<HostileKind>()];
+
     [Theory]
-    [InlineData(HostileKind.KernelCode)]
-    [InlineData(HostileKind.UserCode)]
-    [InlineData(HostileKind.PageTables)]
-    [InlineData(HostileKind.Hypercalls)]
-    [InlineData(HostileKind.Ring)]
-    [InlineData(HostileKind.Tables)]
-    [InlineData(HostileKind.Buffers)]
+    [MemberData(nameof(Kinds))]
     public void NoGuestHarmsItsHost(HostileKind kind)
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create(HostileGuest.Ranges);
+        RunCases(kind, memory, CasesOfAKind);
+    }
+
+    /// <summary>The same while another process writes to the guest's code, page tables, lists and lguest_data.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void NorWithANeighbour(HostileKind kind)
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create(HostileGuest.Ranges);
+        using NoisyNeighbour neighbour = new(memory, [GuestPlan.Code + Page.Size, GuestPlan.Directory, GuestPlan.KernelTable, GuestPlan.Data, GuestPlan.DmaArray, GuestPlan.Gdt, GuestPlan.Scratch]);
+        RunCases(kind, memory, CasesWithNeighbour);
+    }
+
+    private void RunCases(HostileKind kind, MappedGuestMemory memory, int cases)
+    {
         using Watchdog watchdog = new(s_patience, s_hang);
         Dictionary<string, int> ends = [];
-        for (int i = 0; i < CasesOfAKind; i++)
+        for (int i = 0; i < cases; i++)
         {
             int seed = ((int)kind * 1_000_000) + i;
             string end;

@@ -25,26 +25,27 @@ public sealed class SharedPageRaceTests : IDisposable
     [InlineData("check", 500)]
     public void NoGuestRunsAnInstructionThatWasNotLookedAt(string engine, int rounds)
     {
-        string net = "--sharenet=" + Path.Combine(_directory.Path, "lan");
-        using Process writer = LauncherProcess.Start(net, "16m", Needs.Guest("hostile/race"), "mode=write");
-        try
+        foreach (string[] call in (string[][])[[], ["call=" + GetProcessId]])
         {
-            foreach (string[] call in (string[][])[[], ["call=" + GetProcessId]])
+            // A file for each: with instructions in its slots it no longer looks like a network's.
+            string net = $"--sharenet={_directory.Path}/lan{call.Length}";
+            using Process writer = LauncherProcess.Start(net, "16m", Needs.Guest("hostile/race"), "mode=write");
+            try
             {
+                // It waits for its runner to make a sign, which a page that is cleared for the first guest on it must not lose.
+                Assert.Equal("there is a network: ok", writer.StandardOutput.ReadLine()?.TrimEnd());
                 ProcessResult runner = LauncherProcess.Run(["--engine=" + engine, net, "16m", Needs.Guest("hostile/race"), "mode=run", $"rounds={rounds}", .. call]);
                 string story = $"status {runner.Status} ({Escaped}: escaped)\n{runner.Output}\n{runner.Error}";
                 Assert.True(runner.Status == 0, story);
                 Assert.DoesNotContain("became", runner.Output, StringComparison.Ordinal);
                 Assert.EndsWith("0 failed", runner.Output.TrimEnd(), StringComparison.Ordinal);
                 Assert.False(writer.HasExited);
-
-                // The writer has met its runner, and meets no other: whoever comes next finds the sign it has left.
             }
-        }
-        finally
-        {
-            writer.Kill();
-            writer.WaitForExit();
+            finally
+            {
+                writer.Kill();
+                writer.WaitForExit();
+            }
         }
     }
 }
