@@ -22,7 +22,7 @@ public sealed class SharedPageRaceTests : IDisposable
     [TheoryNeeding(Need.Launcher, Need.Guests)]
     [InlineData("auto", 60_000)]
     [InlineData("interpreter", 60_000)]
-    [InlineData("check", 500)]
+    [InlineData("check", 150)]
     public void NoGuestRunsAnInstructionThatWasNotLookedAt(string engine, int rounds)
     {
         foreach (string[] call in (string[][])[[], ["call=" + GetProcessId]])
