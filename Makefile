@@ -17,7 +17,7 @@ export DOTNET_NOLOGO := 1
 CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
 	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props
 
-.PHONY: all launcher guests test run bench format clean
+.PHONY: readme all launcher guests test run bench format clean
 all: launcher guests
 
 launcher: $(OUT)/lguest
@@ -56,6 +56,11 @@ run: all
 
 bench: all
 	LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) run --project bench -c Release -- $(BENCH)
+
+# README's table of options, from the program's own.
+readme: launcher
+	$(OUT)/lguest document options.md >$(OUT)/options.md
+	sed -i -e '/^<!-- options -->$$/r $(OUT)/options.md' -e '/^<!-- options -->$$/,/^<!-- \/options -->$$/{/^|/d}' README.md
 
 format:
 	$(DOTNET) format Lguest.sln

@@ -23,6 +23,7 @@ public sealed unsafe class ConsolePort : IDisposable
     private readonly PatientOutput _output;
     private int _start;
     private int _end;
+    private HostErrno _outputError;
 
     /// <summary>A console on two descriptors, which stay the caller's.</summary>
     /// <param name="inputDescriptor">Where the user types, or a pipe, or a file.</param>
@@ -49,7 +50,13 @@ public sealed unsafe class ConsolePort : IDisposable
     public bool AbortRequested { get; private set; }
 
     /// <summary>What went wrong with the output: EPIPE when nobody reads it any more; 0 when all is well.</summary>
-    public HostErrno OutputError { get; private set; }
+    public HostErrno OutputError => _outputError;
+
+    /// <summary>Bytes of output so far.</summary>
+    public long BytesWritten { get; private set; }
+
+    /// <summary>Hears the guest's output as it is written; null: nobody listens.</summary>
+    public ConsoleListener? Listener { get; set; }
 
     /// <summary>Whether the guest waits for somebody to read what it said.</summary>
     public bool IsStalled { get; private set; }
@@ -127,13 +134,25 @@ public sealed unsafe class ConsolePort : IDisposable
     {
         if (OutputError != 0)
             return 0;
-        int written = _output.Write(vector, Stall, out HostErrno error);
-        OutputError = error;
+        int written = Listener is { } listener ? WriteHeard(vector, listener) : _output.Write(vector, Stall, out _outputError);
+        BytesWritten += written;
         return written;
     }
 
     /// <inheritdoc/>
     public void Dispose() => _output.Dispose();
+
+    /// <summary>Read once: what is heard is what is written, whatever the guest does to its buffer meanwhile.</summary>
+    private int WriteHeard(GuestVector vector, ConsoleListener listener)
+    {
+        byte[] text = GC.AllocateUninitializedArray<byte>(vector.Length, pinned: true);
+        vector.CopyTo(text);
+        GuestVector copy = new();
+        copy.LoadHost(text, text.Length);
+        int written = _output.Write(copy, Stall, out _outputError);
+        listener(text.AsSpan(0, written));
+        return written;
+    }
 
     private bool Stall(int fd)
     {
@@ -143,3 +162,7 @@ public sealed unsafe class ConsolePort : IDisposable
         return canWrite;
     }
 }
+
+/// <summary>Hears a piece of the guest's output.</summary>
+/// <param name="output">The bytes; they are the listener's only until it returns.</param>
+public delegate void ConsoleListener(ReadOnlySpan<byte> output);

@@ -77,6 +77,19 @@ public sealed unsafe class OutputFile : IDisposable
         }
     }
 
+    /// <summary>The descriptor, for a stream that somebody else writes after <see cref="Begin"/>.</summary>
+    public int Descriptor => _fd;
+
+    /// <summary>Empties the file, if nothing has been written to it yet.</summary>
+    /// <returns>0, or the error.</returns>
+    public HostErrno Begin()
+    {
+        if (_written)
+            return 0;
+        _written = true;
+        return SetLength(0);
+    }
+
     /// <summary>Writes at the end of what was written before; the first time, the file is emptied.</summary>
     /// <returns>0, or the error.</returns>
     public HostErrno Write(ReadOnlySpan<byte> bytes) => Transfer(bytes, -1);
@@ -112,12 +125,8 @@ public sealed unsafe class OutputFile : IDisposable
     {
         if (_fd < 0)
             return HostErrno.EBADF;
-        if (!_written)
-        {
-            _written = true;
-            if (SetLength(0) is var refused && refused != 0)
-                return refused;
-        }
+        if (Begin() is var refused && refused != 0)
+            return refused;
 
         fixed (byte* start = bytes)
         {

@@ -13,6 +13,9 @@ public static class ExitStatus
     /// <summary>The user pressed ^C three times.</summary>
     public const int ConsoleAbort = 2;
 
+    /// <summary>The time of --timeout was up; timeout(1) has the same.</summary>
+    public const int TimedOut = 124;
+
     /// <summary>Ended by signal n: 128 + n, as shells put it.</summary>
     public const int SignalBase = 128;
 

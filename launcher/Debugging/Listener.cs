@@ -35,6 +35,24 @@ public sealed class Listener(Socket socket, SocketFile? file) : IDisposable
         return null;
     }
 
+    /// <summary>For poll: readable when somebody calls.</summary>
+    public int Descriptor => (int)socket.Handle;
+
+    /// <summary>Takes the caller whom poll announced.</summary>
+    /// <returns>The connection; null when it has gone already, or too many files are open.</returns>
+    public Socket? TryAccept()
+    {
+        try
+        {
+            socket.Blocking = false;
+            return socket.Accept();
+        }
+        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -57,7 +57,19 @@ public static class CommandLineParser
         options.Banks = MemoryBanks.Parse(memory);
         options.Kernel = kernel ?? throw new LaunchException($"which kernel? It is named behind the memory: {HelpText.Usage} {Hint}");
         options.GuestCommandLine = string.Join(' ', arguments.Skip(next));
+        if (!optionsEnded)
+            WarnOfOptions(options, arguments.Skip(next));
         return options;
+    }
+
+    /// <summary>What looks like an option of ours among the guest's words is the guest's, but was hardly meant for it.</summary>
+    private static void WarnOfOptions(LaunchOptions options, IEnumerable<string> words)
+    {
+        foreach (string word in words)
+        {
+            if (word.StartsWith("--", StringComparison.Ordinal) && OptionTable.Find(word[2..].Split(['=', ','])[0]) != null)
+                options.Warnings.Add($"note: '{word}' comes after the guest's first word, so the guest gets it; to use it here, put it before that word (after --, this note is not printed)");
+        }
     }
 
     private static int TakeOption(LaunchOptions options, IReadOnlyList<string> arguments, string word, int next)

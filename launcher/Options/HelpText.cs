@@ -32,6 +32,8 @@ public static class HelpText
         ("0", "the guest powered itself off, or restarted under --no-reboot"),
         ("1", "the guest died, or could not be started: standard error says why"),
         ("2", "^C was pressed three times within about a second"),
+        ("124", "the time of --timeout was up"),
+        ("N", "with --exit-status: what the guest reported before it powered itself off"),
         ("128+n", "ended by signal n: 129 SIGHUP, 130 SIGINT, 131 SIGQUIT, 143 SIGTERM; 141 when nobody reads the output"),
     ];
 

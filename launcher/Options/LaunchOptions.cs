@@ -57,6 +57,21 @@ public sealed class LaunchOptions
     /// <summary>Which engine.</summary>
     public EngineKind Engine { get; set; } = EngineKind.Auto;
 
+    /// <summary>How long the guest may run; null: as long as it likes.</summary>
+    public TimeSpan? Timeout { get; set; }
+
+    /// <summary>End a guest that has nothing more to do when its input has ended.</summary>
+    public bool PowerOffAtEndOfInput { get; set; }
+
+    /// <summary>The guest reports the exit status.</summary>
+    public bool GuestReportsStatus { get; set; }
+
+    /// <summary>Where the guest's console is.</summary>
+    public ConsoleOption Console { get; set; } = new ConsoleOption.Standard();
+
+    /// <summary>Things in the command line that are allowed and yet likely a mistake, a sentence each.</summary>
+    public List<string> Warnings { get; } = [];
+
     /// <summary>End when the guest restarts.</summary>
     public bool NoReboot { get; set; }
 

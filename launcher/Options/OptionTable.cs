@@ -23,13 +23,20 @@ public static class OptionTable
     public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only", AddBlock),
+        new("console", '\0', "WHERE", "where the guest's console is, in place of standard input and output:\nFILE takes its output (input stays standard input), unix:PATH a client's\nconnection, pty a new pseudo-terminal",
+            static (options, value) => options.Console = ConsoleOption.Parse(value)),
         new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux), interpreter, or check: both, compared", SetEngine,
             Choices: ["auto", "translator", "interpreter", "check"]),
+        new("eof", '\0', "ACTION", "when standard input ends: ignore it (the default), or poweroff: type ^D,\nand end a guest that then sleeps for two seconds without a word", SetEof,
+            Choices: ["ignore", "poweroff"]),
+        new("exit-status", '\0', null, "the guest gives the exit status: by a line 'lguest: exit status N' on its\nconsole, or as a kernel's last words; a power-off without one is status 1",
+            static (options, _) => options.GuestReportsStatus = true),
         new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
         new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is made if it is not there", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
+        new("timeout", '\0', "DURATION", "end the guest after that long, with status 124: 90s, 5m, 1h; the disks are saved", static (options, value) => options.Timeout = Duration.Parse("timeout", value)),
         new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
         new("usernet", '\0', "CIDR", "outbound networking without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
         new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
@@ -85,6 +92,13 @@ public static class OptionTable
             throw new LaunchException($"--pcap is given twice ('{options.Capture}' and '{value}'); one file holds all interfaces");
         options.Capture = value;
     }
+
+    private static void SetEof(LaunchOptions options, string value) => options.PowerOffAtEndOfInput = value switch
+    {
+        "ignore" => false,
+        "poweroff" => true,
+        _ => throw new LaunchException($"there is no --eof={value}; it is ignore or poweroff"),
+    };
 
     private static void SetEngine(LaunchOptions options, string value) => options.Engine = value switch
     {

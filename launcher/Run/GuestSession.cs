@@ -10,6 +10,7 @@ using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
+using Lguest.Launcher.Run.Console;
 
 namespace Lguest.Launcher.Run;
 
@@ -30,7 +31,9 @@ public sealed class GuestSession : IDisposable
     private readonly List<BlockImage> _images = [];
     private readonly OutputFiles _outputs;
     private readonly GuestNetworks _networks;
+    private readonly ConsoleEndpoint _endpoint;
     private readonly ConsolePort _console;
+    private readonly ReportedStatus? _reported;
     private readonly Terminal? _terminal;
     private readonly DebugHub _debug;
     private readonly Lock _endLock = new();
@@ -73,10 +76,28 @@ public sealed class GuestSession : IDisposable
             throw new LaunchException(failure.Message);
         }
 
-        const int StandardInput = 0;
-        const int StandardOutput = 1;
-        _console = new ConsolePort(StandardInput, StandardOutput, TimeProvider.System);
-        _terminal = Terminal.On(StandardInput);
+        foreach (string warning in options.Warnings)
+            say(warning);
+        try
+        {
+            _endpoint = ConsoleEndpoint.Open(options.Console, _outputs.Console, say);
+        }
+        catch
+        {
+            CloseImages();
+            _networks.Dispose();
+            _outputs.Dispose();
+            throw;
+        }
+
+        _console = new ConsolePort(_endpoint.InputDescriptor, _endpoint.OutputDescriptor, TimeProvider.System);
+        _terminal = Terminal.On(_endpoint.InputDescriptor);
+        if (options.GuestReportsStatus)
+        {
+            _reported = new ReportedStatus();
+            _console.Listener = _reported.Hear;
+        }
+
         try
         {
             _debug = new DebugHub(options.Debug, _outputs, _kernel, say, start);
@@ -86,6 +107,7 @@ public sealed class GuestSession : IDisposable
             CloseImages();
             _networks.Dispose();
             _outputs.Dispose();
+            _endpoint.Dispose();
             throw;
         }
     }
@@ -122,8 +144,9 @@ public sealed class GuestSession : IDisposable
             _networks.Dispose();
             _debug.Dispose();
             _console.Dispose();
+            _endpoint.Dispose();
 
-            // On every way out the statistics come last; whoever tells them later finds them told.
+            // On every exit the statistics come last; whoever prints them later finds them printed.
             _debug.TellStatistics(mayWait: false);
             _outputs.Dispose();
         }
@@ -132,6 +155,11 @@ public sealed class GuestSession : IDisposable
     private int RunToTheEnd()
     {
         using StopSignals signals = new(EndNow, ContinueTerminal);
+        using Timer? limit = _options.Timeout is { } time
+            ? new Timer(_ => signals.Ask(ExitStatus.TimedOut), null, time, Timeout.InfiniteTimeSpan)
+            : null;
+        if (_outputs.Console?.Begin() is { } error and not 0)
+            throw new LaunchException($"the console's file '{_outputs.Console.Path}' cannot be written: {HostMessage.Of(error)}");
         _terminal?.MakeRaw();
         while (true)
         {
@@ -143,15 +171,22 @@ public sealed class GuestSession : IDisposable
                         _say("the guest restarts");
                     SyncImages();
                     continue;
-                case RunEnd.Restarted:
-                    return signals.Status;
+                case RunEnd.Restarted when signals.Status == 0:
+                    return GuestStatus(outcome);
                 case RunEnd.PoweredOff:
                     if (_options.Verbose)
                         End(outcome.Reason);
-                    return ExitStatus.Success;
+                    return GuestStatus(outcome);
+                case RunEnd.Died when _reported != null && ReportedStatus.OfReason(outcome.Reason) is { } status:
+                    return status;
                 case RunEnd.ConsoleAbort:
                     return ExitStatus.ConsoleAbort;
+                case RunEnd.Stopped when signals.Status == 0:
+                    return GuestStatus(outcome);
+                case RunEnd.Restarted:
                 case RunEnd.Stopped:
+                    if (signals.Status == ExitStatus.TimedOut && _options.Timeout is { } limitOfTime)
+                        End($"the guest was ended: it has run for the {limitOfTime.TotalSeconds:0.###} s of --timeout");
                     return signals.Status;
                 case RunEnd.OutputFailed when _console.OutputError == Mono.Unix.Native.Errno.EPIPE:
                     return ExitStatus.BrokenPipe;
@@ -165,6 +200,17 @@ public sealed class GuestSession : IDisposable
                     return ExitStatus.Failure;
             }
         }
+    }
+
+    /// <summary>The exit status of a guest that ended well: what it reported, where it is to report something.</summary>
+    private int GuestStatus(RunOutcome outcome)
+    {
+        if (_reported == null)
+            return ExitStatus.Success;
+        if (_reported.Status is { } status)
+            return status;
+        End($"the guest ended ({(outcome.End == RunEnd.PoweredOff ? "powered off" : "it was not running any more")}) without the line '{ReportedStatus.LinePrefix}N' that --exit-status asks for");
+        return ExitStatus.Failure;
     }
 
     private RunOutcome RunOnce(StopSignals signals)
@@ -198,7 +244,9 @@ public sealed class GuestSession : IDisposable
         {
             _debug.Begin(new DebugTarget.Running(
                 channel.Guest!, bus, _layout, _console, channel.Engine!, waker.RequestBreak));
-            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, () => signals.Status != 0, channel.Guest!.WaitToWrite).Run();
+            using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(channel.Guest!, _console, waker.RequestBreak) : null;
+            bool MustStop() => signals.Status != 0 || end?.IsFinished() == true;
+            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, MustStop, channel.Guest!.WaitToWrite).Run();
             _debug.Finished(outcome);
             if (_options.Verbose && channel.Guest?.Core is CheckCore check)
                 _say(check.Summary);

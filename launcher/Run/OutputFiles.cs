@@ -28,6 +28,9 @@ public sealed class OutputFiles : IDisposable
     /// <summary>Of <c>--coredump</c>.</summary>
     public OutputFile? CoreDump { get; private set; }
 
+    /// <summary>Of <c>--console</c>.</summary>
+    public OutputFile? Console { get; private set; }
+
     /// <summary>Of <c>--pcap</c>.</summary>
     public OutputFile? Capture { get; private set; }
 
@@ -47,6 +50,8 @@ public sealed class OutputFiles : IDisposable
                 files.Trace = files.OpenTrace(trace);
             if (options.Debug.CoreDump is { } core)
                 files.CoreDump = OutputFile.Open("--coredump", "the core", core, files._claims, secret: true);
+            if (options.Console is ConsoleOption.ToFile(string console))
+                files.Console = OutputFile.Open("--console", "the console", console, files._claims);
             if (options.Capture is { } capture)
                 files.Capture = OutputFile.Open("--pcap", "packets", capture, files._claims);
             return files;
@@ -73,6 +78,7 @@ public sealed class OutputFiles : IDisposable
         Statistics?.Dispose();
         Trace?.Dispose();
         CoreDump?.Dispose();
+        Console?.Dispose();
         Capture?.Dispose();
     }
 

@@ -53,6 +53,10 @@ public sealed class StopSignals : IDisposable
         }
     }
 
+    /// <summary>Asks for the end as a signal does.</summary>
+    /// <param name="status">The exit status, not 0.</param>
+    public void Ask(int status) => Asked(status);
+
     /// <summary>Stops listening; the defaults are back.</summary>
     public void Dispose()
     {
