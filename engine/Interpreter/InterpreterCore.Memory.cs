@@ -282,6 +282,7 @@ public sealed unsafe partial class InterpreterCore
     {
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write: true, user: false, out Translation found);
         killReason = found.KillReason;
+        Marked(in found);
         return result == WalkResult.Ok;
     }
 
@@ -355,8 +356,8 @@ public sealed unsafe partial class InterpreterCore
             return false;
         }
 
-        if (found.Unmarked != 0)
-            ForeignCode?.EntryMarked(found.MarkedAt, found.Unmarked);
+        Marked(in found);
+
         if (_fillCount < FewFills)
             _fills[_fillCount] = (nint)entry;
         _fillCount++;
@@ -369,6 +370,17 @@ public sealed unsafe partial class InterpreterCore
         if ((_watchpoints.Length != 0 && IsWatchedPage(page)) || (Memory.IsForeign(found.Frame) && ForeignCode is { } other && other.ReachesForeign()))
             entry->ReadTag = entry->WriteTag = InvalidTag;
         return true;
+    }
+
+    /// <summary>A walk that has marked an entry as used or written has written to the page that it is in, which may hold code.</summary>
+    internal void Marked(in Translation found)
+    {
+        if (found.Unmarked == 0)
+            return;
+        ulong granules = _granules[found.MarkedAt >> Page.Shift];
+        if (granules != 0 && (granules & CodeGranules.Mask(found.MarkedAt & Page.OffsetMask, sizeof(uint))) != 0)
+            DropBlocks(found.MarkedAt, sizeof(uint));
+        ForeignCode?.EntryMarked(found.MarkedAt, found.Unmarked);
     }
 
     private static void Forget(TlbEntry* entry)

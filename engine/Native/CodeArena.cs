@@ -20,15 +20,16 @@ internal sealed unsafe class CodeArena : IDisposable
     {
     }
 
-    /// <summary>An arena that fills one of the <see cref="CodeSlots"/>, which it gives back in the end.</summary>
+    /// <summary>An arena in one of the <see cref="CodeSlots"/>, which it gives back in the end.</summary>
+    /// <param name="size">Bytes, a multiple of the page size, at most the slot's.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The system has no memory, or forbids executable mappings.</exception>
     /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
-    public static CodeArena InSlot()
+    public static CodeArena InSlot(nuint size = CodeSlots.SlotSize)
     {
         byte* slot = CodeSlots.Take();
         try
         {
-            return new CodeArena(CodeSlots.SlotSize, slot);
+            return new CodeArena(size, slot);
         }
         catch
         {

@@ -40,16 +40,21 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
     private readonly Dictionary<uint, int> _impatient = [];
     private readonly HashSet<uint> _mustInterpret = [];
+    private readonly List<uint> _marked = [];
     private byte* _codeNext;
     private ulong* _granules;
     private Interpreted* _interpreted;
     private uint _interpretedCount;
     private uint _drops;
     private uint _flushes;
+    private bool _translating;
     private TranslationMode _mode;
 
     /// <summary>Blocks translated so far.</summary>
     public long BlocksTranslated { get; private set; }
+
+    /// <summary>How often all translated code was given up, for want of room.</summary>
+    internal uint Flushes => _flushes;
 
     /// <summary>Bytes of host code at the moment.</summary>
     public long CodeBytes => _codeNext - _codeStart;
@@ -58,11 +63,16 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     bool IForeignCode.HasCode(uint physical) => _granules[physical >> Page.Shift] != 0;
 
     /// <inheritdoc/>
-    void IForeignCode.WillChange(uint physical, int size)
+    void IForeignCode.WillChange(uint physical, int size) => DropIfCode(physical, size);
+
+    /// <inheritdoc/>
+    void IForeignCode.EntryMarked(uint physical, uint before)
     {
-        ulong granules = _granules[physical >> Page.Shift];
-        if (granules != 0 && (granules & CodeGranules.Mask(physical & Page.OffsetMask, size)) != 0)
-            DropBlocks(physical, size);
+        // What is dropped now would be written over the block in the making, which has just looked its second page up.
+        if (_translating)
+            _marked.Add(physical);
+        else
+            DropIfCode(physical, sizeof(uint));
     }
 
     /// <inheritdoc/>
@@ -209,16 +219,23 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             FlushCode();
         Block block = new() { Key = key, Reach = reach };
 
+        _translating = true;
         _codeNext = Aligned(_translator.Translate(block, _codeNext));
+        _translating = false;
         _blocks.Add(key, block);
 
         // Of a frame that others can write nothing was made: there is nothing to go when its bytes change.
-        if (block.Bytes == 0)
-            return block;
-        MarkCode(block, key.Physical, block.Bytes);
-        if (block.Bytes2 != 0)
-            MarkCode(block, block.Physical2, block.Bytes2);
-        BlocksTranslated++;
+        if (block.Bytes != 0)
+        {
+            MarkCode(block, key.Physical, block.Bytes);
+            if (block.Bytes2 != 0)
+                MarkCode(block, block.Physical2, block.Bytes2);
+            BlocksTranslated++;
+        }
+
+        foreach (uint entry in _marked)
+            DropIfCode(entry, sizeof(uint));
+        _marked.Clear();
         return block;
     }
 
@@ -244,6 +261,13 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     private static bool Overlaps(uint physical, int size, uint start, int bytes) =>
         physical < start + (uint)bytes && physical + (uint)size > start;
+
+    private void DropIfCode(uint physical, int size)
+    {
+        ulong granules = _granules[physical >> Page.Shift];
+        if (granules != 0 && (granules & CodeGranules.Mask(physical & Page.OffsetMask, size)) != 0)
+            DropBlocks(physical, size);
+    }
 
     private void DropBlocks(uint physical, int size)
     {

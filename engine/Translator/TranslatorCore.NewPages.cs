@@ -69,6 +69,7 @@ public sealed unsafe partial class TranslatorCore
         if (space.Slice == 0 && Cpu->Cpl == 3 && space.Window[space.LastVisited] == 0
             && PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
         {
+            _interpreter.Marked(in found);
             Map(linear, user: true, in found);
         }
 

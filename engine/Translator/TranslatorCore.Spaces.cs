@@ -194,6 +194,7 @@ public sealed unsafe partial class TranslatorCore
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
         errorCode = found.ErrorCode;
         killReason = found.KillReason;
+        _interpreter.Marked(in found);
         if (result == WalkResult.Kill)
             return MapResult.Killed;
         if (user && GoesToNewPage(linear >> Page.Shift, result))

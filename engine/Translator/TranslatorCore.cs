@@ -24,6 +24,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <summary>What of EFLAGS is in the host's flags while translated code runs.</summary>
     private const uint NativeFlags = EFlags.Arithmetic | EFlags.Direction;
 
+    /// <summary>Where in the FXSAVE image the address of the last instruction of the unit is.</summary>
+    private const int FloatInstructionOffset = 8;
+
     private readonly InterpreterCore _interpreter;
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
@@ -36,11 +39,20 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
     /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
     public TranslatorCore(GuestMemory memory, DescriptorTable gdt)
-        : this(new InterpreterCore(memory, gdt))
+        : this(new InterpreterCore(memory, gdt), CodeSlots.SlotSize)
     {
     }
 
-    private TranslatorCore(InterpreterCore interpreter)
+    /// <summary>The same with less room for translated code, so that it is full sooner.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="gdt">Its descriptors.</param>
+    /// <param name="codeBytes">Room in bytes, pages, at most <see cref="CodeSlots.SlotSize"/>.</param>
+    internal TranslatorCore(GuestMemory memory, DescriptorTable gdt, nuint codeBytes)
+        : this(new InterpreterCore(memory, gdt), codeBytes)
+    {
+    }
+
+    private TranslatorCore(InterpreterCore interpreter, nuint codeBytes)
         : base(interpreter)
     {
         _interpreter = interpreter;
@@ -49,7 +61,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             if (WhyNotSupported is { } reason)
                 throw new PlatformNotSupportedException($"the translator needs {reason}");
             _table = new BranchTable();
-            _arena = CodeArena.InSlot();
+            _arena = CodeArena.InSlot(codeBytes);
             SignalHandlers.Reserve(_arena);
             _stubs = new NativeStubs(_arena);
             _emit = new HostEmitter(_arena);
@@ -134,6 +146,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
+            uint floatInstruction = *(uint*)(cpu->FxState + FloatInstructionOffset);
             Times?.Enter(RunPhase.Guest);
             _stubs.Enter(cpu);
             Times?.Enter(RunPhase.Engine);
@@ -143,7 +156,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             // System calls change the ring without asking.
             _interpreter.UpdateMode();
             _mode = CurrentMode();
-            if (cpu->FloatWasLive != 0)
+            if (cpu->FloatWasLive != 0 && *(uint*)(cpu->FxState + FloatInstructionOffset) != floatInstruction)
                 HideHostAddresses();
             _exits[cpu->ExitReason]++;
             host = null;
@@ -284,14 +297,15 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
     /// <summary>
     /// The unit remembers where its last instruction was, in the host's code: that becomes the guest's address again before
-    /// anything of the guest's can see it. (Data addresses need nothing: their low half is the guest's.)
+    /// anything of the guest's can see it. (Data addresses need nothing: their low half is the guest's.) What has not changed since
+    /// translated code was entered is the guest's already, and may well look like an address of the host's.
     /// </summary>
     private void HideHostAddresses()
     {
-        uint offset = *(uint*)(Cpu->FxState + 8) - (uint)(ulong)_arena.Executable;
-        if (offset >= (uint)(_codeNext - _arena.Executable))
+        uint offset = *(uint*)(Cpu->FxState + FloatInstructionOffset) - (uint)(ulong)_codeStart;
+        if (offset >= (uint)(_codeNext - _codeStart))
             return;
-        *(uint*)(Cpu->FxState + 8) = _side.Find(offset).Eip;
+        *(uint*)(Cpu->FxState + FloatInstructionOffset) = _side.Find(offset + (uint)(_codeStart - _arena.Executable)).Eip;
         *(ushort*)(Cpu->FxState + 12) = (ushort)Cpu->Cs.Selector;
         *(ushort*)(Cpu->FxState + 20) = (ushort)Cpu->Ds.Selector;
     }
@@ -349,11 +363,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
         uint linear = (uint)offset;
         bool write = (Cpu->FaultError & 2) != 0;
+        uint drops = _drops;
         MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
         _missed[(int)result]++;
         switch (result)
         {
             case MapResult.Unknown:
+            case MapResult.Mapped when drops != _drops:
                 return false;
             case MapResult.Mapped:
                 // Begun anew: into the middle of a block, whose first floating point instruction is behind.

@@ -4,6 +4,7 @@ using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Native;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
@@ -15,7 +16,11 @@ internal sealed unsafe class BareGuest : IDisposable
 {
     private readonly int _ring;
 
-    public BareGuest(EngineKind kind, int ring, Action<MappedGuestMemory>? prepare = null)
+    /// <param name="kind">The engine.</param>
+    /// <param name="ring">1 or 3.</param>
+    /// <param name="prepare">Changes memory before the start.</param>
+    /// <param name="codeBytes">The translator's room for code.</param>
+    public BareGuest(EngineKind kind, int ring, Action<MappedGuestMemory>? prepare = null, nuint codeBytes = CodeSlots.SlotSize)
     {
         _ring = ring;
         Memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
@@ -31,7 +36,7 @@ internal sealed unsafe class BareGuest : IDisposable
         {
             EngineKind.Interpreter => new InterpreterCore(Memory, gdt),
             EngineKind.Check => new CheckCore(Memory, gdt),
-            _ => new TranslatorCore(Memory, gdt) { InterpretsNewPages = false },
+            _ => new TranslatorCore(Memory, gdt, codeBytes) { InterpretsNewPages = false },
         };
         Core.SetKernelStart(GuestPlan.PageOffset);
         Core.LoadPageDirectory(GuestPlan.Directory);

@@ -51,7 +51,8 @@ public sealed unsafe partial class SignalHandlersTests
         }
     }
 
-    private static CodeArena Arrive()
+    /// <summary>What the signal handlers see of an engine that is opened.</summary>
+    internal static CodeArena Arrive()
     {
         CodeArena arena = CodeArena.InSlot();
         SignalHandlers.Reserve(arena);

@@ -82,7 +82,10 @@ internal sealed unsafe partial class ForeignHandler
     public void Send() => Send(gettid());
 
     /// <summary>Sends its signal to a thread of this process.</summary>
-    public void Send(int thread) => _ = tgkill(getpid(), thread, _signal);
+    public void Send(int thread) => Send(thread, _signal);
+
+    /// <summary>Sends a signal to a thread of this process.</summary>
+    public static void Send(int thread, int signal) => _ = tgkill(getpid(), thread, signal);
 
     /// <summary>Sends a signal to the calling thread.</summary>
     public static void SendToSelf(int signal) => _ = tgkill(getpid(), gettid(), signal);

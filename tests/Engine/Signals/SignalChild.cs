@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
@@ -38,6 +39,9 @@ internal static unsafe partial class SignalChild
                 break;
             case ["unknown", string before]:
                 Unknown(before);
+                break;
+            case ["no timers"]:
+                NoTimers();
                 break;
             case ["sent"]:
                 Sent();
@@ -237,6 +241,28 @@ internal static unsafe partial class SignalChild
         Volatile.Write(ref over, true);
         guest.Join();
     }
+
+    /// <summary>More engines than there is room for, none of which gets the timer that it wants last.</summary>
+    private static void NoTimers()
+    {
+        const int pendingSignals = 11; // RLIMIT_SIGPENDING
+        ulong* limit = stackalloc ulong[2];
+        _ = getrlimit(pendingSignals, limit);
+        ulong before = limit[0];
+        limit[0] = 0;
+        _ = setrlimit(pendingSignals, limit);
+        for (int i = 0; i < 100; i++)
+            Check(() => Assert.Throws<Win32Exception>(() => ScatteredPages.Sum(1)));
+        limit[0] = before;
+        _ = setrlimit(pendingSignals, limit);
+        Check(() => ScatteredPages.Sum(1));
+    }
+
+    [LibraryImport("libc")]
+    private static partial int getrlimit(int resource, ulong* limit);
+
+    [LibraryImport("libc")]
+    private static partial int setrlimit(int resource, ulong* limit);
 
     [LibraryImport("libc")]
     private static partial int ftruncate(int fd, long length);
