@@ -29,6 +29,9 @@ public sealed unsafe class OutputFile : IDisposable
     /// <summary>The file's name, as the user wrote it.</summary>
     public string Path { get; }
 
+    /// <summary>The name to be removed at the end if nothing is written; null when the file was there before.</summary>
+    public string? Leftover => _made ? Path : null;
+
     /// <summary>Opens a file, made if need be.</summary>
     /// <param name="option">The option that names it, with its dashes.</param>
     /// <param name="what">What is written, for messages: "the report".</param>

@@ -52,6 +52,9 @@ public sealed unsafe class PasstLink : IPacketLink
     /// <inheritdoc/>
     public string Description { get; }
 
+    /// <summary>The process that passt is.</summary>
+    public int ProcessId => _process.Id;
+
     /// <summary>What passt calls itself to the guest: we tell it to.</summary>
     public MacAddress Address { get; } = new(0x024C_4755_4553);
 
@@ -161,9 +164,9 @@ public sealed unsafe class PasstLink : IPacketLink
             if (!_process.HasExited)
                 _process.Kill();
         }
-        catch (InvalidOperationException)
+        catch (Exception failure) when (failure is InvalidOperationException or Win32Exception)
         {
-            // It was quicker.
+            // It was quicker, or has become another user's (root's passt does): it ends by itself, since its socket is closed.
         }
 
         _process.Dispose();

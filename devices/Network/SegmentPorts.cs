@@ -14,14 +14,23 @@ namespace Lguest.Devices.Network;
 public sealed class SegmentPorts : IDisposable
 {
     private const string Suffix = ".ports";
-    private readonly string _path;
+    private const int LongestSlot = 4;
     private int _directory;
 
     private SegmentPorts(string path, int directory)
     {
-        _path = path;
+        Path = path;
         _directory = directory;
     }
+
+    /// <summary>The directory's name.</summary>
+    public string Path { get; }
+
+    /// <summary>Whether its name is too long for a socket's address with a slot's number in it.</summary>
+    public bool IsLong => System.Text.Encoding.UTF8.GetByteCount(Path) + 1 + LongestSlot >= PacketSocket.PathSize;
+
+    /// <summary>The name of a slot's socket.</summary>
+    public string NameOf(int slot) => string.Create(CultureInfo.InvariantCulture, $"{Path}/{slot}");
 
     /// <summary>Opens the directory of a network file.</summary>
     /// <param name="file">The file.</param>
@@ -64,7 +73,7 @@ public sealed class SegmentPorts : IDisposable
         _ = Syscall.unlinkat(_directory, Name(slot), 0);
         int fd = PacketSocket.Listen(Route(slot), NetPage.Slots);
         if (fd < 0)
-            throw new DeviceException($"cannot make a socket in '{_path}': {HostMessage.Of(NativeConvert.ToErrno(-fd))}");
+            throw new DeviceException($"cannot make a socket in '{Path}': {HostMessage.Of(NativeConvert.ToErrno(-fd))}");
 
         // Who may enter the directory may connect.
         _ = Syscall.fchmodat(_directory, Name(slot), NativeConvert.FromOctalPermissionString("0666"), 0);
@@ -79,7 +88,7 @@ public sealed class SegmentPorts : IDisposable
     public void Remove(int slot)
     {
         _ = Syscall.unlinkat(_directory, Name(slot), 0);
-        _ = Syscall.rmdir(_path);
+        _ = Syscall.rmdir(Path);
     }
 
     /// <inheritdoc/>
@@ -92,6 +101,9 @@ public sealed class SegmentPorts : IDisposable
 
     private static string Name(int slot) => slot.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>By way of the opened directory, since a socket's name has room for no more than 107 bytes.</summary>
-    private string Route(int slot) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_directory}/{slot}");
+    /// <summary>
+    /// By way of the opened directory where its name is too long: a socket's has room for no more than 107 bytes. That way needs
+    /// /proc, and a process whose /proc is its user's.
+    /// </summary>
+    private string Route(int slot) => string.Create(CultureInfo.InvariantCulture, $"{(IsLong ? $"/proc/self/fd/{_directory}" : Path)}/{slot}");
 }

@@ -70,6 +70,9 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     /// <summary>The network file.</summary>
     public SegmentFile Page => _file;
 
+    /// <summary>Where its launchers meet.</summary>
+    public SegmentPorts Ports => _ports;
+
     /// <summary>The byte of which a free slot consists.</summary>
     public byte FreeSlot { get; }
 

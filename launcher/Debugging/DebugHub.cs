@@ -13,6 +13,8 @@ using Lguest.Launcher.Debugging.Symbols;
 using Lguest.Launcher.Debugging.Tracing;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Run;
+using Lguest.Launcher.Sandbox;
+using Microsoft.Win32.SafeHandles;
 using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging;
@@ -32,6 +34,7 @@ public sealed class DebugHub : IDisposable
     private readonly GdbServer? _gdb;
     private readonly ControlServer? _control;
     private readonly RunRecorder? _recorder;
+    private readonly SafeFileHandle? _kernel;
     private Tracer? _tracer;
     private DeviceWatcher? _watcher;
     private string? _deathReport;
@@ -52,9 +55,12 @@ public sealed class DebugHub : IDisposable
         _start = start;
         _statistics = new StatisticsKeeper(options.Statistics, outputs.Statistics, start, say);
 
-        // A System.map is looked at now, while the user can still be told; the kernel's own symbols when somebody wants one.
+        // A System.map is looked at now, while the user can still be told; the kernel's own symbols when somebody wants one, from
+        // a file that is opened now: later the launcher may open none.
         SymbolTable? given = options.Symbols == null ? null : SymbolTable.FromSystemMap(options.Symbols);
-        Target = new DebugTarget(new Lazy<SymbolTable>(() => given ?? ElfSymbols.Read(kernel.Path)));
+        if (given == null)
+            _kernel = ElfSymbols.Open(kernel.Path);
+        Target = new DebugTarget(new Lazy<SymbolTable>(() => given ?? ElfSymbols.Read(_kernel)));
         try
         {
             if (options.Trace != null)
@@ -64,7 +70,7 @@ public sealed class DebugHub : IDisposable
             MonitorCommands monitor = new(Target, Trace, () => _statistics.Now(atRest: true));
             if (options.Control != null)
             {
-                ControlCommands commands = new(Target, monitor, Trace, _log, () => _statistics.Now(atRest: true), _start);
+                ControlCommands commands = new(Target, monitor, Trace, _log, () => _statistics.Now(atRest: true), () => Sandbox?.ToString() ?? "not yet", _start);
                 _control = new ControlServer(options.Control, Target, commands, _log, say);
             }
 
@@ -80,6 +86,19 @@ public sealed class DebugHub : IDisposable
         }
     }
 
+    /// <summary>What keeps the launcher in; null while it still opens things.</summary>
+    public SealReport? Sandbox { get; set; }
+
+    /// <summary>Files that are removed at the end: sockets, and what was made for results that may not come.</summary>
+    public IEnumerable<string> Leftovers
+    {
+        get
+        {
+            IEnumerable<string?> names = [_options.Control?.Path, _options.Gdb?.Path, .. _outputs.Leftovers];
+            return names.OfType<string>();
+        }
+    }
+
     /// <summary>The guest, as debuggers know it.</summary>
     public DebugTarget Target { get; }
 
@@ -90,7 +109,8 @@ public sealed class DebugHub : IDisposable
             WatchDevices(running);
         if (_options.Statistics != null || _options.Gdb != null || _options.Control != null)
             _statistics.Begin(running, _watcher);
-        _tracer?.Attach(running.Guest);
+        if (_tracer is { Categories: not TraceCategories.None })
+            _tracer.Attach(running.Guest);
         Target.Begin(running, pause: _first && _options.GdbWait);
         _recorder?.Begin(running, _watcher!);
         _first = false;
@@ -208,8 +228,10 @@ public sealed class DebugHub : IDisposable
 
     private string TraceOn(DebugTarget.Running running, TraceRequest request)
     {
-        if (_tracer == null || request.File != null)
+        if (_tracer == null || (request.File != null && request.File != _options.Trace?.File))
         {
+            if (request.File != null && Sandbox is { InForce.Count: > 0 })
+                throw new LaunchException($"the launcher opens no more files: name it at the start, as in --trace=off,file={request.File}, and trace on writes there; or start the launcher with --sandbox=off");
             Tracer next = new(request, request.File == null ? null : _outputs.OpenTrace(request.File), Target, _say, _start);
             _tracer?.Detach();
             _tracer?.Dispose();

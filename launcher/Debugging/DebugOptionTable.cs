@@ -31,7 +31,7 @@ public static class DebugOptionTable
             static (options, value) => options.Debug.Statistics = StatisticsRequest.Parse(value), ValueOptional: true),
         new("symbols", '\0', "System.map", "the kernel's symbols, for a kernel file without any",
             static (options, value) => options.Debug.Symbols = FileName("symbols", value)),
-        new("trace", '\0', "LIST[,file=PATH][,format=json]", $"write events to standard error or a file; LIST of {string.Join(", ", TraceRequest.Names)}\nor all (all but exec)",
+        new("trace", '\0', "LIST[,file=PATH][,format=json]", $"write events to standard error or a file; LIST of {string.Join(", ", TraceRequest.Names)}\nor all (all but exec); off waits for 'lguest ctl PATH trace on'",
             static (options, value) => options.Debug.Trace = TraceRequest.Parse(value)),
     ];
 

@@ -75,6 +75,9 @@ public sealed class LaunchOptions
     /// <summary>End when the guest restarts.</summary>
     public bool NoReboot { get; set; }
 
+    /// <summary>Give up, before the guest runs, what the launcher does not need.</summary>
+    public bool Sandbox { get; set; } = true;
+
     /// <summary>Tell more on standard error.</summary>
     public bool Verbose { get; set; }
 

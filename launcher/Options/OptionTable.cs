@@ -35,6 +35,7 @@ public static class OptionTable
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
+        new("sandbox", '\0', "on|off", "keep the launcher in, should a guest get out of its engine: no\nprivileges, no files but the opened ones, few system calls; on\nunless said otherwise (off is for debugging the launcher)", SetSandbox),
         new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is made if it is not there", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
         new("timeout", '\0', "DURATION", "end the guest after that long, with status 124: 90s, 5m, 1h; the disks are saved", static (options, value) => options.Timeout = Duration.Parse("timeout", value)),
         new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
@@ -107,6 +108,13 @@ public static class OptionTable
         "translator" => EngineKind.Translator,
         "check" => EngineKind.Check,
         _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto, translator, interpreter or check"),
+    };
+
+    private static void SetSandbox(LaunchOptions options, string value) => options.Sandbox = value switch
+    {
+        "on" => true,
+        "off" => false,
+        _ => throw new LaunchException($"--sandbox={value}: on or off is wanted"),
     };
 
     private static void SetInitrd(LaunchOptions options, string value)

@@ -55,6 +55,9 @@ public sealed class GuestNetworks : IDisposable
     /// <summary>The number of which the guest's driver makes its Ethernet address.</summary>
     public ushort GuestId => _guestId;
 
+    /// <summary>What they connect to.</summary>
+    public IReadOnlyList<IDisposable> Ends => _ends;
+
     /// <summary>Puts devices for them on a bus.</summary>
     /// <param name="bus">The guest's.</param>
     /// <param name="complaints">Hears what only a developer wants to know.</param>

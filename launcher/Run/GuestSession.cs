@@ -242,6 +242,7 @@ public sealed class GuestSession : IDisposable
         signals.OnStop(waker.RequestBreak);
         try
         {
+            SealOnce();
             _debug.Begin(new DebugTarget.Running(
                 channel.Guest!, bus, _layout, _console, channel.Engine!, waker.RequestBreak));
             using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(channel.Guest!, _console, waker.RequestBreak) : null;
@@ -257,6 +258,16 @@ public sealed class GuestSession : IDisposable
             _debug.End();
             signals.OnStop(null);
         }
+    }
+
+    /// <summary>All is open, and no instruction of the guest has run: from here on the launcher has only what it needs.</summary>
+    private void SealOnce()
+    {
+        if (_debug.Sandbox != null)
+            return;
+        _debug.Sandbox = Sealing.Apply(_options, _networks, _debug.Leftovers);
+        if (_options.Verbose)
+            _say("sandbox: " + _debug.Sandbox.ToLongString());
     }
 
     /// <summary>Opens the engine.</summary>

@@ -34,6 +34,9 @@ public sealed class OutputFiles : IDisposable
     /// <summary>Of <c>--pcap</c>.</summary>
     public OutputFile? Capture { get; private set; }
 
+    /// <summary>Names of those that were made, and are removed if nothing is written.</summary>
+    public IEnumerable<string?> Leftovers => [Report?.Leftover, Statistics?.Leftover, Trace?.Leftover, CoreDump?.Leftover, Capture?.Leftover];
+
     /// <summary>Opens what the command line names. Nothing is overwritten yet.</summary>
     /// <exception cref="DeviceException">A file cannot be written, or is something else as well.</exception>
     public static OutputFiles Open(LaunchOptions options)

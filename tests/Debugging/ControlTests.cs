@@ -30,11 +30,16 @@ public sealed class ControlTests
         Assert.Contains("Type help", Done(launcher, "log"), StringComparison.Ordinal);
         Assert.Contains("ring 1 32-bit code", Done(launcher, "monitor", "gdt"), StringComparison.Ordinal);
         string trace = launcher.FileIn("trace");
+        Assert.Equal(0, new FileInfo(trace).Length);
         Done(launcher, "trace", "on", "hypercalls,file=" + trace);
         launcher.Type("echo more\n");
         launcher.WaitUntil(() => launcher.Output.Contains("more", StringComparison.Ordinal), "the echo");
         Assert.Contains("tracing is off", Done(launcher, "trace", "off"), StringComparison.Ordinal);
         Assert.Contains("SEND_DMA", File.ReadAllText(trace), StringComparison.Ordinal);
+        ProcessResult late = Ctl(launcher, string.Empty, "trace", "on", "hypercalls,file=" + launcher.FileIn("late"));
+        Assert.Equal(1, late.Status);
+        Assert.Contains("opens no more files: name it at the start", late.Output, StringComparison.Ordinal);
+        Assert.False(File.Exists(launcher.FileIn("late")));
         ProcessResult bogus = Ctl(launcher, string.Empty, "bogus");
         Assert.Equal(1, bogus.Status);
         Assert.Contains("there is no command 'bogus'", bogus.Output, StringComparison.Ordinal);
@@ -118,7 +123,7 @@ public sealed class ControlTests
 
     private static WaitingLauncher Start()
     {
-        WaitingLauncher launcher = new("--control=unix:CONTROL", "16m", Needs.Guest("demo"));
+        WaitingLauncher launcher = new("--control=unix:CONTROL", "--trace=off,file=DIR/trace", "16m", Needs.Guest("demo"));
         launcher.WaitUntil(() => launcher.Output.Contains("Type help", StringComparison.Ordinal), "the demo's greeting");
 
         // The prompt has no end of line, so that it does not show here: it comes a moment later.

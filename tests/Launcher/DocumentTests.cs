@@ -47,6 +47,14 @@ public sealed class DocumentTests
         Assert.True(same, "README.md has another table of options than the program: 'make readme' writes it anew");
     }
 
+    /// <summary>And so is that of docs/sandbox.md: <c>lguest document system-calls.md</c>.</summary>
+    [Fact]
+    public void TheSandboxDocumentHasTheTable()
+    {
+        string document = File.ReadAllText(Path.Combine(Needs.FindRoot(), "docs/sandbox.md"));
+        Assert.Contains("<!-- calls -->\n" + Text("system-calls.md") + "<!-- /calls -->\n", document, StringComparison.Ordinal);
+    }
+
     [FactNeeding(Need.Bash)]
     public void BashParsesItsCompletion() => Parses("bash", "lguest.bash");
 

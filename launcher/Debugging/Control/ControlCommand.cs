@@ -15,7 +15,7 @@ public sealed record ControlCommand(string Name, string Words, string Help)
     /// <summary>Every command.</summary>
     public static IReadOnlyList<ControlCommand> All { get; } =
     [
-        new("status", "", "running, paused or asleep, since when, and on which engine"),
+        new("status", "", "running, paused or asleep, since when, on which engine, in which sandbox"),
         new("pause", "", "stop the guest; its clock goes on meanwhile"),
         new("resume", "", "let it run on"),
         new("stats", "", "hypercalls, interrupts, traps, times, and what went through the devices"),

@@ -15,9 +15,10 @@ namespace Lguest.Launcher.Debugging.Control;
 /// <param name="trace">What <c>trace</c> does with its words.</param>
 /// <param name="log">The console's log.</param>
 /// <param name="statistics">What was counted; for the guest's owner to ask.</param>
+/// <param name="sandbox">What keeps the launcher in.</param>
 /// <param name="start">When the launcher started, as of <see cref="Stopwatch.GetTimestamp"/>.</param>
 public sealed class ControlCommands(
-    DebugTarget target, MonitorCommands monitor, Func<string[], string> trace, ConsoleLog log, Func<RunStatistics> statistics, long start)
+    DebugTarget target, MonitorCommands monitor, Func<string[], string> trace, ConsoleLog log, Func<RunStatistics> statistics, Func<string> sandbox, long start)
 {
     /// <summary>Carries out a line.</summary>
     /// <param name="line">Command and words.</param>
@@ -103,6 +104,6 @@ public sealed class ControlCommands(
             state += ", but nobody reads its console";
         if (target.HasDebugger)
             state += ", gdb is attached";
-        return $"{state}; kernel {running.Layout.Kernel.Path}, engine {running.Engine}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\n";
+        return $"{state}; kernel {running.Layout.Kernel.Path}, engine {running.Engine}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\nsandbox: {sandbox()}\n";
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Lguest.Launcher.Debugging.Symbols;
 
@@ -19,12 +20,38 @@ public static class ElfSymbols
     private const uint FirstReservedSection = 0xFF00;
     private const uint Absolute = 0xFFF1;
 
-    /// <summary>Reads what there is.</summary>
-    public static SymbolTable Read(string path)
+    /// <summary>Opens a file to read it later; null when it cannot be opened.</summary>
+    public static SafeFileHandle? Open(string path)
     {
         try
         {
-            return Read(File.ReadAllBytes(path));
+            return File.OpenHandle(path);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads what there is.</summary>
+    public static SymbolTable Read(string path)
+    {
+        using SafeFileHandle? file = Open(path);
+        return Read(file);
+    }
+
+    /// <summary>Reads what there is in an opened file, or nothing when there is none.</summary>
+    public static SymbolTable Read(SafeFileHandle? file)
+    {
+        if (file == null)
+            return SymbolTable.Empty;
+        try
+        {
+            byte[] bytes = new byte[RandomAccess.GetLength(file)];
+            int length = 0;
+            for (int count = 1; count > 0; length += count)
+                count = RandomAccess.Read(file, bytes.AsSpan(length), length);
+            return Read(bytes.AsSpan(0, length));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {

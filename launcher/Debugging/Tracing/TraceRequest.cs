@@ -52,24 +52,27 @@ public sealed record TraceRequest(TraceCategories Categories, string? File, bool
     public static IReadOnlyList<string> Names { get; } =
         ["hypercalls", "async", "interrupts", "traps", "mmu", "dma", "block", "net", "console", "exec"];
 
-    /// <summary>Understands <c>LIST[,file=PATH][,format=json]</c>.</summary>
+    /// <summary>Understands <c>LIST[,file=PATH][,format=json]</c>; the list <c>off</c> only opens the file, for <c>lguest ctl</c>.</summary>
     /// <exception cref="LaunchException">It makes no sense.</exception>
     public static TraceRequest Parse(string text)
     {
         TraceCategories categories = TraceCategories.None;
         string? file = null;
         bool json = false;
+        bool off = false;
         foreach (string word in text.Split(','))
         {
             if (word.StartsWith("file=", StringComparison.Ordinal) && word.Length > 5)
                 file = word[5..];
             else if (word is "format=json" or "format=text")
                 json = word == "format=json";
+            else if (word == "off")
+                off = true;
             else
                 categories |= ParseCategory(word) ?? throw new LaunchException($"--trace: there is no '{word}' to trace; a list of {string.Join(", ", Names)} or all is wanted, then file=PATH and format=json if you like");
         }
 
-        if (categories == TraceCategories.None)
+        if (categories == TraceCategories.None && !(off && file != null))
             throw new LaunchException($"--trace={text} says nothing to trace; a list of {string.Join(", ", Names)} or all is wanted");
         return new TraceRequest(categories, file, json);
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Launcher.Debugging.Control;
+using Lguest.Launcher.Sandbox;
 
 namespace Lguest.Launcher.Options.Documents;
 
@@ -11,7 +12,7 @@ namespace Lguest.Launcher.Options.Documents;
 /// <param name="Text">Makes the whole file.</param>
 public sealed record Document(string Name, Func<string> Text)
 {
-    /// <summary>Every page: what <c>make install</c> asks for, and README's table.</summary>
+    /// <summary>Every page: what <c>make install</c> asks for, and the tables of README and docs/sandbox.md.</summary>
     public static IReadOnlyList<Document> All { get; } =
     [
         new("lguest.1", ManualPages.Launcher),
@@ -21,6 +22,7 @@ public sealed record Document(string Name, Func<string> Text)
         new("_lguest", static () => Completion.Zsh(OptionTable.All, ControlCommand.All)),
         new("lguest.fish", static () => Completion.Fish(OptionTable.All, ControlCommand.All)),
         new("options.md", static () => OptionsMarkdown.Table(OptionTable.All)),
+        new("system-calls.md", SystemCallsMarkdown.Table),
     ];
 
     /// <summary><c>lguest document NAME</c>: prints a page.</summary>

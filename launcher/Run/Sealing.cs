@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Network;
+using Lguest.Launcher.Options;
+using Lguest.Launcher.Sandbox;
+
+namespace Lguest.Launcher.Run;
+
+/// <summary>
+/// The moment between opening and running: what a launcher with these options must still be able to do is put together, and all
+/// else is given up.
+/// </summary>
+internal static class Sealing
+{
+    /// <summary>Seals the launcher, unless the user does not want that.</summary>
+    /// <param name="options">The command line.</param>
+    /// <param name="networks">The guest's networks, opened.</param>
+    /// <param name="leftovers">Files that debugging leaves behind, to be removed at the end.</param>
+    /// <returns>What is in force.</returns>
+    /// <exception cref="LaunchException">The host has what is needed, and it does not work.</exception>
+    public static SealReport Apply(LaunchOptions options, GuestNetworks networks, IEnumerable<string> leftovers) =>
+        options.Sandbox ? Seal.Apply(NeedsOf(options, networks, leftovers)) : SealReport.Off;
+
+    private static SealNeeds NeedsOf(LaunchOptions options, GuestNetworks networks, IEnumerable<string> leftovers)
+    {
+        List<int> children = [];
+        List<string> removes = [];
+        List<string> removesDirectories = [];
+        bool namesAreLong = false;
+        foreach (string path in leftovers)
+            removes.Add(path);
+        foreach (IDisposable end in networks.Ends)
+        {
+            if (end is PasstLink passt)
+                children.Add(passt.ProcessId);
+            if (end is not SharedSegment segment)
+                continue;
+            removes.Add(segment.Ports.NameOf(segment.Page.Slot));
+            removesDirectories.Add(segment.Ports.Path);
+            namesAreLong |= segment.Ports.IsLong;
+        }
+
+        bool connects = removesDirectories.Count > 0;
+        return new SealNeeds
+        {
+            Children = children,
+            Talks = options.Debug.Control != null || options.Debug.Gdb != null || children.Count > 0 || connects,
+            Connects = connects,
+            ReadsOwnDescriptors = namesAreLong,
+            Removes = removes,
+            RemovesDirectories = removesDirectories,
+        };
+    }
+}

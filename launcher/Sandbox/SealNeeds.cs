@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Launcher.Sandbox;
+
+/// <summary>What a sealed launcher must still be able to do, as its options say. All else is gone.</summary>
+internal sealed record SealNeeds
+{
+    /// <summary>The launcher's own process.</summary>
+    public int ProcessId { get; init; } = Environment.ProcessId;
+
+    /// <summary>Processes that it has started, and ends: passt.</summary>
+    public IReadOnlyList<int> Children { get; init; } = [];
+
+    /// <summary>It has connections, or takes them: <c>--control</c>, <c>--gdb</c>, <c>--usernet</c>, <c>--sharenet</c>.</summary>
+    public bool Talks { get; init; }
+
+    /// <summary>It connects to guests that join later: <c>--sharenet</c>.</summary>
+    public bool Connects { get; init; }
+
+    /// <summary>It goes by /proc/self/fd, which only root may use in a process that is not dumpable: for a network file with a long name.</summary>
+    public bool ReadsOwnDescriptors { get; init; }
+
+    /// <summary>Files that it removes when it ends.</summary>
+    public IReadOnlyList<string> Removes { get; init; } = [];
+
+    /// <summary>Directories that it removes when it ends, if they are empty.</summary>
+    public IReadOnlyList<string> RemovesDirectories { get; init; } = [];
+
+    /// <summary>The runtime was told to have pages that are writable and executable (DOTNET_EnableWriteXorExecute=0).</summary>
+    public bool WritesWhereItExecutes { get; init; } = Environment.GetEnvironmentVariable("DOTNET_EnableWriteXorExecute") == "0";
+}
