@@ -38,7 +38,7 @@ public sealed unsafe partial class CheckCore
                 expected->Tags = actual->Tags;
                 break;
             case ProtectionFault or PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
-                // A repeated comparison may have been interrupted and begun anew on the way, which shows in the flags.
+                // VendorDifferences.RepeatedComparisonFault; and it may have been interrupted and begun anew on the way.
                 _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
                 break;
             case PageFault when instruction.Mnemonic is Mnemonic.Fstp or Mnemonic.Fbstp && instruction.MemorySize.GetSize() == ExtendedBytes:

@@ -12,8 +12,9 @@ namespace Lguest.Engine.Check;
 /// Both engines in lockstep. For each block the interpreter goes first, on registers of its own and on the guest's memory,
 /// and what it wrote is taken back; then the translator does the same block in earnest, and registers, flags, floating point
 /// state, fault and memory must be the same. The first disagreement ends the guest: <see cref="EngineDisagreementException"/>.
-/// <para>The tour: this file runs both, <c>CheckCore.Compare.cs</c> compares, <c>WriteJournal</c> and <c>ShadowMemory</c> know
-/// what was written, <c>DisagreementReport</c> tells.</para>
+/// <para>The tour: this file runs both, <c>CheckCore.Compare.cs</c> compares, <c>CheckCore.Undefined.cs</c> and
+/// <c>CheckCore.Tables.cs</c> know where a processor is free, <c>WriteJournal</c> and <c>ShadowMemory</c> know what was written,
+/// <c>DisagreementReport</c> tells.</para>
 /// </summary>
 public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 {
@@ -62,6 +63,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         try
         {
             _shadow = new ShadowMemory(Memory);
+            _tables = new TableChanges(Memory);
             _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         }
         catch
@@ -99,7 +101,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     /// <summary>How often the interpreter ran the guest by itself, so that there was nothing to compare.</summary>
     public long Unchecked { get; private set; }
 
-    /// <summary>Blocks that were not compared, since they looked at what processors differ in: undefined flags, where a floating point instruction was.</summary>
+    /// <summary>Blocks on which both agree for some values of what is undefined: flags, where a floating-point instruction was.</summary>
     public long UndefinedLooks { get; private set; }
 
     /// <summary>Instructions between two looks at all of memory.</summary>
@@ -124,7 +126,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
     /// <summary>A sentence on what was done.</summary>
     public string Summary =>
-        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, and {UndefinedLooks:N0} blocks looked at what is undefined";
+        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, {UndefinedLooks:N0} blocks looked at what is undefined, and {TableFreedoms:N0} used page tables that they had just changed";
 
     /// <inheritdoc/>
     public override RunClock? Times
@@ -144,6 +146,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         new("comparisons of all memory", WholeComparisons),
         new("stretches that were the interpreter's alone", Unchecked),
         new("blocks that looked at what is undefined", UndefinedLooks),
+        new("blocks that used page tables they changed", TableFreedoms),
         .. _translator.Counters,
     ];
 
@@ -200,49 +203,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     }
 
     /// <inheritdoc/>
-    public override void LoadPageDirectory(uint physical)
-    {
-        _pageDirectory = physical;
-        _translator.LoadPageDirectory(physical);
-        _oracle.LoadPageDirectory(physical);
-    }
-
-    /// <inheritdoc/>
-    public override void FlushTlb()
-    {
-        _translator.FlushTlb();
-        _oracle.FlushTlb();
-    }
-
-    /// <inheritdoc/>
-    public override void FlushUserTlb()
-    {
-        _translator.FlushUserTlb();
-        _oracle.FlushUserTlb();
-    }
-
-    /// <inheritdoc/>
-    public override void InvalidatePage(uint linear)
-    {
-        _translator.InvalidatePage(linear);
-        _oracle.InvalidatePage(linear);
-    }
-
-    /// <inheritdoc/>
-    public override void InvalidatePage(uint pageDirectory, uint linear)
-    {
-        _translator.InvalidatePage(pageDirectory, linear);
-        _oracle.InvalidatePage(pageDirectory, linear);
-    }
-
-    /// <inheritdoc/>
-    public override void InvalidateDirectoryEntry(uint pageDirectory, uint index)
-    {
-        _translator.InvalidateDirectoryEntry(pageDirectory, index);
-        _oracle.InvalidateDirectoryEntry(pageDirectory, index);
-    }
-
-    /// <inheritdoc/>
     public override void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
     {
         _translator.SetSystemCall(handler, stackSelector, stackPointer, irqEnabled);
@@ -256,7 +216,11 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     public override void DescriptorsChanged() => _translator.DescriptorsChanged();
 
     /// <inheritdoc/>
-    public override void SetKernelStart(uint pageOffset) => _translator.SetKernelStart(pageOffset);
+    public override void SetKernelStart(uint pageOffset)
+    {
+        _kernelStart = pageOffset;
+        _translator.SetKernelStart(pageOffset);
+    }
 
     /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason)
@@ -270,7 +234,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
                 continue;
             uint physical = found.Frame + (linear & Page.OffsetMask);
             _oracle.HostWrites(physical, 1);
-            _shadow.Take(physical, 1);
+            TakeIntoShadow(physical, 1);
         }
 
         return pushed;
@@ -306,7 +270,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         Copy(Cpu, _before);
         _clockValues.Clear();
         Block? block = _translator.NextBlock();
-        Stretch expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
+        Stretch expected = RunOracleOnTables(ref block, out bool free);
         if (block is not null)
             Spoil?.Invoke(this, block);
         int idle = 0;
@@ -315,9 +279,12 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
             _clockNext = 0;
             exit = _translator.Run();
         }
-        while (exit.Kind == ExitKind.Attention && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3)));
+        while (exit.Kind == ExitKind.Attention && !free && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3)));
         SpoilResult?.Invoke(this);
-        Agree(in expected, in exit);
+        if (free)
+            TakeUncompared();
+        else
+            Agree(in expected, in exit);
         RememberBlock();
         Blocks++;
         Instructions += _path.Count;
@@ -339,6 +306,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         Stretch stretch = default;
         stretch.HasExit = _oracle.RunStretch(end, limit, _path, out stretch.Exit);
         stretch.End = end;
+        stretch.Delivers = delivers;
         if (delivers)
             stretch.HasExit = !DeliverSystemCall();
         _journal.TakeBack();
@@ -379,7 +347,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     {
         // What it wrote nobody has seen.
         Unchecked++;
-        _shadow.TakeAll();
+        TakeAllIntoShadow();
         _oracle.ForgetDecoded();
         return exit;
     }
@@ -387,10 +355,10 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private void TakeHostWrites()
     {
         foreach ((uint physical, int size) in _hostWrites)
-            _shadow.Take(physical, size);
+            TakeIntoShadow(physical, size);
         _hostWrites.Clear();
         if (_guestData is { } data)
-            _shadow.Take(data, LguestData.Size);
+            TakeIntoShadow(data, LguestData.Size);
     }
 
     private ulong RecordClock()
@@ -417,6 +385,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private struct Stretch
     {
         public uint End;
+        public bool Delivers;
         public bool HasExit;
         public CpuExit Exit;
     }

@@ -47,15 +47,23 @@ internal static class UndefinedFlags
     }
 
     /// <summary>The flags that an instruction sets whatever its operands are; some of them, it may be, to nothing defined.</summary>
-    public static uint Defined(in Instruction instruction)
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="cl">%cl before it, or null when that is not known.</param>
+    public static uint Defined(in Instruction instruction, byte? cl)
     {
         // By a count of 0 nothing is set: neither a shift's nor a repeated comparison's.
-        bool counted = instruction.OpCount > 1 && instruction.GetOpKind(instruction.OpCount - 1) == OpKind.Register
-            && instruction.GetOpRegister(instruction.OpCount - 1) == Register.CL;
-        if (counted || instruction.HasRepPrefix || instruction.HasRepnePrefix)
+        if (instruction.HasRepPrefix || instruction.HasRepnePrefix)
+            return 0;
+        if (IsCounted(in instruction) && (cl & 31 ?? 0) == 0)
             return 0;
         return Flags(instruction.RflagsModified);
     }
+
+    /// <summary>Whether an instruction has a count in %cl.</summary>
+    public static bool IsCounted(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror
+            or Mnemonic.Rcl or Mnemonic.Rcr or Mnemonic.Shld or Mnemonic.Shrd
+        && instruction.GetOpKind(instruction.OpCount - 1) == OpKind.Register;
 
     /// <summary>The flags that an instruction looks at.</summary>
     public static uint Read(in Instruction instruction) => Flags(instruction.RflagsRead);

@@ -17,6 +17,7 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
     private readonly List<Entry> _entries = [];
     private readonly List<byte> _before = [];
     private readonly List<byte> _after = [];
+    private readonly HashSet<uint> _walked = [];
 
     /// <summary>Whether it is being written.</summary>
     public bool IsOpen { get; private set; }
@@ -57,9 +58,20 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
     {
     }
 
+    /// <summary>The pages that were looked up in the guest's tables, by an address in each.</summary>
+    public IReadOnlyCollection<uint> Walked => _walked;
+
+    /// <inheritdoc/>
+    void IForeignCode.Walked(uint linear)
+    {
+        if (IsOpen)
+            _walked.Add(linear & ~Page.OffsetMask);
+    }
+
     /// <summary>Starts anew.</summary>
     public void Open()
     {
+        _walked.Clear();
         _entries.Clear();
         _before.Clear();
         _after.Clear();
@@ -126,6 +138,18 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
         {
             for (int i = entries.Length - 1; i >= 0; i--)
                 before.AsSpan(entries[i].Start, entries[i].Size).CopyTo(new Span<byte>(memory.Base + entries[i].Physical, entries[i].Size));
+        }
+
+        /// <summary>What was at an address when this was made; null if nothing is known of it.</summary>
+        public byte? After(uint physical)
+        {
+            foreach (ref readonly Entry entry in entries.AsSpan())
+            {
+                if (physical - entry.Physical < (uint)entry.Size)
+                    return now[entry.Start + (int)(physical - entry.Physical)];
+            }
+
+            return null;
         }
 
         /// <summary>Puts back what was there when this was made.</summary>

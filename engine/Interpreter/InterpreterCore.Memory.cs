@@ -346,6 +346,7 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Fills an entry of the table, if the guest's tables have something for it; else <see cref="_fault"/> says why not.</summary>
     private bool TryFill(uint linear, bool write, bool user, TlbEntry* entry)
     {
+        ForeignCode?.Walked(linear);
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
         if (result != WalkResult.Ok)
         {

@@ -23,6 +23,12 @@ internal interface IForeignCode
     /// <returns>Whether to tell each time; else the page may be remembered as any other.</returns>
     bool ReachesForeign() => false;
 
+    /// <summary>A page was looked up in the guest's tables, which may have had nothing for it.</summary>
+    /// <param name="linear">An address in it.</param>
+    void Walked(uint linear)
+    {
+    }
+
     /// <summary>A page table entry was marked as used or written on the way.</summary>
     /// <param name="physical">Where it is.</param>
     /// <param name="before">What it was.</param>

@@ -12,7 +12,7 @@ namespace Lguest.Tests.EngineParts;
 /// The lockstep of both engines sees what it is there for: each test spoils the translator's work on purpose, in its emitted
 /// code or in what it leaves behind, and reads the report.
 /// </summary>
-public sealed unsafe class CheckTests : IDisposable
+public sealed unsafe partial class CheckTests : IDisposable
 {
     private const uint Scratch = GuestPlan.PageOffset + GuestPlan.Scratch;
     private MappedGuestMemory? _memory;

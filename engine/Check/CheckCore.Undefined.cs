@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
+using Lguest.Engine.Cpu;
+using Lguest.Engine.FloatingPoint;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Check;
+
+/// <summary>
+/// Blocks that look at undefined flags: PUSHF, a conditional jump, the image that INT pushes. There the engines may differ, but
+/// not at will: there must be values of the undefined flags with which the interpreter does just what the translator did. They
+/// are searched for; everything else is compared exactly, memory included.
+/// </summary>
+public sealed unsafe partial class CheckCore
+{
+    /// <summary>So many combinations are tried; a block that looks at more is not judged.</summary>
+    private const int MostChoices = 1 << 12;
+
+    // The last instruction's opcode and addresses in what FNSTENV and FNSAVE store (16 and 32 bits), and FXSAVE.
+    private static readonly (int From, int To) s_narrowPointers = (6, 14), s_widePointers = (12, 28), s_fxPointers = (6, 24);
+
+    private readonly List<uint> _step = [];
+    private uint? _undefined;
+
+    /// <summary>Whether some values of what is undefined make the interpreter do what the translator did.</summary>
+    /// <param name="stretch">What it did with its own.</param>
+    /// <param name="exit">What the translator stopped for.</param>
+    private bool SomeChoiceAgrees(in Stretch stretch, in CpuExit exit)
+    {
+        if (!LeavesUndefined())
+            return false;
+        WriteJournal.Written translated = _journal.Now();
+        int upTo = exit.Kind == ExitKind.Attention ? InstructionsUpTo(in stretch) : 0;
+        bool agrees = Search(in translated, stretch.End, int.MaxValue, stretch.Delivers, in exit)
+            || (upTo > 0 && Search(in translated, stretch.End, upTo, delivers: false, in exit));
+        _undefined = null;
+        if (!agrees)
+        {
+            // For the report.
+            RunOracleAgain(in translated, stretch.End, int.MaxValue, stretch.Delivers);
+        }
+
+        return agrees;
+    }
+
+    private bool LeavesUndefined()
+    {
+        bool floats = false;
+        foreach (Instruction instruction in DisagreementReport.Decode(_path, Fetch))
+        {
+            if (UndefinedFlags.After(in instruction, cl: null) != 0 || (floats && StoresPointers(in instruction)))
+                return true;
+            floats |= InstructionClassifier.TryClassify(in instruction, out _);
+        }
+
+        return false;
+    }
+
+    private bool Search(in WriteJournal.Written translated, uint end, int limit, bool delivers, in CpuExit exit)
+    {
+        FlagChoices choices = new();
+        for (int tried = 0; ; tried++)
+        {
+            if (tried == MostChoices)
+                return true;
+            translated.TakeBack();
+            Stretch stretch = RunOracleChoosing(in translated, end, limit, delivers, choices);
+            translated.DoAgain();
+            _oracle.ForgetDecoded();
+            ForgiveFault(ref stretch, in exit);
+            if (Difference(in stretch, in exit) is null)
+                return true;
+            if (!choices.Next())
+                return false;
+        }
+    }
+
+    /// <summary>The interpreter's turn, instruction by instruction, with chosen values for undefined flags that are looked at.</summary>
+    private Stretch RunOracleChoosing(in WriteJournal.Written translated, uint end, int limit, bool delivers, FlagChoices choices)
+    {
+        Copy(_before, _oracle.Cpu);
+        CpuState* cpu = _oracle.Cpu;
+        _clockNext = 0;
+        _journal.Open();
+        _path.Clear();
+        Stretch stretch = new() { End = end, Delivers = delivers };
+        uint undefined = 0;
+        bool floats = false;
+        while (_path.Count < limit)
+        {
+            uint eip = cpu->Eip;
+            if (_path.Count > 0 && (eip == end || ((eip ^ _path[0]) & ~Page.OffsetMask) != 0))
+                break;
+            Instruction instruction = DisagreementReport.Decode([eip], Fetch).First();
+            Choose(UndefinedFlags.Read(in instruction));
+            byte cl = (byte)cpu->Registers[(int)GeneralRegister.Ecx];
+            uint? pointers = floats && StoresPointers(in instruction) ? Operand(in instruction) : null;
+            stretch.HasExit = _oracle.RunStretch(end, 1, _step, out stretch.Exit);
+            _path.AddRange(_step);
+            if (stretch is { HasExit: true, Exit.Kind: ExitKind.Exception } && stretch.Exit.InstructionEip == eip)
+                break;
+            undefined = (undefined & ~UndefinedFlags.Defined(in instruction, cl)) | UndefinedFlags.After(in instruction, cl);
+            if (pointers is { } at)
+                TakePointers(in translated, in instruction, at);
+            floats |= InstructionClassifier.TryClassify(in instruction, out _);
+            if (stretch.HasExit || cpu->Eip != eip + (uint)instruction.Length)
+                break;
+        }
+
+        if (delivers)
+        {
+            Choose(EFlags.Arithmetic);
+            stretch.HasExit = !DeliverSystemCall();
+        }
+
+        _journal.TakeBack();
+        _undefined = undefined;
+        return stretch;
+
+        void Choose(uint read)
+        {
+            read &= undefined;
+            if (read == 0)
+                return;
+            cpu->Flags ^= choices.Flips(read);
+            undefined &= ~read;
+        }
+    }
+
+    private static bool StoresPointers(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Fnsave or Mnemonic.Fnstenv or Mnemonic.Fxsave;
+
+    /// <summary>Linear address of a memory operand, on the interpreter's registers.</summary>
+    private uint Operand(in Instruction instruction) => (uint)instruction.GetVirtualAddress(0, 0, (register, _, _) =>
+    {
+        CpuState* cpu = _oracle.Cpu;
+        if (register.IsGPR32())
+            return cpu->Registers[register.GetNumber()];
+        if (register.IsGPR16())
+            return (ushort)cpu->Registers[register.GetNumber()];
+        return register.IsSegmentRegister() ? (&cpu->Es)[register.GetNumber()].Base : 0;
+    });
+
+    /// <summary>Where the last floating-point instruction was is the processor's affair: the translator's idea of it is taken.</summary>
+    private void TakePointers(in WriteJournal.Written translated, in Instruction instruction, uint operand)
+    {
+        (int from, int to) = instruction.Mnemonic == Mnemonic.Fxsave ? s_fxPointers
+            : instruction.Code is Code.Fnstenv_m14byte or Code.Fnsave_m94byte ? s_narrowPointers
+            : s_widePointers;
+        for (int i = from; i < to; i++)
+        {
+            if (_oracle.TryFetch(operand + (uint)i, out uint physical, out _) && translated.After(physical) is { } value)
+                Memory.Base[physical] = value;
+        }
+    }
+}
