@@ -112,6 +112,9 @@ public sealed class GuestSession : IDisposable
         }
     }
 
+    /// <summary>For tests of the sandbox: what a guest does that got out of the engine. Called in the sealed process, on the guest's thread.</summary>
+    internal Action? Escaped { get; init; }
+
     /// <summary>Runs the guest, again each time that it restarts.</summary>
     /// <returns>The exit status.</returns>
     /// <exception cref="LaunchException">The host cannot run it.</exception>
@@ -268,6 +271,7 @@ public sealed class GuestSession : IDisposable
         _debug.Sandbox = Sealing.Apply(_options, _networks, _debug.Leftovers);
         if (_options.Verbose)
             _say("sandbox: " + _debug.Sandbox.ToLongString());
+        Escaped?.Invoke();
     }
 
     /// <summary>Opens the engine.</summary>

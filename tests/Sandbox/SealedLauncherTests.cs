@@ -10,6 +10,9 @@ namespace Lguest.Tests.Sandbox;
 public sealed class SealedLauncherTests : IDisposable
 {
     private const string Ourselves = "ourselves";
+
+    /// <summary>When it started, in /proc/PID/stat.</summary>
+    private const int StartField = 21;
     private readonly TemporaryDirectory _directory = new();
 
     public static TheoryData<string, string> Launchers
@@ -52,8 +55,11 @@ public sealed class SealedLauncherTests : IDisposable
 
             // Not dumpable: what is in /proc of it belongs to root.
             Assert.Equal("0", Owner($"/proc/{launcher.Id}/mem"));
-            Assert.Empty(Directory.GetFiles("/tmp", $"dotnet-diagnostic-{launcher.Id}-*"));
-            Assert.Empty(Directory.GetFiles("/tmp", $"clr-debug-pipe-{launcher.Id}-*"));
+
+            // Killed launchers of the same number may have left theirs.
+            string process = $"{launcher.Id}-{File.ReadAllText($"/proc/{launcher.Id}/stat").Split(' ')[StartField]}";
+            Assert.Empty(Directory.GetFiles("/tmp", $"dotnet-diagnostic-{process}-*"));
+            Assert.Empty(Directory.GetFiles("/tmp", $"clr-debug-pipe-{process}-*"));
             End(launcher);
         }
         finally

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Tests.EngineParts.Signals;
+using Lguest.Tests.Sandbox;
 
 namespace Lguest.Tests.Support;
 
@@ -20,6 +21,8 @@ internal static class ChildProgram
         {
             case [nameof(SignalChild), .. string[] rest]:
                 return SignalChild.Run(rest);
+            case [nameof(Prisoner), .. string[] rest]:
+                return Prisoner.Run(rest);
             default:
                 Console.Error.WriteLine("run the tests with make test");
                 return 2;
