@@ -21,6 +21,7 @@ internal sealed unsafe class PatientOutput : IDisposable
     private readonly int _shared;
     private readonly int _own = -1;
     private readonly bool _mayBlock;
+    private readonly Pollfd[] _poll = new Pollfd[1];
 
     /// <summary>An output on a descriptor, which stays the caller's.</summary>
     public PatientOutput(int fd)
@@ -53,7 +54,7 @@ internal sealed unsafe class PatientOutput : IDisposable
         int done = 0;
         while (vector.Length > 0)
         {
-            if (_own < 0 && !CanWrite(fd, 0) && !wait(fd))
+            if (_own < 0 && !CanWrite(_poll, fd, 0) && !wait(fd))
                 break;
             int length = vector.CopyTo(new Span<byte>(piece, Piece));
             long count = Syscall.write(fd, piece, (ulong)length);
@@ -85,7 +86,8 @@ internal sealed unsafe class PatientOutput : IDisposable
     public static bool Wait(int fd)
     {
         // An error or an end is for the write to find.
-        while (!CanWrite(fd, -1))
+        Pollfd[] poll = new Pollfd[1];
+        while (!CanWrite(poll, fd, -1))
         {
         }
 
@@ -99,9 +101,9 @@ internal sealed unsafe class PatientOutput : IDisposable
             _ = Syscall.close(_own);
     }
 
-    private static bool CanWrite(int fd, int timeout)
+    private static bool CanWrite(Pollfd[] poll, int fd, int timeout)
     {
-        Pollfd[] poll = [new Pollfd { fd = fd, events = PollEvents.POLLOUT }];
+        poll[0] = new Pollfd { fd = fd, events = PollEvents.POLLOUT };
         return Syscall.poll(poll, 1, timeout) > 0;
     }
 }

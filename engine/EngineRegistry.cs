@@ -65,8 +65,8 @@ public sealed class EngineRegistry(IReadOnlyList<EngineEntry> entries, IReadOnly
     /// <summary>The engines of this program.</summary>
     public static EngineRegistry Default { get; } = new(
         [
-            new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt) => new InterpreterCore(memory, gdt)),
             new(EngineKind.Translator, "translator", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new TranslatorCore(memory, gdt)),
+            new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt) => new InterpreterCore(memory, gdt)),
             new(EngineKind.Check, "check", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new CheckCore(memory, gdt)),
         ],
         [EngineKind.Translator, EngineKind.Interpreter]);

@@ -167,6 +167,8 @@ public sealed unsafe partial class Guest
                 return WriteWait.GuestOver;
             if (_breakAsked)
                 return WriteWait.Break;
+            if (_paused)
+                TellStop();
             if (_wakeUp.WaitOrWritable(fd))
                 return WriteWait.Writable;
         }
@@ -223,7 +225,7 @@ public sealed unsafe partial class Guest
         _untold = stop;
     }
 
-    private void StandStill()
+    private void TellStop()
     {
         if (_untold is { } stop)
         {
@@ -231,7 +233,11 @@ public sealed unsafe partial class Guest
             _untold = null;
             _debugger?.Stopped(in stop);
         }
+    }
 
+    private void StandStill()
+    {
+        TellStop();
         _times?.Enter(RunPhase.Stopped);
         _wakeUp.Wait(-1);
         _times?.Enter(RunPhase.Engine);

@@ -101,14 +101,14 @@ public static class OptionTable
         _ => throw new LaunchException($"there is no --eof={value}; it is ignore or poweroff"),
     };
 
-    private static void SetEngine(LaunchOptions options, string value) => options.Engine = value switch
+    private static void SetEngine(LaunchOptions options, string value)
     {
-        "auto" => EngineKind.Auto,
-        "interpreter" => EngineKind.Interpreter,
-        "translator" => EngineKind.Translator,
-        "check" => EngineKind.Check,
-        _ => throw new LaunchException($"there is no engine '{value}'; --engine takes auto, translator, interpreter or check"),
-    };
+        IReadOnlyList<EngineEntry> engines = EngineRegistry.Default.Entries;
+        options.Engine = value == "auto"
+            ? EngineKind.Auto
+            : engines.FirstOrDefault(engine => engine.Name == value)?.Kind
+                ?? throw new LaunchException($"there is no engine '{value}'; --engine takes auto, {string.Join(", ", engines.SkipLast(1).Select(engine => engine.Name))} or {engines[^1].Name}");
+    }
 
     private static void SetSandbox(LaunchOptions options, string value) => options.Sandbox = value switch
     {

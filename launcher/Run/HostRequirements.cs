@@ -21,7 +21,7 @@ internal static partial class HostRequirements
     private const int FileSizeSignal = 25;
     private const nint Ignore = 1;
     private const int OutOfMemory = 12;
-    private const int TooManyFilesOfHost = 23;
+    private const int StandardError = 2;
     private const int TooManyFiles = 24;
 
     /// <summary>Before the command line is read.</summary>
@@ -62,17 +62,19 @@ internal static partial class HostRequirements
             throw new LaunchException($"only {allowed} files may be open at a time (ulimit -n), and lguest needs {needed} for this: ulimit -n {Math.Max(256, needed)}");
     }
 
+    /// <summary>Whether another descriptor could be had. Asked without a file: to a sealed process not even that may be allowed.</summary>
     private static bool CanOpen()
     {
-        int fd = open("/", 0);
+        const int DuplicateClosedOnExec = 1030;
+        int fd = fcntl(StandardError, DuplicateClosedOnExec, 0);
         if (fd < 0)
-            return Marshal.GetLastPInvokeError() is not (TooManyFiles or TooManyFilesOfHost);
+            return Marshal.GetLastPInvokeError() != TooManyFiles;
         _ = close(fd);
         return true;
     }
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int open(string path, int flags);
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(int fd, int command, int argument);
 
     [LibraryImport("libc")]
     private static partial int close(int fd);

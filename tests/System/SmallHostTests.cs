@@ -54,6 +54,7 @@ public sealed class SmallHostTests
 
     /// <summary>From few files to enough: never anything but a guest that runs or a sentence.</summary>
     [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData(28)]
     [InlineData(32)]
     [InlineData(40)]
     [InlineData(48)]
