@@ -39,7 +39,7 @@ public sealed unsafe partial class CheckCore
     private void Agree(in Stretch expected, in CpuExit exit)
     {
         Stretch stretch = expected;
-        _faultedAt = exit.Kind == ExitKind.Exception ? exit.InstructionEip : null;
+        _faultedAt = exit.Kind is ExitKind.Exception or ExitKind.Killed ? exit.InstructionEip : null;
         bool stopped = exit.Kind == ExitKind.Attention;
         if (stopped && stretch.HasExit && stretch.Exit.Kind == ExitKind.SoftwareInterrupt && stretch.Exit.Vector == Vectors.SystemCall
             && _systemCallHandler is not null && Cpu->Cpl == Selectors.GuestRing && _before->Cpl != Selectors.GuestRing)
@@ -60,12 +60,12 @@ public sealed unsafe partial class CheckCore
         {
             // It may have stopped on the way, for code that was written or a fault that is the interpreter's: then the
             // interpreter does the same. Or it is wrong in any case, and the whole block is what to tell of.
-            WriteJournal.Written translated = _journal.Now();
-            Stretch shorter = RunOracleAgain(in translated, stretch.End, instructions, delivers: false);
+            IMemoryChange translated = _journal.Now();
+            Stretch shorter = RunOracleAgain(translated, stretch.End, instructions, delivers: false);
             if (Difference(in shorter, in exit) is null)
                 what = null;
             else
-                stretch = RunOracleAgain(in translated, stretch.End, int.MaxValue, delivers: false);
+                stretch = RunOracleAgain(translated, stretch.End, int.MaxValue, delivers: false);
         }
 
         if (what is null && IsExcusedByCount())
@@ -76,7 +76,8 @@ public sealed unsafe partial class CheckCore
                 throw Disagreement(what, in stretch, in exit);
 
             // On with what the translator has, which is the processor's.
-            UndefinedLooks++;
+            if (LeavesUndefined())
+                UndefinedLooks++;
         }
 
         NoteTableChanges();

@@ -16,32 +16,47 @@ public sealed unsafe partial class CheckCore
     /// <summary>So many combinations are tried; a block that looks at more is not judged.</summary>
     private const int MostChoices = 1 << 12;
 
+    /// <summary>An EIP where no block ends: the host's part begins before it.</summary>
+    private const uint Nowhere = uint.MaxValue;
+
     // The last instruction's opcode and addresses in what FNSTENV and FNSAVE store (16 and 32 bits), and FXSAVE.
     private static readonly (int From, int To) s_narrowPointers = (6, 14), s_widePointers = (12, 28), s_fxPointers = (6, 24);
 
     private readonly List<uint> _step = [];
     private uint? _undefined;
 
-    /// <summary>Whether some values of what is undefined make the interpreter do what the translator did.</summary>
+    /// <summary>
+    /// Whether some values of what is undefined make the interpreter do what the translator did; as far as the block went, or as
+    /// far as the translator did, which stops on the way or goes on where code is written over.
+    /// </summary>
     /// <param name="stretch">What it did with its own.</param>
     /// <param name="exit">What the translator stopped for.</param>
     private bool SomeChoiceAgrees(in Stretch stretch, in CpuExit exit)
     {
-        if (!LeavesUndefined())
-            return false;
-        WriteJournal.Written translated = _journal.Now();
+        IMemoryChange written = _journal.Now();
         int upTo = exit.Kind == ExitKind.Attention ? InstructionsUpTo(in stretch) : 0;
-        bool agrees = Search(in translated, stretch.End, int.MaxValue, stretch.Delivers, in exit)
-            || (upTo > 0 && Search(in translated, stretch.End, upTo, delivers: false, in exit));
+        bool agrees = TryAll(written, in stretch, upTo, in exit);
+        if (!agrees)
+        {
+            // It may have written where the interpreter has not yet, and reads what is there now.
+            written = new ShadowDifference(Memory, _shadow);
+            agrees = TryAll(written, in stretch, upTo, in exit);
+        }
+
         _undefined = null;
         if (!agrees)
         {
             // For the report.
-            RunOracleAgain(in translated, stretch.End, int.MaxValue, stretch.Delivers);
+            RunOracleAgain(written, stretch.End, int.MaxValue, stretch.Delivers);
         }
 
         return agrees;
     }
+
+    private bool TryAll(IMemoryChange written, in Stretch stretch, int upTo, in CpuExit exit) =>
+        Search(written, stretch.End, int.MaxValue, stretch.Delivers, in exit)
+        || (upTo > 0 && Search(written, stretch.End, upTo, delivers: false, in exit))
+        || Search(written, exit.Kind == ExitKind.Attention ? Cpu->Eip : Nowhere, int.MaxValue, delivers: false, in exit);
 
     private bool LeavesUndefined()
     {
@@ -56,7 +71,7 @@ public sealed unsafe partial class CheckCore
         return false;
     }
 
-    private bool Search(in WriteJournal.Written translated, uint end, int limit, bool delivers, in CpuExit exit)
+    private bool Search(IMemoryChange translated, uint end, int limit, bool delivers, in CpuExit exit)
     {
         FlagChoices choices = new();
         for (int tried = 0; ; tried++)
@@ -64,7 +79,7 @@ public sealed unsafe partial class CheckCore
             if (tried == MostChoices)
                 return true;
             translated.TakeBack();
-            Stretch stretch = RunOracleChoosing(in translated, end, limit, delivers, choices);
+            Stretch stretch = RunOracleChoosing(translated, end, limit, delivers, choices);
             translated.DoAgain();
             _oracle.ForgetDecoded();
             ForgiveFault(ref stretch, in exit);
@@ -76,7 +91,7 @@ public sealed unsafe partial class CheckCore
     }
 
     /// <summary>The interpreter's turn, instruction by instruction, with chosen values for undefined flags that are looked at.</summary>
-    private Stretch RunOracleChoosing(in WriteJournal.Written translated, uint end, int limit, bool delivers, FlagChoices choices)
+    private Stretch RunOracleChoosing(IMemoryChange translated, uint end, int limit, bool delivers, FlagChoices choices)
     {
         Copy(_before, _oracle.Cpu);
         CpuState* cpu = _oracle.Cpu;
@@ -97,11 +112,11 @@ public sealed unsafe partial class CheckCore
             uint? pointers = floats && StoresPointers(in instruction) ? Operand(in instruction) : null;
             stretch.HasExit = _oracle.RunStretch(end, 1, _step, out stretch.Exit);
             _path.AddRange(_step);
-            if (stretch is { HasExit: true, Exit.Kind: ExitKind.Exception } && stretch.Exit.InstructionEip == eip)
+            if (stretch is { HasExit: true, Exit.Kind: ExitKind.Exception or ExitKind.Killed } && stretch.Exit.InstructionEip == eip)
                 break;
             undefined = (undefined & ~UndefinedFlags.Defined(in instruction, cl)) | UndefinedFlags.After(in instruction, cl);
             if (pointers is { } at)
-                TakePointers(in translated, in instruction, at);
+                TakePointers(translated, in instruction, at);
             floats |= InstructionClassifier.TryClassify(in instruction, out _);
             if (stretch.HasExit || cpu->Eip != eip + (uint)instruction.Length)
                 break;
@@ -142,7 +157,7 @@ public sealed unsafe partial class CheckCore
     });
 
     /// <summary>Where the last floating-point instruction was is the processor's affair: the translator's idea of it is taken.</summary>
-    private void TakePointers(in WriteJournal.Written translated, in Instruction instruction, uint operand)
+    private void TakePointers(IMemoryChange translated, in Instruction instruction, uint operand)
     {
         (int from, int to) = instruction.Mnemonic == Mnemonic.Fxsave ? s_fxPointers
             : instruction.Code is Code.Fnstenv_m14byte or Code.Fnsave_m94byte ? s_narrowPointers

@@ -314,7 +314,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     }
 
     /// <summary>The interpreter's turn once more, when the translator has had its own: less far, or further.</summary>
-    private Stretch RunOracleAgain(in WriteJournal.Written translated, uint end, int limit, bool delivers)
+    private Stretch RunOracleAgain(IMemoryChange translated, uint end, int limit, bool delivers)
     {
         translated.TakeBack();
         Stretch stretch = RunOracle(end, limit, delivers);

@@ -61,6 +61,9 @@ internal sealed unsafe class ShadowMemory : IDisposable
     public bool Differs(uint physical, int size) =>
         !new ReadOnlySpan<byte>(_memory.Base + physical, size).SequenceEqual(new ReadOnlySpan<byte>(_copy + physical, size));
 
+    /// <summary>A page as it should be.</summary>
+    public ReadOnlySpan<byte> Expected(uint physical) => new(_copy + physical, (int)Page.Size);
+
     /// <summary>What should be at an address.</summary>
     public byte this[uint physical] => _copy[physical];
 

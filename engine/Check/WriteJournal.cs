@@ -97,7 +97,7 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
     public ReadOnlySpan<byte> After(in Entry entry) => CollectionsMarshal.AsSpan(_after).Slice(entry.Start, entry.Size);
 
     /// <summary>What is at every entry's place now.</summary>
-    public Written Now()
+    public IMemoryChange Now()
     {
         List<byte> now = [];
         foreach (ref readonly Entry entry in Entries)
@@ -131,16 +131,16 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
     internal readonly record struct Entry(uint Physical, int Size, int Start, bool IsMark);
 
     /// <summary>Memory at some places, before and now.</summary>
-    internal readonly struct Written(GuestMemory memory, Entry[] entries, byte[] before, byte[] now)
+    private sealed class Written(GuestMemory memory, Entry[] entries, byte[] before, byte[] now) : IMemoryChange
     {
-        /// <summary>Puts back what was there before.</summary>
+        /// <inheritdoc/>
         public void TakeBack()
         {
             for (int i = entries.Length - 1; i >= 0; i--)
                 before.AsSpan(entries[i].Start, entries[i].Size).CopyTo(new Span<byte>(memory.Base + entries[i].Physical, entries[i].Size));
         }
 
-        /// <summary>What was at an address when this was made; null if nothing is known of it.</summary>
+        /// <inheritdoc/>
         public byte? After(uint physical)
         {
             foreach (ref readonly Entry entry in entries.AsSpan())
@@ -152,7 +152,7 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
             return null;
         }
 
-        /// <summary>Puts back what was there when this was made.</summary>
+        /// <inheritdoc/>
         public void DoAgain()
         {
             foreach (ref readonly Entry entry in entries.AsSpan())

@@ -182,6 +182,49 @@ public sealed unsafe partial class CheckTests
         Assert.True(wrong);
     }
 
+    /// <summary>REP STOSB over the code after it, in more than one round: both go on in what is there then.</summary>
+    [Fact]
+    public void CodeThatIsWrittenOverOnTheWayIsComparedAsItIsThen()
+    {
+        using CheckCore core = Start(g =>
+        {
+            g.Asm.mov(edi, g.Address("next"));
+            g.Asm.mov(ecx, 0x2000);
+            g.Asm.mov(eax, 0x4343_4343); // inc %ebx
+            g.Asm.cld();
+            g.Asm.jmp(g.Here("write"));
+            g.Mark("write");
+            g.Asm.rep.stosb();
+            g.Mark("next");
+            g.Asm.dec(ebx);
+            g.Asm.jmp(g.Here("next"));
+        });
+        for (int i = 0; i < 20; i++)
+        {
+            core.Cpu->Budget = 100;
+            Assert.Equal(ExitKind.Attention, core.Run().Kind);
+        }
+
+        Assert.True((int)core.Cpu->Registers[(int)GeneralRegister.Ebx] > 1000);
+        core.CompareAllMemory();
+    }
+
+    /// <summary>An instruction that ends the guest has not run: what was undefined before it still is.</summary>
+    [Fact]
+    public void WhatKillsTheGuestDefinesNothing()
+    {
+        using CheckCore core = Start(g =>
+        {
+            g.Asm.mov(eax, 5);
+            g.Asm.imul(eax, eax, 3);
+            g.Asm.add(eax, __dword_ptr[0x1000_0000]);
+        });
+        core.Memory.WriteUInt32(GuestPlan.Directory + ((0x1000_0000 >> 22) * 4), 0xFFFF_F000 | (uint)PageFlags.Linear);
+        core.SpoilResult = check => check.Cpu->Flags ^= EFlags.Zero;
+        core.Cpu->Budget = 100;
+        Assert.Equal(ExitKind.Killed, core.Run().Kind);
+    }
+
     private static uint EntryOf(uint linear) => GuestPlan.Virtual(PhysicalEntryOf(linear));
 
     private static uint PhysicalEntryOf(uint linear) => GuestPlan.KernelTable + ((linear >> 12 & 0x3FF) * 4);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.Engine.Check;
+
+/// <summary>What a turn of an engine did to memory, to be taken back and done again.</summary>
+internal interface IMemoryChange
+{
+    /// <summary>Puts back what was there before.</summary>
+    void TakeBack();
+
+    /// <summary>Puts back what was there when this was made.</summary>
+    void DoAgain();
+
+    /// <summary>What was at an address when this was made; null if it was not changed.</summary>
+    byte? After(uint physical);
+}
