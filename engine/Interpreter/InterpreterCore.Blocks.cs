@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
@@ -45,6 +46,9 @@ public sealed unsafe partial class InterpreterCore
 
     /// <summary>The mode that code is decoded for now.</summary>
     internal CodeMode Mode => _mode;
+
+    // What is known of each frame: its granules, and after those of all frames its blocks.
+    private nuint FrameBytes => (nuint)(_frames + 1) * (sizeof(ulong) + sizeof(int));
 
     /// <summary>Free room for at least one block's ops.</summary>
     internal MicroOp* ArenaNext => _arenaNext;
@@ -359,8 +363,8 @@ public sealed unsafe partial class InterpreterCore
     {
         _frames = Memory.Top >> Page.Shift;
         _hash = (int*)NativeMemory.AllocZeroed(HashSize, sizeof(int));
-        _granules = (ulong*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(ulong));
-        _frameBlocks = (int*)NativeMemory.AllocZeroed((nuint)(_frames + 1), sizeof(int));
+        _granules = (ulong*)MemoryMap.Zeroes(FrameBytes);
+        _frameBlocks = (int*)(_granules + _frames + 1);
         _arena = (MicroOp*)NativeMemory.Alloc(ArenaOps, (nuint)sizeof(MicroOp));
         _arenaNext = _arena;
         _generation = 1;
@@ -369,8 +373,8 @@ public sealed unsafe partial class InterpreterCore
     private void FreeBlocks()
     {
         NativeMemory.Free(_hash);
-        NativeMemory.Free(_granules);
-        NativeMemory.Free(_frameBlocks);
+        if (_granules != null)
+            MemoryMap.Unmap(_granules, FrameBytes);
         NativeMemory.Free(_arena);
     }
 

@@ -31,7 +31,16 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     public InterpreterCore(GuestMemory memory, DescriptorTable gdt)
         : base(memory, gdt)
     {
-        AllocateTables();
+        try
+        {
+            AllocateTables();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+
         _builder = new BlockBuilder(this);
         memory.Observer = this;
         SegmentsChanged();

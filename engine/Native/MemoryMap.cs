@@ -82,6 +82,14 @@ internal static unsafe partial class MemoryMap
     public static byte* Reserve(void* address, nuint length) =>
         Map(address, length, ProtNone, Private | Anonymous | NoReserve | (address == null ? 0 : Fixed), -1, 0);
 
+    /// <summary>
+    /// Zeroes that cost nothing until they are touched, for tables that are mostly empty: the C library's calloc writes them when
+    /// it has such a piece at hand.
+    /// </summary>
+    /// <param name="length">Bytes.</param>
+    /// <exception cref="Win32Exception">The kernel refused.</exception>
+    public static byte* Zeroes(nuint length) => Map(null, length, ProtRead | ProtWrite, Private | Anonymous | NoReserve, -1, 0);
+
     /// <summary>munmap.</summary>
     public static void Unmap(void* address, nuint length)
     {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
+using Lguest.Engine.Native;
 
 namespace Lguest.Engine.Translator;
 
@@ -20,7 +21,9 @@ internal sealed unsafe class BranchTable : IDisposable
     /// <summary>Bytes from a tag to the first tag of the second table, which is looked in by bits 8–23.</summary>
     public const int SecondOffset = 2 * Entries * sizeof(ulong);
 
-    private readonly ulong* _table = (ulong*)NativeMemory.AllocZeroed(4 * Entries, sizeof(ulong));
+    private const int Bytes = 4 * Entries * sizeof(ulong);
+
+    private readonly ulong* _table = (ulong*)MemoryMap.Zeroes(Bytes);
 
     /// <summary>Host address of the first tag.</summary>
     public ulong Address => (ulong)_table;
@@ -61,7 +64,7 @@ internal sealed unsafe class BranchTable : IDisposable
     }
 
     /// <summary>Takes everything out.</summary>
-    public void Clear() => NativeMemory.Clear(_table, 4 * Entries * sizeof(ulong));
+    public void Clear() => NativeMemory.Clear(_table, Bytes);
 
     private static bool IsOfKey(ulong tag, ulong key)
     {
@@ -69,5 +72,5 @@ internal sealed unsafe class BranchTable : IDisposable
         return (ulong)(int)(uint)target == target;
     }
 
-    public void Dispose() => NativeMemory.Free(_table);
+    public void Dispose() => MemoryMap.Unmap(_table, Bytes);
 }

@@ -29,7 +29,7 @@ internal enum SideKind : byte
 /// </summary>
 internal sealed class SideTable
 {
-    private Entry[] _entries = new Entry[1 << 14];
+    private Entry[] _entries = new Entry[1 << 12];
     private int _count;
 
     /// <summary>Number of entries.</summary>
