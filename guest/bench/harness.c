@@ -108,13 +108,15 @@ static bool chosen(const char *list, const char *name)
 	return false;
 }
 
-static void measure(u32 which, u32 samples, u32 wanted)
+/* Samples of so many repeats, or of 0: as many as take the wanted time. */
+static void measure(u32 which, u32 samples, u32 wanted, u32 repeats)
 {
 	static u64 taken[MAX_SAMPLES];
-	u32 repeats = 1, sum = workloads[which].run(1), i, j;
+	u32 sum = workloads[which].run(1), i, j;
+	bool calibrate = !repeats;
 	u64 t;
 
-	for (;;) {
+	for (repeats += calibrate; calibrate;) {
 		t = ticks();
 		if (workloads[which].run(repeats) != sum)
 			sum = ~0U;
@@ -147,6 +149,7 @@ void bench(const char *words)
 	const char *only = value(words, "only=");
 	u32 samples = number(words, "samples=", 40);
 	u32 us = number(words, "us=", 1000), khz = tsc_khz(), wanted, i;
+	u32 repeats = number(words, "repeats=", 0);
 
 	if (samples < 1 || samples > MAX_SAMPLES)
 		samples = MAX_SAMPLES;
@@ -158,7 +161,7 @@ void bench(const char *words)
 	end_line();
 	for (i = 0; i < ARRAY_SIZE(workloads); i++)
 		if (workloads[i].run && chosen(only, workloads[i].name))
-			measure(i, samples, wanted);
+			measure(i, samples, wanted, repeats);
 	add("end");
 	add_number(ticks());
 	end_line();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.Contract;
@@ -32,9 +33,11 @@ public abstract partial class EngineContract
         if (waitsFor == "masked irq")
             guest.Channel.RaiseIrq(3);
         guest.RunQuietly(20);
-        TimeSpan before = ThreadTime.Now;
-        guest.RunQuietly(milliseconds);
-        double used = (ThreadTime.Now - before).TotalMilliseconds;
-        Assert.True(used < milliseconds / 20.0, $"{used} ms of processor time in {milliseconds} ms of halt");
+        Tries.Below(milliseconds / 20.0, $"milliseconds of processor time in {milliseconds} ms of halt", () =>
+        {
+            TimeSpan before = ThreadTime.Now;
+            guest.RunQuietly(milliseconds);
+            return (ThreadTime.Now - before).TotalMilliseconds;
+        });
     }
 }

@@ -23,7 +23,7 @@ internal static class DebuggedGuest
     /// <param name="engine">What runs it.</param>
     /// <param name="commandLine">Words for it.</param>
     /// <returns>What it did, and how it ended.</returns>
-    public static (GuestStatistics Statistics, RunOutcome Outcome) Run(string path, DebugOptions options, EngineKind engine, string commandLine = "")
+    public static unsafe (GuestStatistics Statistics, RunOutcome Outcome) Run(string path, DebugOptions options, EngineKind engine, string commandLine = "")
     {
         MemoryBanks banks = MemoryBanks.Parse("64m");
         KernelImage kernel = KernelLoader.Load(path, banks.Lowest.Length);
@@ -45,7 +45,9 @@ internal static class DebuggedGuest
         using OutputFiles outputs = OutputFiles.Open(launch);
         using DebugHub hub = new(options, outputs, kernel, static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
         hub.Begin(new DebugTarget.Running(channel.Guest!, bus, layout, port, channel.Engine!, waker.RequestBreak));
-        RunOutcome outcome = new GuestLoop(channel, bus, port, waker, static () => false).Run();
+        using Deadline deadline = new(waker.RequestBreak);
+        RunOutcome outcome = new GuestLoop(channel, bus, port, waker, () => deadline.Passed).Run();
+        deadline.Check(channel.Guest!.Core.Cpu);
         hub.Finished(outcome);
         hub.End();
         hub.Exiting(0);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
 using Lguest.Launcher.Debugging.Gdb;
 using Lguest.Launcher.Debugging.Symbols;
 using Lguest.Tests.Support;
@@ -20,11 +21,17 @@ public sealed class GdbProtocolTests
         using WaitingLauncher launcher = Start(engine, "conformance/hello");
         using GdbClient gdb = new(launcher.GdbSocket);
         Assert.Equal("T05thread:1;", gdb.Ask("?"));
-        Assert.Contains("qXfer:features:read+", gdb.Ask("qSupported:multiprocess+"), StringComparison.Ordinal);
+        Assert.Contains("qXfer:features:read+", gdb.Ask("qSupported:multiprocess+;swbreak+"), StringComparison.Ordinal);
+
+        // The way there is long.
+        string near = GdbClient.Address(ElfSymbols.Read(Needs.Guest("conformance/hello")).AddressOf("hcall_init")!.Value);
+        Assert.Equal("OK", gdb.Ask($"Z0,{near},1"));
+        Assert.Equal("T05swbreak:;thread:1;", gdb.Ask("c"));
+        Assert.Equal("OK", gdb.Ask($"z0,{near},1"));
         uint eip = gdb.Register(GdbRegisters.Eip);
         for (int i = 0; gdb.Ask($"m{GdbClient.Address(eip)},2") != "cd1f"; i++)
         {
-            Assert.True(i < 100_000, "no hypercall in 100000 instructions");
+            Assert.True(i < 10_000, "no hypercall in 10000 instructions");
             Assert.Equal("T05thread:1;", gdb.Ask("vCont;s:1"));
             eip = gdb.Register(GdbRegisters.Eip);
         }
@@ -108,7 +115,7 @@ public sealed class GdbProtocolTests
 
         // Asleep, waiting for a key (its prompt comes a moment after the greeting): it can be looked at all the same, and steps
         // when something happens.
-        for (int i = 0; i < 100 && !gdb.Monitor("lguest").Contains("halted                yes", StringComparison.Ordinal); i++)
+        for (Stopwatch watch = Stopwatch.StartNew(); watch.Elapsed < LauncherProcess.Patience && !gdb.Monitor("lguest").Contains("halted                yes", StringComparison.Ordinal);)
         {
             gdb.Send("c");
             Thread.Sleep(20);

@@ -61,7 +61,7 @@ public sealed class GdbTests
     {
         using WaitingLauncher launcher = Start(engine, "conformance/hello", string.Empty);
         string output = Gdb("conformance/hello", launcher,
-            "while *(unsigned short *)$eip != 0x1fcd\nstepi\nend",
+            "tbreak hcall_init", "continue", "while *(unsigned short *)$eip != 0x1fcd\nstepi\nend",
             "set $before = $eip", "x/i $eip", "stepi", "printf \"stepped %d\\n\", $eip - $before", "monitor hypercalls", "continue");
         Assert.Contains("int    $0x1f", output, StringComparison.Ordinal);
         Assert.Contains("stepped 2\n", output, StringComparison.Ordinal);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Lguest.Engine;
@@ -73,9 +74,15 @@ public sealed class StatisticsTests : IDisposable
     public void TheTimesAddUp(string engine)
     {
         long start = Stopwatch.GetTimestamp();
-        ProcessResult result = LauncherProcess.Run($"--stats={StatisticsFile},format=json", "--engine=" + engine, "16m", Needs.Guest("conformance/interrupts"));
+        using (WaitingLauncher launcher = new($"--stats={StatisticsFile},format=json", "--engine=" + engine, "--control=unix:CONTROL", "16m", Needs.Guest("demo"), "run=tour"))
+        {
+            launcher.WaitUntil(() => launcher.Output.Contains("Type help", StringComparison.Ordinal), "the demo's greeting");
+            launcher.WaitUntil(() => SecondsNow(launcher, "idle") > 0, "sleep");
+            launcher.Type("off\n");
+            Assert.Equal(0, launcher.WaitForExit());
+        }
+
         double passed = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Assert.True(result.Status == 0, result.Error);
         JsonElement statistics = Read();
         JsonElement seconds = statistics.GetProperty("seconds");
         double Seconds(string name) => seconds.GetProperty(name).GetDouble();
@@ -96,20 +103,24 @@ public sealed class StatisticsTests : IDisposable
     [MemberData(nameof(EnginesForUse))]
     public void TimeGoesWhereItIsSpent(string engine)
     {
-        using (WaitingLauncher waiting = new($"--stats={StatisticsFile},format=json", "--engine=" + engine, "16m", Needs.Guest("demo")))
+        long start = Stopwatch.GetTimestamp();
+        using (WaitingLauncher waiting = new($"--stats={StatisticsFile},format=json", "--control=unix:CONTROL", "--engine=" + engine, "16m", Needs.Guest("demo")))
         {
             waiting.WaitUntil(() => waiting.Output.Contains("Type help", StringComparison.Ordinal), "the demo's greeting");
-            Thread.Sleep(700);
+            waiting.WaitUntil(() => SecondsNow(waiting, "idle") > 0.2, "idleness");
             waiting.Type("off\n");
             Assert.Equal(0, waiting.WaitForExit());
         }
 
-        Assert.InRange(Read().GetProperty("seconds").GetProperty("idle").GetDouble(), 0.5, 60);
+        Assert.InRange(Read().GetProperty("seconds").GetProperty("idle").GetDouble(), 0.2, Stopwatch.GetElapsedTime(start).TotalSeconds);
 
-        Assert.Equal(0, LauncherProcess.Run($"--stats={StatisticsFile},format=json", "--engine=" + engine, "64m", Needs.Guest("bench/guest"), "only=integer", "samples=200").Status);
-        JsonElement seconds = Read().GetProperty("seconds");
-        double guest = seconds.GetProperty("guest").GetDouble();
-        Assert.True(guest > 0.8 * (guest + seconds.GetProperty("engine").GetDouble() + seconds.GetProperty("devices").GetDouble()), seconds.ToString());
+        Tries.Below(0.2, "part of a computing guest's time that is not its own", () =>
+        {
+            Assert.Equal(0, LauncherProcess.Run($"--stats={StatisticsFile},format=json", "--engine=" + engine, "64m", Needs.Guest("bench/guest"), "only=integer", "samples=200").Status);
+            JsonElement seconds = Read().GetProperty("seconds");
+            double others = seconds.GetProperty("engine").GetDouble() + seconds.GetProperty("devices").GetDouble();
+            return others / (others + seconds.GetProperty("guest").GetDouble());
+        });
     }
 
     /// <summary>What a debugger holds back is neither the guest's time nor idle.</summary>
@@ -118,17 +129,21 @@ public sealed class StatisticsTests : IDisposable
     {
         using WaitingLauncher launcher = new($"--stats={StatisticsFile},format=json", "--control=unix:CONTROL", "16m", Needs.Guest("demo"));
         launcher.WaitUntil(() => launcher.Output.Contains("Type help", StringComparison.Ordinal), "the demo's greeting");
+        long start = Stopwatch.GetTimestamp();
         Assert.Equal(0, LauncherProcess.Run("ctl", launcher.ControlSocket, "pause").Status);
-        Thread.Sleep(500);
+        long stopped = Stopwatch.GetTimestamp();
+        Thread.Sleep(300);
+        double least = Stopwatch.GetElapsedTime(stopped).TotalSeconds - 0.001;
         Assert.Equal(0, LauncherProcess.Run("ctl", launcher.ControlSocket, "resume").Status);
+        double most = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         // While it runs, the same table.
         string shown = LauncherProcess.Run("ctl", launcher.ControlSocket, "stats").Output;
-        Assert.Matches(new Regex("^  stopped +0\\.[5-9]", RegexOptions.Multiline), shown);
+        Assert.InRange(SecondsIn(shown, "stopped"), least, most);
         Assert.Matches(new Regex("^  LGUEST_INIT +1 +0$", RegexOptions.Multiline), shown);
         launcher.Type("off\n");
         Assert.Equal(0, launcher.WaitForExit());
-        Assert.InRange(Read().GetProperty("seconds").GetProperty("stopped").GetDouble(), 0.5, 60);
+        Assert.InRange(Read().GetProperty("seconds").GetProperty("stopped").GetDouble(), least, most);
     }
 
     /// <summary>A restarted guest goes on counting.</summary>
@@ -218,28 +233,35 @@ public sealed class StatisticsTests : IDisposable
         using PseudoTerminal terminal = new();
         terminal.Start("--stats", "16m", Needs.Guest("demo"));
         terminal.WaitFor("demo> ");
-        for (int i = 0; i < 3; i++)
-        {
-            terminal.Type("\x03");
-            Thread.Sleep(200);
-        }
-
+        terminal.TypeControlCUntilItEnds();
         Assert.Equal(2, terminal.WaitForExit());
         Assert.Equal(terminal.Before, terminal.Settings);
         Assert.StartsWith("lguest: statistics of ", terminal.Error, StringComparison.Ordinal);
     }
 
-    /// <summary>The launcher hangs in a write that nobody reads; the second signal ends it all the same.</summary>
+    /// <summary>The guest has more to say than its console's pipe takes, which nobody reads: the first signal ends it all the same.</summary>
     [FactNeeding(Need.Launcher, Need.Guests)]
-    public void TheEmergencyExitTellsThemToo()
+    public void AConsoleThatNobodyReadsKeepsNothingBack()
     {
-        using Process process = LauncherProcess.Start($"--stats={StatisticsFile},format=json", "16m", Needs.Guest("demo"));
+        string control = Path.Combine(_directory.Path, "control");
+        using Process process = LauncherProcess.Start($"--stats={StatisticsFile},format=json", "--control=unix:" + control, "16m", Needs.Guest("demo"));
         const int PipeIsFullAfter = 300;
         process.StandardInput.Write(string.Concat(Enumerable.Repeat("help\n", PipeIsFullAfter)));
         process.StandardInput.Flush();
-        Thread.Sleep(1500);
-        Syscall.kill(process.Id, Signum.SIGINT);
-        Thread.Sleep(300);
+
+        // A pipe takes 64 KiB, less what is left of its pages: it is full when no more comes.
+        const long nearlyFull = 50_000;
+        long written = 0;
+        for (Stopwatch watch = Stopwatch.StartNew(); ; Thread.Sleep(100))
+        {
+            Match console = Regex.Match(LauncherProcess.Run("ctl", control, "stats").Output, "^  console +[0-9,]+ +([0-9,]+)", RegexOptions.Multiline);
+            long now = console.Success ? long.Parse(console.Groups[1].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture) : 0;
+            if (now > nearlyFull && now == written)
+                break;
+            written = now;
+            Assert.True(watch.Elapsed < LauncherProcess.Patience, $"only {now} bytes were written");
+        }
+
         Assert.False(process.HasExited, "the pipe was not full");
         Syscall.kill(process.Id, Signum.SIGINT);
         Assert.True(process.WaitForExit(LauncherProcess.Patience));
@@ -328,6 +350,16 @@ public sealed class StatisticsTests : IDisposable
         guest.Channel.RaiseIrq(1);
         Assert.StartsWith("CRASH: ", guest.Death(), StringComparison.Ordinal);
         return inner.Statistics;
+    }
+
+    /// <summary>A phase's time in the table that a running launcher shows.</summary>
+    private static double SecondsNow(WaitingLauncher launcher, string phase) => SecondsIn(LauncherProcess.Run("ctl", launcher.ControlSocket, "stats").Output, phase);
+
+    private static double SecondsIn(string table, string phase)
+    {
+        Match row = Regex.Match(table, $"^  {phase} +([0-9.,]+)", RegexOptions.Multiline);
+        Assert.True(row.Success, table);
+        return double.Parse(row.Groups[1].Value, CultureInfo.InvariantCulture);
     }
 
     private JsonElement Read() => JsonDocument.Parse(File.ReadAllText(StatisticsFile)).RootElement;

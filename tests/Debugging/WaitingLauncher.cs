@@ -63,7 +63,7 @@ internal sealed class WaitingLauncher : IDisposable
     {
         for (Stopwatch patience = Stopwatch.StartNew(); !condition(); Thread.Sleep(5))
         {
-            if (patience.Elapsed > TimeSpan.FromSeconds(60))
+            if (patience.Elapsed > LauncherProcess.Patience)
                 throw new TimeoutException($"{what} did not come to pass; output:\n{Output}\nstandard error:\n{Error}");
         }
     }

@@ -8,6 +8,7 @@ using Lguest.Engine.Native;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -73,9 +74,11 @@ internal sealed unsafe class BareGuest : IDisposable
         Core.Cpu->Flags = EFlags.Interrupt | EFlags.Fixed;
         Core.Cpu->Registers[(int)GeneralRegister.Eax] = eax;
         Core.Cpu->Registers[(int)GeneralRegister.Esp] = GuestPlan.Virtual(GuestPlan.UserStackTop);
+        using Deadline deadline = new(Core.RequestAttention);
         CpuExit exit;
         do
         {
+            deadline.Check(Core.Cpu);
             Core.Cpu->Attention = 0;
             Core.Cpu->Budget = 1000;
             exit = Core.Run();

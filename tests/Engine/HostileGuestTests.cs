@@ -6,6 +6,7 @@ using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -19,7 +20,7 @@ public abstract class HostileGuestTests(EngineKind engine, int casesOfAKind = 30
 {
     private const int CasesWithNeighbour = 500;
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_hang = Deadline.Patience;
 
     public static TheoryData<HostileKind> Kinds => [.. Enum.GetValues<HostileKind>()];
 

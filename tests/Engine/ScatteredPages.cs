@@ -4,6 +4,7 @@ using Lguest.Engine.Memory;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -57,7 +58,7 @@ internal static unsafe class ScatteredPages
                 memory.WriteUInt32(Tables + (i * 4), (Pool + (i * 7919 % Pages << Page.Shift)) | (uint)(PageFlags.Present | PageFlags.Writable));
             core.FlushTlb();
             core.Cpu->Eip = GuestPlan.Virtual(GuestPlan.Code);
-            CpuExit exit = core.Run();
+            CpuExit exit = Deadline.Run(core);
             Assert.Equal(ExitKind.SoftwareInterrupt, exit.Kind);
             Assert.Equal(GuestPlan.Virtual(GuestPlan.Code) + (uint)code.Length, core.Cpu->Eip);
             Assert.Equal(expected, core.Cpu->Registers[0]);

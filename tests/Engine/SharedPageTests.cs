@@ -4,6 +4,7 @@ using Lguest.Engine.Memory;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -54,7 +55,7 @@ public sealed unsafe class SharedPageTests
                 memory.WriteUInt32(GuestPlan.Code + 1, GetProcessId);
                 core.Cpu->Eip = GuestPlan.Virtual(GuestPlan.Code);
                 core.Cpu->Registers[(int)GeneralRegister.Ebx] = 1;
-                CpuExit exit = core.Run();
+                CpuExit exit = Deadline.Run(core);
                 if (exit.Kind == ExitKind.SoftwareInterrupt)
                     Assert.Equal(GetProcessId + 1, core.Cpu->Registers[(int)GeneralRegister.Eax]);
                 else

@@ -9,7 +9,7 @@ namespace Lguest.Tests.Network;
 /// <summary>A guest in a launcher of its own, whose shell we type into and read from. It is killed with the test.</summary>
 public sealed class RunningGuest : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_patience = LauncherProcess.Patience;
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();

@@ -248,10 +248,13 @@ public sealed class SegmentTests : IDisposable
         while (sender.Send(1, Packet(1514, 1)) > 0)
             queued++;
         Assert.InRange(queued, 8, 10_000);
-        long start = Environment.TickCount64;
-        for (int i = 0; i < 1000; i++)
-            Assert.Equal(0, sender.Send(1, Packet(1514, 1)));
-        Assert.InRange(Environment.TickCount64 - start, 0, 1000);
+        Tries.Below(1000, "milliseconds for 1000 packets to a full receiver", () =>
+        {
+            long start = Environment.TickCount64;
+            for (int i = 0; i < 1000; i++)
+                Assert.Equal(0, sender.Send(1, Packet(1514, 1)));
+            return Environment.TickCount64 - start;
+        });
         Assert.Equal(1514, sender.Send(2, Packet(1514, 9)));
         Assert.Equal(9, Receive(other, 2000)[0]);
 

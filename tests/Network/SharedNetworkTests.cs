@@ -102,7 +102,7 @@ public sealed class SharedNetworkTests : IDisposable
         foreach (RunningGuest guest in _guests)
         {
             guest.Type("off");
-            Assert.True(guest.Process.WaitForExit(10_000));
+            Assert.True(guest.Process.WaitForExit(LauncherProcess.Patience));
             Assert.Equal(0, guest.Process.ExitCode);
             Assert.Equal(1, guest.Output.Split("somebody has cut").Length - 1);
         }
@@ -273,7 +273,7 @@ public sealed class SharedNetworkTests : IDisposable
         RunningGuest guest = Join(0);
         Assert.True(Directory.Exists(Lan + ".ports"));
         guest.Type("off");
-        Assert.True(guest.Process.WaitForExit(10_000));
+        Assert.True(guest.Process.WaitForExit(LauncherProcess.Patience));
         Assert.False(Directory.Exists(Lan + ".ports"));
         Assert.Equal(4096, new FileInfo(Lan).Length);
         Assert.Empty(SegmentSurvey.Take(Lan));

@@ -134,7 +134,7 @@ public sealed class UsernetTests
     private static void AssertEcho(int port, string text)
     {
         using UdpClient client = new();
-        client.Client.ReceiveTimeout = 5000;
+        client.Client.ReceiveTimeout = 30_000;
         client.Connect(IPAddress.Loopback, port);
         byte[] sent = Encoding.ASCII.GetBytes(text);
         client.Send(sent);

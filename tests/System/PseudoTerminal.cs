@@ -119,6 +119,20 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         }
     }
 
+    /// <summary>
+    /// ^C every 150 ms. Three alone within a second end the launcher: on a quiet machine the first three, on a busy one, which may
+    /// show it several at once, some three of them.
+    /// </summary>
+    public void TypeControlCUntilItEnds()
+    {
+        const int pause = 150;
+        for (Stopwatch watch = Stopwatch.StartNew(); !_process!.HasExited && watch.Elapsed < LauncherProcess.Patience;)
+        {
+            Type("\x03");
+            _process.WaitForExit(pause);
+        }
+    }
+
     /// <summary>Waits until something new appears on the screen, behind what was waited for before.</summary>
     public void WaitFor(string text)
     {

@@ -52,12 +52,7 @@ public sealed class WaysOutTests : IDisposable
     public void ThreeControlC()
     {
         StartWaiting();
-        for (int i = 0; i < 3; i++)
-        {
-            _terminal.Type("\x03");
-            Thread.Sleep(200);
-        }
-
+        _terminal.TypeControlCUntilItEnds();
         ExpectEnd(2);
     }
 
