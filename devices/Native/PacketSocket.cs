@@ -99,6 +99,14 @@ internal static unsafe partial class PacketSocket
         return getsockopt(fd, SocketLevel, PeerCredentials, credentials, &length) == 0 ? credentials[0] : 0;
     }
 
+    /// <summary>The user at the other end, as the kernel knows him: of a listener, who listened. Null: unknown.</summary>
+    public static uint? PeerUser(int fd)
+    {
+        int* credentials = stackalloc int[3];
+        int length = 3 * sizeof(int);
+        return getsockopt(fd, SocketLevel, PeerCredentials, credentials, &length) == 0 ? (uint)credentials[1] : null;
+    }
+
     /// <summary>Sends one message, or as much of a stream as there is room for.</summary>
     /// <returns>Bytes sent, or a negated error number.</returns>
     public static long Send(int fd, Iovec* parts, int count)

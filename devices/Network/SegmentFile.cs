@@ -146,6 +146,21 @@ public sealed unsafe class SegmentFile : IDisposable
     /// <summary>Whether somebody else has a slot, and which process, if that can be known from the lock.</summary>
     public bool IsTaken(int slot, out int processId) => FileLock.IsByteLocked(_fd, slot, out processId);
 
+    /// <summary>Whether nobody else has a slot. Good for as long as nobody comes: see <see cref="Exclusively"/>.</summary>
+    public bool IsAlone
+    {
+        get
+        {
+            for (int slot = 0; slot < NetPage.Slots; slot++)
+            {
+                if (slot != Slot && IsTaken(slot, out _))
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Whether it still is as long as a network file is: anybody who may write it may cut it short.</summary>
     public bool IsWhole => Syscall.fstat(_fd, out Stat status) == 0 && status.st_size >= Page.Size;
 

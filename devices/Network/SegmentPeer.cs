@@ -10,8 +10,18 @@ namespace Lguest.Devices.Network;
 /// back. The kernel keeps what has been sent in a queue of our own (some 90 packets), so that neither a slow peer nor a hostile
 /// one takes room from anybody else's; and a dead one's connection tells us so.
 /// </summary>
-internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<int> waitForHello) : IDisposable
+/// <param name="ports">Where it listens.</param>
+/// <param name="slot">Its slot.</param>
+/// <param name="waitForHello">Waits for a word on a new connection, milliseconds at most.</param>
+/// <param name="budget">What the peers of a segment may cost their sender, all together.</param>
+internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<int, int> waitForHello, WaitBudget budget) : IDisposable
 {
+    /// <summary>
+    /// Milliseconds for the word with which a launcher greets, which one that runs says within a few hundred instructions. Who is
+    /// slower gets packets unmeasured until it speaks.
+    /// </summary>
+    private const int HelloPatience = 2;
+
     /// <summary>
     /// The second chance of a receiver that has no room: milliseconds that the sender waits, once. One that does not use it gets
     /// no other until it has taken something: a dead weight must not slow down the sender's guest with every packet.
@@ -26,6 +36,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     private int _fd = -1;
     private int _capacity = -1;
     private bool _stalled;
+    private bool _silent;
     private long _notBefore;
 
     /// <summary>Sends a packet.</summary>
@@ -79,17 +90,25 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
         _fd = ports.Connect(slot);
         if (_fd < 0)
         {
-            // Nobody there, and finding that out is cheap.
+            // Nobody there, and finding that out is cheap. Or too many wait at its door: then it takes nobody in.
+            if (_fd == -PacketSocket.EAGAIN)
+                _notBefore = now + (long)(Sulking.TotalSeconds * Stopwatch.Frequency);
             _fd = -1;
             return false;
         }
 
         _stalled = false;
-        waitForHello(_fd);
+        int patience = _silent ? 0 : budget.Grant(HelloPatience);
+        if (patience > 0)
+            waitForHello(_fd, patience);
         Listen();
+        if (patience > 0)
+            budget.Spend(patience, inVain: _capacity < 0);
         if (_capacity < 0)
         {
-            // Busy, or hostile. If it is still connected, packets may go there unmeasured; else it has to be left alone.
+            // Busy, or hostile. If it is still connected, packets may go there unmeasured; else it has to be left alone. One who
+            // was waited for in vain is not waited for again before it has spoken.
+            _silent |= patience > 0;
             _notBefore = now + (long)(Sulking.TotalSeconds * Stopwatch.Frequency);
         }
 
@@ -108,10 +127,16 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
             if (count == -PacketSocket.EAGAIN)
                 return;
             if (count == 2 * sizeof(uint) && words[0] == SegmentMessage.State)
-                _capacity = (int)Math.Min(words[1], (uint)SegmentMessage.MaxPacket);
+                Hear(words[1]);
             else
                 Dispose();
         }
+    }
+
+    private void Hear(uint capacity)
+    {
+        _capacity = (int)Math.Min(capacity, (uint)SegmentMessage.MaxPacket);
+        _silent = false;
     }
 
     private long Transmit(GuestVector packet)
@@ -122,10 +147,15 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
             parts[0] = new Iovec { iov_base = (nint)(&kind), iov_len = sizeof(uint) };
             packet.Sections.CopyTo(_parts.AsSpan(1));
             long sent = PacketSocket.Send(_fd, parts, _parts.Length);
-            if (sent != -PacketSocket.EAGAIN || _stalled)
+            if (sent != -PacketSocket.EAGAIN || _stalled || _silent)
+                return sent;
+            int patience = budget.Grant(SecondChance);
+            if (patience == 0)
                 return sent;
             Pollfd[] room = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
-            return Syscall.poll(room, 1, SecondChance) > 0 ? PacketSocket.Send(_fd, parts, _parts.Length) : sent;
+            bool hasRoom = Syscall.poll(room, 1, patience) > 0;
+            budget.Spend(patience, inVain: !hasRoom);
+            return hasRoom ? PacketSocket.Send(_fd, parts, _parts.Length) : sent;
         }
     }
 }

@@ -9,18 +9,30 @@ namespace Lguest.Devices.Network;
 /// <summary>
 /// Where the launchers of a segment find each other: a directory beside the network file, <c>FILE.ports</c>, in which each has
 /// a socket named by its slot. Who may write the file may enter the directory, nobody else. A socket left behind by a launcher
-/// that was killed refuses connections, and is replaced by the slot's next owner.
+/// that was killed refuses connections, and is replaced by the slot's next owner, or removed with the last launcher.
 /// </summary>
+/// <remarks>
+/// The file may lie where strangers may make names (/tmp), and one who made the directory would have every packet. So it is
+/// opened without following links and looked at through its descriptor. Connecting goes by its name, which must still be that of
+/// the same directory; and where only one user may write the file, whoever is at the other end must be him, us or root.
+/// </remarks>
 public sealed class SegmentPorts : IDisposable
 {
     private const string Suffix = ".ports";
     private const int LongestSlot = 4;
-    private int _directory;
+    private const FilePermissions AnyRights = FilePermissions.S_IRWXU | FilePermissions.S_IRWXG | FilePermissions.S_IRWXO;
 
-    private SegmentPorts(string path, int directory)
+    private readonly int _folder;
+    private int _directory;
+    private Stat _status;
+    private uint _owner;
+    private bool _isPrivate;
+
+    private SegmentPorts(string path, int folder)
     {
         Path = path;
-        _directory = directory;
+        _folder = folder;
+        _directory = -1;
     }
 
     /// <summary>The directory's name.</summary>
@@ -34,34 +46,25 @@ public sealed class SegmentPorts : IDisposable
 
     /// <summary>Opens the directory of a network file.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="create">Make it if it is not there.</param>
-    /// <exception cref="DeviceException">It cannot be had.</exception>
+    /// <param name="create">Make it if it is not there; else nobody answers where there is none.</param>
+    /// <exception cref="DeviceException">It cannot be had, or others than those who may write the file could be in it.</exception>
     public static SegmentPorts Open(SegmentFile file, bool create)
     {
         // Through the descriptor: whatever name and links led to the file, all arrive at the same directory.
         string real = File.ResolveLinkTarget(file.Self, returnFinalTarget: false)?.FullName ?? file.Path;
-        string path = real + Suffix;
-        if (create && Syscall.fstat(file.Descriptor, out Stat status) == 0)
+        SegmentPorts ports = new(real + Suffix, Folder.Open(System.IO.Path.GetDirectoryName(real)));
+        try
         {
-            // Entering takes the right that writing the file takes. Sticky: nobody removes another user's socket.
-            FilePermissions mode = FilePermissions.S_IRWXU | FilePermissions.S_ISVTX;
-            if ((status.st_mode & FilePermissions.S_IWGRP) != 0)
-                mode |= FilePermissions.S_IRWXG;
-            if ((status.st_mode & FilePermissions.S_IWOTH) != 0)
-                mode |= FilePermissions.S_IRWXO;
-
-            // Not at once with its final mode: the umask would have a say.
-            if (Syscall.mkdir(path, FilePermissions.S_IRWXU) == 0)
-            {
-                _ = Syscall.chown(path, uint.MaxValue, status.st_gid);
-                _ = Syscall.chmod(path, mode);
-            }
+            if (Syscall.fstat(file.Descriptor, out Stat status) != 0)
+                throw ports.Refused(file, Stdlib.GetLastError());
+            ports.Enter(file, in status, create);
+            return ports;
         }
-
-        int directory = Syscall.open(path, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC);
-        if (directory < 0 && create)
-            throw new DeviceException($"cannot open '{path}', where the guests on '{file.Path}' meet: {HostMessage.Of(Stdlib.GetLastError())}; the network file must be in a directory that can be written");
-        return new SegmentPorts(path, directory);
+        catch
+        {
+            ports.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Listens as the owner of a slot.</summary>
@@ -71,7 +74,11 @@ public sealed class SegmentPorts : IDisposable
     {
         // Ours by the lock: a socket of that name has lost its owner.
         _ = Syscall.unlinkat(_directory, Name(slot), 0);
-        int fd = PacketSocket.Listen(Route(slot), NetPage.Slots);
+        int fd = PacketSocket.Listen(RouteByDescriptor(slot), NetPage.Slots);
+
+        // Without /proc.
+        if (fd == -NativeConvert.FromErrno(HostErrno.ENOENT) && !IsLong && IsStillThere)
+            fd = PacketSocket.Listen(NameOf(slot), NetPage.Slots);
         if (fd < 0)
             throw new DeviceException($"cannot make a socket in '{Path}': {HostMessage.Of(NativeConvert.ToErrno(-fd))}");
 
@@ -82,13 +89,33 @@ public sealed class SegmentPorts : IDisposable
 
     /// <summary>Connects to the owner of a slot.</summary>
     /// <returns>A socket, or a negated error number.</returns>
-    public int Connect(int slot) => _directory < 0 ? -NativeConvert.FromErrno(HostErrno.ENOENT) : PacketSocket.Connect(Route(slot));
+    public int Connect(int slot)
+    {
+        if (_directory < 0 || (!IsLong && !IsStillThere))
+            return -NativeConvert.FromErrno(HostErrno.ENOENT);
+        int fd = PacketSocket.Connect(Route(slot));
+        if (fd < 0 || Admits(fd))
+            return fd;
+        _ = Syscall.close(fd);
+        return -NativeConvert.FromErrno(HostErrno.EACCES);
+    }
 
-    /// <summary>Removes the socket of a slot, and the directory with the last.</summary>
-    public void Remove(int slot)
+    /// <summary>Whether the user at the other end of a connection may be on the segment, as far as the file's rights name him.</summary>
+    public bool Admits(int connection) =>
+        !_isPrivate || (PacketSocket.PeerUser(connection) is { } user && (user == _owner || user == Syscall.geteuid() || user == 0));
+
+    /// <summary>Removes the socket of a slot; with the last slot everything that killed launchers left, and the directory.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <param name="isLast">Nobody else has a slot, and nobody can take one just now.</param>
+    public void Remove(int slot, bool isLast)
     {
         _ = Syscall.unlinkat(_directory, Name(slot), 0);
-        _ = Syscall.rmdir(Path);
+        if (!isLast)
+            return;
+        for (int other = 0; other < NetPage.Slots; other++)
+            _ = Syscall.unlinkat(_directory, Name(other), 0);
+        if (IsStillThere)
+            _ = Syscall.unlinkat(_folder, DirectoryName, AtFlags.AT_REMOVEDIR);
     }
 
     /// <inheritdoc/>
@@ -96,14 +123,77 @@ public sealed class SegmentPorts : IDisposable
     {
         if (_directory >= 0)
             _ = Syscall.close(_directory);
+        if (_folder >= 0)
+            _ = Syscall.close(_folder);
         _directory = -1;
     }
 
+    /// <summary>Whether the name still is that of the directory that was opened.</summary>
+    private bool IsStillThere =>
+        Syscall.fstatat(_folder, DirectoryName, out Stat now, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 && (now.st_dev, now.st_ino) == (_status.st_dev, _status.st_ino);
+
+    private string DirectoryName => System.IO.Path.GetFileName(Path);
+
     private static string Name(int slot) => slot.ToString(CultureInfo.InvariantCulture);
+
+    private void Enter(SegmentFile file, in Stat status, bool create)
+    {
+        // Entering takes the right that writing the file takes.
+        FilePermissions rights = FilePermissions.S_IRWXU;
+        if ((status.st_mode & FilePermissions.S_IWGRP) != 0)
+            rights |= FilePermissions.S_IRWXG;
+        if ((status.st_mode & FilePermissions.S_IWOTH) != 0)
+            rights |= FilePermissions.S_IRWXO;
+        _owner = status.st_uid;
+        _isPrivate = rights == FilePermissions.S_IRWXU;
+
+        bool made = create && Syscall.mkdirat(_folder, DirectoryName, FilePermissions.S_IRWXU) == 0;
+        HostErrno makeError = made ? 0 : Stdlib.GetLastError();
+        _directory = Syscall.openat(_folder, DirectoryName, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_NOFOLLOW | OpenFlags.O_CLOEXEC);
+        if (_directory < 0)
+        {
+            HostErrno error = Stdlib.GetLastError();
+            if (error is HostErrno.ENOTDIR or HostErrno.ELOOP)
+                throw new DeviceException($"'{Path}', where the guests on '{file.Path}' meet, is not a directory; somebody else has made it: remove it, or move the network file to a directory of your own");
+            if (create)
+                throw Refused(file, error == HostErrno.ENOENT ? makeError : error);
+            return;
+        }
+
+        if (made)
+        {
+            // Not at once with its final mode: the umask would have a say. Root makes it for the file's owner. Sticky: nobody
+            // removes another user's socket.
+            if (Syscall.fchown(_directory, status.st_uid, status.st_gid) != 0)
+                _ = Syscall.fchown(_directory, uint.MaxValue, status.st_gid);
+            _ = Syscall.fchmod(_directory, rights | FilePermissions.S_ISVTX);
+        }
+
+        if (Syscall.fstat(_directory, out _status) != 0)
+            throw Refused(file, Stdlib.GetLastError());
+        Check(file, in status, rights);
+    }
+
+    /// <summary>Nobody but those who may write the file can be in there, or decide who is.</summary>
+    private void Check(SegmentFile file, in Stat fileStatus, FilePermissions rights)
+    {
+        uint owner = _status.st_uid;
+        if (owner != fileStatus.st_uid && owner != Syscall.geteuid() && owner != 0)
+            throw new DeviceException(string.Create(CultureInfo.InvariantCulture, $"'{Path}', where the guests on '{file.Path}' meet, belongs to user {owner}, who could read and forge their packets; remove it, or move the network file to a directory of your own"));
+        FilePermissions excess = _status.st_mode & AnyRights & ~rights;
+        bool foreignGroup = (_status.st_mode & FilePermissions.S_IRWXG) != 0 && _status.st_gid != fileStatus.st_gid && (rights & FilePermissions.S_IRWXO) == 0;
+        if (excess != 0 || foreignGroup)
+            throw new DeviceException($"'{Path}', where the guests on '{file.Path}' meet, lets in users who may not write that file; end the guests on it and remove it, and it is made anew with the file's own rights");
+    }
+
+    private DeviceException Refused(SegmentFile file, HostErrno error) =>
+        new($"cannot open '{Path}', where the guests on '{file.Path}' meet: {HostMessage.Of(error)}; the network file must be in a directory that can be written");
 
     /// <summary>
     /// By way of the opened directory where its name is too long: a socket's has room for no more than 107 bytes. That way needs
     /// /proc, and a process whose /proc is its user's.
     /// </summary>
-    private string Route(int slot) => string.Create(CultureInfo.InvariantCulture, $"{(IsLong ? $"/proc/self/fd/{_directory}" : Path)}/{slot}");
+    private string Route(int slot) => IsLong ? RouteByDescriptor(slot) : NameOf(slot);
+
+    private string RouteByDescriptor(int slot) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_directory}/{slot}");
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Lguest.Devices.Native;
 using Mono.Unix.Native;
@@ -21,9 +22,6 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     /// <summary>Of one process: as many as a guest has devices. A process that wants all of them gets no more.</summary>
     private const int MaxOfProcess = 16;
 
-    /// <summary>Milliseconds for the answer to a new connection, which a running launcher gives within a few hundred instructions.</summary>
-    private const int HelloPatience = 50;
-
     /// <summary>Messages other than packets that are looked at in one go.</summary>
     private const int MaxChatter = 64;
 
@@ -40,6 +38,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private readonly int _epoll;
     private readonly int _watch;
     private readonly SegmentPeer?[] _peers = new SegmentPeer?[NetPage.Slots];
+    private readonly WaitBudget _budget = new(TimeProvider.System);
     private readonly Dictionary<int, int> _connections = [];
     private readonly EpollEvent[] _events = new EpollEvent[64];
     private readonly Iovec[] _parts = new Iovec[GuestAbi.LguestDma.MaxSections + 1];
@@ -78,6 +77,9 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
 
     /// <summary>What goes through.</summary>
     public NetCounters Counters { get; } = new();
+
+    /// <summary>What peers were allowed to cost our guest so far.</summary>
+    internal TimeSpan Waited => _budget.Granted;
 
     /// <inheritdoc/>
     public int Descriptor => _epoll;
@@ -126,7 +128,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         // Nobody sends to himself: the genuine hypervisor looks for other guests only.
         int arrived = 0;
         if (slot != _file.Slot && packet.Length is > 0 and <= SegmentMessage.MaxPacket && IsAlive)
-            arrived = (_peers[slot] ??= new SegmentPeer(_ports, slot, WaitForHello)).Send(packet);
+            arrived = (_peers[slot] ??= new SegmentPeer(_ports, slot, WaitForHello, _budget)).Send(packet);
         Counters.CountSent(arrived);
         return arrived;
     }
@@ -169,7 +171,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         try
         {
             _file.ClearSlot(_file.Slot, FreeSlot);
-            _file.Exclusively(() => _ports.Remove(_file.Slot));
+            _file.Exclusively(() => _ports.Remove(_file.Slot, _file.IsAlone));
         }
         catch (DeviceException)
         {
@@ -254,7 +256,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
             if (fd < 0)
                 return;
             int process = PacketSocket.PeerProcess(fd);
-            if (_connections.Count >= MaxConnections || _connections.Values.Count(p => p == process) >= MaxOfProcess)
+            if (!_ports.Admits(fd) || _connections.Count >= MaxConnections || _connections.Values.Count(p => p == process) >= MaxOfProcess)
             {
                 _ = Syscall.close(fd);
                 continue;
@@ -267,15 +269,15 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     }
 
     /// <summary>Waits for a word from somebody we have connected to, and meanwhile answers whoever connects to us.</summary>
-    private void WaitForHello(int fd)
+    private void WaitForHello(int fd, int patience)
     {
-        long deadline = Environment.TickCount64 + HelloPatience;
+        long start = Stopwatch.GetTimestamp();
         List<SharedSegment> doors = t_neighbours ?? [];
         Pollfd[] fds = [.. doors.Select(d => new Pollfd { fd = d._listener, events = PollEvents.POLLIN }), new Pollfd { fd = fd, events = PollEvents.POLLIN }];
         while (true)
         {
             // Looks once even when the time is over: on a busy host it may be over before we get here.
-            long left = Math.Max(0, deadline - Environment.TickCount64);
+            double left = Math.Max(0, patience - Stopwatch.GetElapsedTime(start).TotalMilliseconds);
             if (Syscall.poll(fds, (uint)fds.Length, (int)left) <= 0 || fds[^1].revents != 0)
                 return;
             foreach (SharedSegment door in doors)

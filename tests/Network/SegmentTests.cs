@@ -299,6 +299,117 @@ public sealed class SegmentTests : IDisposable
         Assert.Equal(7, Receive(second, 2000)[0]);
     }
 
+    /// <summary>Somebody who listens in hundreds of slots and never says or takes anything: what is waited for him is bounded, all slots together.</summary>
+    [Fact]
+    public void TheSilentCostOneWaitAltogether()
+    {
+        const int silent = 500;
+        SharedSegment sender = Join();
+        List<System.Net.Sockets.Socket> owner = [];
+        for (int slot = 1; slot <= silent; slot++)
+        {
+            owner.Add(new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified));
+            owner[^1].Bind(new System.Net.Sockets.UnixDomainSocketEndPoint($"{Lan}.ports/{slot}"));
+            owner[^1].Listen(1);
+        }
+
+        // Their queues fill up on the way: then a second chance would be waited for, in each slot.
+        System.Diagnostics.Stopwatch watch = System.Diagnostics.Stopwatch.StartNew();
+        for (int broadcast = 0; broadcast < 150; broadcast++)
+        {
+            for (int slot = 1; slot <= silent; slot++)
+                sender.Send(slot, Packet(1514, 1));
+            Assert.InRange(sender.Waited, TimeSpan.Zero, TimeSpan.FromMilliseconds(5) + (watch.Elapsed / 20));
+        }
+
+        Assert.True(sender.Counters.SendDrops > 0, "no queue was full: no test");
+        owner.ForEach(static socket => socket.Dispose());
+    }
+
+    /// <summary>A directory that a stranger made, or that lets strangers in, is not a place to meet.</summary>
+    [Fact]
+    public void ADirectoryOfStrangersIsRefused()
+    {
+        string ports = Lan + ".ports";
+        File.WriteAllBytes(Lan, new byte[4096]);
+        Assert.Equal(0, Syscall.chmod(Lan, NativeConvert.FromOctalPermissionString("0600")));
+        foreach (string mode in (string[])["0777", "1770", "0701", "0710"])
+        {
+            Directory.CreateDirectory(ports);
+            Assert.Equal(0, Syscall.chmod(ports, NativeConvert.FromOctalPermissionString(mode)));
+            Assert.Contains("lets in users who may not write that file", Refusal(), StringComparison.Ordinal);
+            Assert.Empty(Directory.GetFileSystemEntries(ports));
+            Directory.Delete(ports);
+        }
+
+        // A link to one of ours, even: whoever made it can lead it elsewhere.
+        string own = Directory.CreateDirectory(Path.Combine(_directory.Path, "own")).FullName;
+        Assert.Equal(0, Syscall.chmod(own, NativeConvert.FromOctalPermissionString("0700")));
+        File.CreateSymbolicLink(ports, own);
+        Assert.Contains("is not a directory; somebody else has made it", Refusal(), StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(own));
+        File.Delete(ports);
+        File.WriteAllText(ports, "precious");
+        Assert.Contains("is not a directory; somebody else has made it", Refusal(), StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(ports));
+        File.Delete(ports);
+        Join();
+        Assert.Equal("1700", Convert.ToString((int)File.GetUnixFileMode(ports), 8));
+    }
+
+    /// <summary>The same of somebody else's, with modest rights: looked at by its owner.</summary>
+    [NetFact(NetNeed.OtherUser)]
+    public void ADirectoryOfAnotherUserIsRefused()
+    {
+        string ports = Lan + ".ports";
+        Directory.CreateDirectory(ports);
+        Assert.Equal(0, Syscall.chmod(ports, NativeConvert.FromOctalPermissionString("0700")));
+        Assert.Equal(0, Syscall.chown(ports, 65534, 0));
+        Assert.Contains("belongs to user 65534, who could read and forge their packets", Refusal(), StringComparison.Ordinal);
+
+        // Unless the file is his: root may join him.
+        Assert.Equal(0, Syscall.chown(Lan, 65534, 0));
+        Join();
+    }
+
+    /// <summary>Where the directory's folder lets strangers rename things, another may come in its place while guests run.</summary>
+    [Fact]
+    public void ADirectoryThatTookItsPlaceIsNotConnectedTo()
+    {
+        SharedSegment sender = Join();
+        SharedSegment receiver = Join();
+        receiver.SetCapacity(1514);
+        Directory.Move(Lan + ".ports", Lan + ".moved");
+        Directory.CreateDirectory(Lan + ".ports");
+        using System.Net.Sockets.Socket stranger = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified);
+        stranger.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/1"));
+        stranger.Listen(10);
+        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        Directory.Delete(Lan + ".ports", recursive: true);
+        Directory.Move(Lan + ".moved", Lan + ".ports");
+        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+    }
+
+    /// <summary>The rights of the file are the rights of the directory; and it goes, with what the killed left there, when the last leaves.</summary>
+    [Theory]
+    [InlineData("0600", "1700")]
+    [InlineData("0660", "1770")]
+    [InlineData("0666", "1777")]
+    public void TheDirectoryComesAndGoes(string file, string expected)
+    {
+        File.WriteAllBytes(Lan, new byte[4096]);
+        Assert.Equal(0, Syscall.chmod(Lan, NativeConvert.FromOctalPermissionString(file)));
+        SharedSegment one = Join();
+        SharedSegment two = Join();
+        Assert.Equal(expected, Convert.ToString((int)File.GetUnixFileMode(Lan + ".ports"), 8));
+        File.WriteAllText(Lan + ".ports/17", "left behind");
+        File.WriteAllText(Lan + ".ports/681", "left behind");
+        one.Dispose();
+        Assert.Equal(3, Directory.GetFileSystemEntries(Lan + ".ports").Length);
+        two.Dispose();
+        Assert.False(Directory.Exists(Lan + ".ports"));
+    }
+
     /// <summary>A process that connects again and again gets a few connections, and the others keep theirs.</summary>
     [Fact]
     public void ConnectionsAreBounded()

@@ -93,6 +93,22 @@ public sealed class TapTests : IDisposable
         guest.Type("off");
         Assert.True(guest.Process.WaitForExit(LauncherProcess.Patience));
         Assert.Equal(0, guest.Process.ExitCode);
+        AssertSaidOnce(guest, "lguest: network interface 'tap0' has been deleted: the guest goes on without it");
+    }
+
+    /// <summary>Somebody deletes the bridge: the tap stays, leads nowhere, and its driver does not tell.</summary>
+    [NetFact(NetNeed.Taps)]
+    public void TheBridgesDeletionIsTold()
+    {
+        Network.Ip("link", "add", "br0", "type", "bridge");
+        Network.Ip("link", "set", "br0", "up");
+        RunningGuest guest = Demo("--tunnet=bridge:br0");
+        guest.Command($"ping {HostAddress} 1");
+        Network.Ip("link", "del", "br0");
+        Thread.Sleep(1100);
+        guest.Command($"ping {HostAddress} 2");
+        guest.Command($"ping {HostAddress} 2");
+        AssertSaidOnce(guest, "lguest: bridge 'br0' has been deleted: the guest goes on without that network; packets still go to interface 'tap0'");
     }
 
     /// <summary>Two guests on one bridge reach each other, and the host on it.</summary>
@@ -210,6 +226,13 @@ public sealed class TapTests : IDisposable
         RunningGuest guest = RunningGuest.Demo(Network.Enter, [option], address);
         _guests.Add(guest);
         return guest;
+    }
+
+    private static void AssertSaidOnce(RunningGuest guest, string sentence)
+    {
+        string output = guest.Output;
+        Assert.Contains(sentence, output, StringComparison.Ordinal);
+        Assert.Equal(output.IndexOf(sentence, StringComparison.Ordinal), output.LastIndexOf(sentence, StringComparison.Ordinal));
     }
 
     /// <summary>Runs the launcher as another user, who may open /dev/net/tun in a view of the file system of his own.</summary>
