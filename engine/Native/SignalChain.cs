@@ -55,6 +55,9 @@ internal static unsafe partial class SignalChain
     private static Chain* s_chains;
     private static CodeArena? s_arena;
 
+    /// <summary>For tests: called as soon as a signal's handler is there, before anything else is done.</summary>
+    internal static Action<int>? Changed { get; set; }
+
     /// <summary>Emits a link.</summary>
     /// <param name="link">
     /// Code for int link(int signal, siginfo_t*, ucontext_t*): a leaf that may run in any thread at any time. 0 in %eax: it is
@@ -115,6 +118,7 @@ internal static unsafe partial class SignalChain
         if (chain->Next <= Ignore)
             *flags |= RestartFlag;
         Change(signal, action, old);
+        Changed?.Invoke(signal);
         Volatile.Write(ref chain->Next, *(ulong*)(old + HandlerOffset));
         chain->Installed = 1;
     }

@@ -20,6 +20,7 @@ public sealed unsafe class AttentionTests
 {
     private const uint Rounds = 2_000;
     private const int Reports = 20;
+    private const long Interruptions = 10_000;
     private const uint SystemCall = 0x80;
     private const uint Counter = GuestPlan.Scratch;
     private const uint Table = GuestPlan.Scratch + 0x100;
@@ -32,13 +33,7 @@ public sealed unsafe class AttentionTests
     [InlineData(false)]
     public void AnInterruptedProgramCountsRight(bool inRing3)
     {
-        uint[] expected = new uint[Reports];
-        using (TinyGuest quiet = Start(EngineKind.Interpreter, inRing3))
-        {
-            for (int i = 0; i < Reports; i++)
-                expected[i] = quiet.Next();
-        }
-
+        using TinyGuest quiet = Start(EngineKind.Interpreter, inRing3);
         using TinyGuest guest = Start(EngineKind.Translator, inRing3);
         TranslatorCore core = (TranslatorCore)((EngineChannel)guest.Channel).Guest!.Core;
         core.InterpretsNewPages = false;
@@ -55,7 +50,7 @@ public sealed unsafe class AttentionTests
                     core.RequestAttention();
                 else
                     ForeignHandler.Send(thread, SignalHandlers.AttentionSignal);
-                interruptions++;
+                Volatile.Write(ref interruptions, interruptions + 1);
                 Thread.SpinWait(random.Next(2_000));
             }
         });
@@ -68,8 +63,8 @@ public sealed unsafe class AttentionTests
         others.Start();
         try
         {
-            for (int i = 0; i < Reports; i++)
-                Assert.Equal(expected[i], guest.Next());
+            for (int i = 0; i < Reports || Volatile.Read(ref interruptions) < Interruptions; i++)
+                Assert.Equal(quiet.Next(), guest.Next());
         }
         finally
         {
@@ -77,8 +72,6 @@ public sealed unsafe class AttentionTests
             sender.Join();
             others.Join();
         }
-
-        Assert.True(interruptions > 100, $"interrupted {interruptions} times");
     }
 
     private static TinyGuest Start(EngineKind kind, bool inRing3) => new(
@@ -136,6 +129,7 @@ public sealed unsafe class AttentionTests
         g.Asm.mov(eax, GuestPlan.Virtual(Far));
         g.Asm.call(eax);
         g.Asm.call(g.Here("near"));
+        g.Asm.call(GuestPlan.Virtual(Far));
         g.Asm.mov(eax, GuestPlan.Virtual(Crossing) - 2);
         g.Asm.call(eax);
         g.Asm.add(ebp, ecx);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using Lguest.Tests.EngineParts;
 using Lguest.Tests.EngineParts.Signals;
 using Lguest.Tests.Sandbox;
 
@@ -23,6 +24,8 @@ internal static class ChildProgram
                 return SignalChild.Run(rest);
             case [nameof(Prisoner), .. string[] rest]:
                 return Prisoner.Run(rest);
+            case [nameof(Scribbler), string path]:
+                return Scribbler.Run(path);
             default:
                 Console.Error.WriteLine("run the tests with make test");
                 return 2;

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Iced.Intel;
+using Lguest.Engine;
+using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.Tests.Contract;
 using Lguest.Tests.Differential;
 using Lguest.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.EngineParts.Signals;
 
@@ -42,6 +48,9 @@ internal static unsafe partial class SignalChild
                 break;
             case ["no timers"]:
                 NoTimers();
+                break;
+            case ["at once"]:
+                AtOnce();
                 break;
             case ["sent"]:
                 Sent();
@@ -219,6 +228,7 @@ internal static unsafe partial class SignalChild
     private static void Sent()
     {
         const int times = 200;
+        TimeSpan patience = TimeSpan.FromSeconds(20);
         ForeignHandler handler = new(SignalChain.FloatingPoint);
         int thread = 0;
         bool over = false;
@@ -226,7 +236,7 @@ internal static unsafe partial class SignalChild
         {
             Volatile.Write(ref thread, ForeignHandler.Thread);
             while (!Volatile.Read(ref over))
-                Check(() => ScatteredPages.Sum(10));
+                Check(LoopInTranslatedCode);
         });
         guest.Start();
         while (Volatile.Read(ref thread) == 0)
@@ -234,12 +244,55 @@ internal static unsafe partial class SignalChild
         for (ulong sent = 1; sent <= times; sent++)
         {
             handler.Send(thread);
-            while (handler.Sent < sent)
+            Stopwatch clock = Stopwatch.StartNew();
+            while (handler.Sent < sent && clock.Elapsed < patience)
                 Thread.Yield();
+            Check(() => Assert.Equal(sent, handler.Sent));
+            if (handler.Sent != sent)
+                break;
         }
 
         Volatile.Write(ref over, true);
         guest.Join();
+    }
+
+    private static void LoopInTranslatedCode()
+    {
+        using BareGuest guest = new(EngineKind.Translator, 1);
+
+        // mov ecx, a million; again: dec ecx; jnz again; int 0x80
+        guest.Write(GuestPlan.Code, [0xB9, .. BitConverter.GetBytes(1_000_000), 0x49, 0x75, 0xFD, 0xCD, 0x80]);
+        for (int i = 0; i < 100; i++)
+            Assert.Equal(ExitKind.SoftwareInterrupt, guest.Run(GuestPlan.Virtual(GuestPlan.Code)).Kind);
+    }
+
+    /// <summary>A signal that arrives as soon as the new handler is there.</summary>
+    private static void AtOnce()
+    {
+        const int signal = 42;
+        ForeignHandler old = new(signal);
+        SignalChain.Changed = ForeignHandler.SendToSelf;
+        SignalChain.Add(SignalChain.Emit(Nobody()), signal);
+        Check(() => Assert.Equal(1ul, old.Sent));
+    }
+
+    /// <summary>A link that knows nothing.</summary>
+    public static Assembler Nobody()
+    {
+        Assembler a = new(64);
+        a.xor(eax, eax);
+
+        // A link may use what a function may use.
+        a.mov(rcx, -1);
+        a.mov(rdx, rcx);
+        a.mov(rsi, rcx);
+        a.mov(rdi, rcx);
+        a.mov(r8, rcx);
+        a.mov(r9, rcx);
+        a.mov(r10, rcx);
+        a.mov(r11, rcx);
+        a.ret();
+        return a;
     }
 
     /// <summary>More engines than there is room for, none of which gets the timer that it wants last.</summary>
