@@ -34,18 +34,20 @@ sdk:
 	*) echo "make: '$(DOTNET)' is version $$version: the .NET SDK 10 or newer is needed (https://dotnet.microsoft.com/download; DOTNET=PATH names another)" >&2; exit 1 ;; \
 	esac
 
-# Compiled ahead (ReadyToRun), so that it starts fast, and with its own runtime. Compiler and runtime are packages; where no
-# registry has them, the launcher is published without, starts slower, and says so here.
+# One native program, by NativeAOT. Its compiler is a package; where no registry has it, the launcher is published as it was before
+# there was one: compiled ahead (ReadyToRun) with its own runtime beside it, or at least so that it runs, and this is said here.
 PUBLISH = $(DOTNET) publish launcher -c Release -r linux-x64 -p:DebugType=none -v quiet -o $(OUT)
 $(OUT)/lguest: $(CS_SOURCES) | sdk
 	@mkdir -p $(OUT)
 	@echo "building the launcher (a minute or two, and longer the first time)"
-	@if $(PUBLISH) --self-contained true >$(OUT)/publish.log 2>&1; then \
+	@if $(PUBLISH) -p:PublishAot=true -p:NativeDebugSymbols=true >$(OUT)/publish.log 2>&1; then \
 		echo "out/lguest is ready"; \
 	elif ! grep -q 'NU110[0-9]\|NU1301' $(OUT)/publish.log; then \
 		cat $(OUT)/publish.log; exit 1; \
+	elif $(PUBLISH) --self-contained true >$(OUT)/publish.log 2>&1; then \
+		echo "note: the NativeAOT compiler is unavailable; out/lguest is ready, needs the files beside it, and starts slower"; \
 	elif $(PUBLISH) --self-contained false >$(OUT)/publish.log 2>&1; then \
-		echo "note: some packages to compile it ahead are unavailable; out/lguest is ready, and starts slower"; \
+		echo "note: the packages to compile it ahead are unavailable; out/lguest is ready, needs .NET installed, and starts slower"; \
 	elif grep -q NU1301 $(OUT)/publish.log; then \
 		grep -m1 NU1301 $(OUT)/publish.log >&2; \
 		echo "make: the packages that lguest is built with cannot be fetched: is there a network? (dotnet nuget list source)" >&2; exit 1; \

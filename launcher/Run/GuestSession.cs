@@ -268,7 +268,7 @@ public sealed class GuestSession : IDisposable
     {
         if (_debug.Sandbox != null)
             return;
-        _debug.Sandbox = Sealing.Apply(_options, _networks, _debug.Leftovers);
+        _debug.Sandbox = Sealing.Apply(_options, _networks, _endpoint.TerminalName, _debug.Leftovers);
         if (_options.Verbose)
             _say("sandbox: " + _debug.Sandbox.ToLongString());
         Escaped?.Invoke();

@@ -20,6 +20,7 @@ internal static partial class HostRequirements
     private const ulong FilesOfSocket = 12;
     private const int FileSizeSignal = 25;
     private const nint Ignore = 1;
+    private const int TryAgain = 11;
     private const int OutOfMemory = 12;
     private const int StandardError = 2;
     private const int TooManyFiles = 24;
@@ -44,11 +45,14 @@ internal static partial class HostRequirements
     /// <summary>A sentence on a failure that is the host's and nobody's bug; null: it is none.</summary>
     public static string? SentenceFor(Exception failure)
     {
+        if (failure is TypeInitializationException { InnerException: { } cause })
+            return SentenceFor(cause);
         // Whatever it was that could not be opened then, and in whichever words it was reported.
         if (!CanOpen())
             return $"no file can be opened any more (ulimit -n allows {ProcessLimits.Files}): allow more, or give the guest less";
         return failure switch
         {
+            IOException { HResult: TryAgain } => "the host lets the launcher start no more threads (ulimit -u): allow more, or end other programs of this user",
             Win32Exception => $"the host does not give the guest what it needs: {failure.Message}",
             OutOfMemoryException => $"the host has no memory left for the launcher: {ProcessLimits.Words(OutOfMemory)}",
             _ => null,

@@ -14,13 +14,14 @@ internal static class Sealing
     /// <summary>Seals the launcher, unless the user does not want that.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="networks">The guest's networks, opened.</param>
+    /// <param name="terminal">The pseudo-terminal of <c>--console=pty</c>, or null.</param>
     /// <param name="leftovers">Files that debugging leaves behind, to be removed at the end.</param>
     /// <returns>What is in force.</returns>
     /// <exception cref="LaunchException">The host has what is needed, and it does not work.</exception>
-    public static SealReport Apply(LaunchOptions options, GuestNetworks networks, IEnumerable<string> leftovers) =>
-        options.Sandbox ? Seal.Apply(NeedsOf(options, networks, leftovers)) : SealReport.Off;
+    public static SealReport Apply(LaunchOptions options, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers) =>
+        options.Sandbox ? Seal.Apply(NeedsOf(options, networks, terminal, leftovers)) : SealReport.Off;
 
-    private static SealNeeds NeedsOf(LaunchOptions options, GuestNetworks networks, IEnumerable<string> leftovers)
+    private static SealNeeds NeedsOf(LaunchOptions options, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers)
     {
         List<int> children = [];
         List<string> removes = [];
@@ -28,6 +29,9 @@ internal static class Sealing
         bool namesAreLong = false;
         foreach (string path in leftovers)
             removes.Add(path);
+        ConsoleOption.OnSocket? console = options.Console as ConsoleOption.OnSocket;
+        if (console != null)
+            removes.Add(console.Address.Path!);
         foreach (IDisposable end in networks.Ends)
         {
             if (end is PasstLink passt)
@@ -43,9 +47,10 @@ internal static class Sealing
         return new SealNeeds
         {
             Children = children,
-            Talks = options.Debug.Control != null || options.Debug.Gdb != null || children.Count > 0 || connects,
+            Talks = options.Debug.Control != null || options.Debug.Gdb != null || console != null || children.Count > 0 || connects,
             Connects = connects,
             ReadsOwnDescriptors = namesAreLong,
+            Reads = terminal == null ? [] : [terminal],
             Removes = removes,
             RemovesDirectories = removesDirectories,
         };

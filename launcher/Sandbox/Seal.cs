@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Lguest.Launcher.Sandbox;
@@ -95,9 +96,15 @@ public static class Seal
         landlock.Allow(EveryThread.List, Landlock.ReadDirectory);
         landlock.Allow(ControlGroups, Landlock.ReadFile);
 
-        // Parts of the runtime and of us that are loaded when they are first needed.
-        landlock.Allow(AppContext.BaseDirectory, Landlock.ReadFile | Landlock.ReadDirectory);
-        landlock.Allow(RuntimeEnvironment.GetRuntimeDirectory(), Landlock.ReadFile | Landlock.ReadDirectory);
+        // Parts of the runtime and of us that are loaded when they are first needed; a native program has all its parts.
+        if (RuntimeFeature.IsDynamicCodeSupported)
+        {
+            landlock.Allow(AppContext.BaseDirectory, Landlock.ReadFile | Landlock.ReadDirectory);
+            landlock.Allow(RuntimeEnvironment.GetRuntimeDirectory(), Landlock.ReadFile | Landlock.ReadDirectory);
+        }
+
+        foreach (string path in needs.Reads)
+            landlock.Allow(path, Landlock.ReadFile);
         foreach (string path in needs.Removes)
             landlock.Allow(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/", Landlock.RemoveFile);
         foreach (string path in needs.RemovesDirectories)

@@ -21,7 +21,7 @@ internal static class SystemCallTable
     /// <summary>What a thread may have besides: CLONE_FS, CLONE_FILES, CLONE_SYSVSEM, CLONE_SETTLS, CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_DETACHED.</summary>
     private const uint MoreThreadFlags = 0x200 | 0x400 | 0x40000 | 0x80000 | 0x100000 | 0x200000 | 0x400000;
 
-    private const string WhenTalking = "with --control, --gdb, --usernet or --sharenet";
+    private const string WhenTalking = "with --control, --gdb, --console=unix:, --usernet or --sharenet";
 
     /// <summary>Those whose arguments are looked at first, the most frequent of them in front; the kernel remembers the others without asking the filter.</summary>
     public static IReadOnlyList<AllowedCall> All { get; } =

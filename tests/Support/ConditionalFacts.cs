@@ -39,6 +39,9 @@ public enum Need
     /// <summary>fish on the path.</summary>
     Fish,
 
+    /// <summary>Being root: for other users and their limits.</summary>
+    Root,
+
     /// <summary>Not being root: file permissions mean nothing to root.</summary>
     OrdinaryUser,
 }
@@ -80,6 +83,7 @@ public static class Needs
                 Need.Bash => OnPath("bash"),
                 Need.Zsh => OnPath("zsh"),
                 Need.Fish => OnPath("fish"),
+                Need.Root => Environment.UserName == "root" ? null : "needs root",
                 Need.OrdinaryUser => Environment.UserName == "root" ? "root may read everything" : null,
                 _ => throw new ArgumentOutOfRangeException(nameof(needs)),
             };

@@ -106,24 +106,54 @@ public sealed class WaysOutTests : IDisposable
     }
 
     /// <summary>
-    /// A bug: an exception that nobody expected. A part of the launcher that is missing makes one, once the terminal is raw.
+    /// A bug: an exception that nobody expected. A part of the launcher that is missing makes one, once the terminal is raw: of the
+    /// launcher as the tests have it, since a native program has no parts.
     /// </summary>
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void AnUnexpectedException()
     {
-        foreach (string file in Directory.GetFiles(Needs.OutDirectory))
+        foreach (string pattern in (string[])["lguest*", "Lguest*", "Iced.dll", "Mono.*", "ICSharp*"])
         {
-            string copy = Path.Combine(_directory.Path, Path.GetFileName(file));
-            File.Copy(file, copy);
-            if (Path.GetFileName(file) == "Iced.dll")
-                File.WriteAllText(copy, "no assembly any more");
+            foreach (string file in Directory.GetFiles(AppContext.BaseDirectory, pattern))
+                File.Copy(file, Path.Combine(_directory.Path, Path.GetFileName(file)));
         }
+
+        foreach (string file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64"), "*", SearchOption.AllDirectories))
+            File.Copy(file, Path.Combine(_directory.Path, Path.GetFileName(file)), overwrite: true);
+
+        File.WriteAllText(Path.Combine(_directory.Path, "Iced.dll"), "no assembly any more");
 
         _terminal.StartProgram(Path.Combine(_directory.Path, "lguest"), "16m", Needs.Guest("conformance/integer"));
         int status = _terminal.WaitForExit();
         Assert.Equal(_terminal.Before, _terminal.Settings);
         Assert.Equal(1, status);
         Assert.StartsWith("lguest: internal error, please report it: ", _terminal.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>A host that allows a few threads only: it does not matter which of them fails, before or after the terminal is raw.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests, Need.Root)]
+    public void AHostWithoutThreads()
+    {
+        const string NobodyElse = "77123";
+        for (int threads = 2; threads < 32; threads++)
+        {
+            using PseudoTerminal terminal = new();
+            terminal.StartProgram(
+                "/usr/bin/setpriv", $"--reuid={NobodyElse}", $"--regid={NobodyElse}", "--clear-groups", "prlimit", $"--nproc={threads}",
+                Needs.LauncherPath, "16m", Needs.Guest("demo"), "run=off");
+            int status = terminal.WaitForExit();
+            Assert.Equal(terminal.Before, terminal.Settings);
+            if (status == 0)
+            {
+                Assert.True(threads > 2);
+                return;
+            }
+
+            // Below what the runtime itself needs it ends with words, or a signal, of its own.
+            Assert.True(status != 1 || terminal.Error.StartsWith("lguest: the host", StringComparison.Ordinal), terminal.Error);
+        }
+
+        Assert.Fail("32 threads are not enough");
     }
 
     /// <summary>Nobody reads the output any more.</summary>

@@ -21,6 +21,9 @@ public sealed class ConsoleEndpoint : IDisposable
     private ConsoleEndpoint(ConsoleRelay relay)
         : this(relay.GuestEnd, relay.GuestEnd) => _relay = relay;
 
+    /// <summary>The pseudo-terminal's name; null when it is none.</summary>
+    public string? TerminalName { get; private init; }
+
     /// <summary>Where input comes from.</summary>
     public int InputDescriptor { get; }
 
@@ -43,7 +46,7 @@ public sealed class ConsoleEndpoint : IDisposable
             case ConsoleOption.OnPseudoTerminal:
                 PseudoTerminalConsole terminal = new();
                 say($"the guest's console is {terminal.Name}");
-                return new ConsoleEndpoint(new ConsoleRelay(terminal));
+                return new ConsoleEndpoint(new ConsoleRelay(terminal)) { TerminalName = terminal.Name };
             default:
                 return new ConsoleEndpoint(StandardInput, StandardOutput);
         }

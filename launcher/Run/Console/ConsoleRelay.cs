@@ -90,8 +90,13 @@ internal sealed unsafe class ConsoleRelay : IDisposable
                 TellPeer();
             else if ((fds[1].revents & s_somethingToRead) != 0 && (fds[1].revents & POLLIN) == 0)
                 Forget();
-            if (_peer.Descriptor < 0 && (mustLook || fds[2].revents != 0))
-                _peer.Look();
+            if (_peer.Descriptor >= 0 || (!mustLook && fds[2].revents == 0))
+                continue;
+            _peer.Look();
+
+            // Somebody came and cannot be let in (too many files are open): poll says so again at once.
+            if (_peer.Descriptor < 0 && !mustLook)
+                Thread.Sleep(LookEvery);
         }
     }
 

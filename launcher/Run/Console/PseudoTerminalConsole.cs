@@ -33,7 +33,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
     /// <exception cref="LaunchException">The host has none.</exception>
     public PseudoTerminalConsole()
     {
-        _master = Open("/dev/ptmx");
+        _master = Open("/dev/ptmx", O_RDWR);
         int unlocked = 0;
         int number;
         if (_master < 0 || ioctl(_master, UnlockTerminal, &unlocked) != 0 || ioctl(_master, TerminalNumber, &number) != 0)
@@ -43,7 +43,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
         // The guest echoes and edits; and once opened and closed, the terminal is one that hung up.
         _settings = Terminal.On(_master);
         _settings?.MakeRaw();
-        int other = Open(Name);
+        int other = Open(Name, O_RDWR);
         if (other >= 0)
             _ = close(other);
     }
@@ -71,7 +71,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
     public void Dispose()
     {
         // A hung-up terminal forgets what was not read yet: the reader is given a moment for the guest's last words.
-        int other = _connected ? Open(Name) : -1;
+        int other = _connected ? Open(Name, O_RDONLY) : -1;
         if (other >= 0)
         {
             int unread = 0;
@@ -83,9 +83,9 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
         _ = close(_master);
     }
 
-    private static int Open(string path)
+    private static int Open(string path, int access)
     {
         fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
-            return open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+            return open(name, access | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
     }
 }
