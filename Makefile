@@ -2,6 +2,7 @@
 # make            out/lguest, and our own guests under out/guest/ (V=1 shows each file that is compiled)
 # make run        boots the demo guest with a scratch disk; MEMORY=64m
 # make test       all tests, in two to four minutes; TEST_FILTER=... runs some (see dotnet test --filter)
+# make fuzz       hostile input for two minutes; FUZZ_TIME=10m, FUZZ_ONLY=TARGET: docs/testing.md
 # make bench      the benchmarks, and docs/performance.md; BENCH=--help lists options
 # make readme     README's table of options, from the program's own
 # make format     applies the style that .ci/run checks
@@ -19,7 +20,7 @@ export DOTNET_NOLOGO := 1
 CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
 	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props
 
-.PHONY: readme all launcher guests test run bench format clean help sdk
+.PHONY: readme all launcher guests test fuzz run bench format clean help sdk
 all: launcher guests
 
 help:
@@ -69,6 +70,14 @@ test: all
 	@LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
 		--logger lguest --logger "console;verbosity=quiet" --logger trx --results-directory $(OUT)/results \
 		--blame:"CollectHangDump;TestTimeout=$(TEST_HANG);HangDumpType=None" $(if $(TEST_FILTER),--filter "$(TEST_FILTER)")
+
+# Finds become files in tests/Fuzz/cases, where make test runs them again. FUZZ_ONLY=TARGET,TARGET, FUZZ_SEED=NUMBER, FUZZ_CASE=FILE.
+FUZZ_TIME ?= 2m
+fuzz: all
+	@echo "building the tests"
+	@$(DOTNET) build tests -c Release -v quiet -clp:ErrorsOnly
+	@LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) exec tests/bin/Release/net10.0/Lguest.Tests.dll fuzz \
+		$(if $(FUZZ_CASE),replay $(FUZZ_CASE),time=$(FUZZ_TIME) seed=$(FUZZ_SEED) only=$(FUZZ_ONLY) cases=$(CURDIR)/tests/Fuzz/cases)
 
 run: all
 	@test -f $(OUT)/scratch.img || dd if=/dev/zero of=$(OUT)/scratch.img bs=1M count=8 status=none

@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using Lguest.Tests.EngineParts;
 using Lguest.Tests.EngineParts.Signals;
+using Lguest.Tests.Fuzz;
 using Lguest.Tests.Sandbox;
 
 namespace Lguest.Tests.Support;
@@ -26,6 +27,10 @@ internal static class ChildProgram
                 return Prisoner.Run(rest);
             case [nameof(Scribbler), string path]:
                 return Scribbler.Run(path);
+            case [nameof(FuzzChild), .. string[] rest]:
+                return FuzzChild.Run(rest);
+            case ["fuzz", .. string[] rest]:
+                return FuzzProgram.Run(rest);
             default:
                 Console.Error.WriteLine("run the tests with make test");
                 return 2;

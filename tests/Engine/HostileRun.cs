@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
+using Lguest.Engine;
+using Lguest.Engine.Debugging;
+using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
+using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
+
+namespace Lguest.Tests.EngineParts;
+
+/// <summary>Runs hostile guests, one after the other, in the same memory: each for a moment.</summary>
+/// <param name="engine">What runs them.</param>
+/// <param name="memory">Their memory, of <see cref="HostileGuest.Ranges"/>.</param>
+/// <param name="patience">How long one may run that never looks at the clock; null: a moment.</param>
+internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, TimeSpan? patience = null) : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_hang = Deadline.Patience;
+    private readonly Watchdog _watchdog = new(patience ?? s_patience, s_hang + (patience ?? s_patience));
+
+    public void Dispose() => _watchdog.Dispose();
+
+    /// <summary>Runs the guest of a seed.</summary>
+    /// <returns>How it ended.</returns>
+    public string Run(HostileKind kind, int seed)
+    {
+        // The periodic timer of the old generation looks at the clock again and again, which ends a loop of faults early: the
+        // kinds that are about code speak it mostly.
+        bool calls = kind is HostileKind.Hypercalls or HostileKind.Ring or HostileKind.Buffers;
+        return Run(kind, seed, seed % (calls ? 2 : 16) == 0 ? AbiGeneration.Linux2623 : AbiGeneration.Seed200702);
+    }
+
+    /// <summary>Runs the guest of a seed.</summary>
+    /// <param name="kind">What is wrong with it.</param>
+    /// <param name="seed">Which of its kind.</param>
+    /// <param name="abi">What it speaks.</param>
+    /// <param name="change">Changes something when it has been put into memory.</param>
+    /// <param name="look">Looks at what it has done.</param>
+    /// <returns>How it ended.</returns>
+    public string Run(HostileKind kind, int seed, AbiGeneration abi, Action? change = null, Action<GuestStatistics>? look = null)
+    {
+        HostileGuest hostile = new(seed, memory, abi);
+        hostile.Load(kind);
+        change?.Invoke();
+        ImpatientClock clock = new(looks: kind switch
+        {
+            HostileKind.Hypercalls => 45, // Each call is one.
+            HostileKind.Tables => 8, // Odd segments are slow.
+            _ => 20,
+        });
+        using EngineChannel channel = GuestEngine.Open(engine, memory, abi, clock);
+        channel.Initialize((uint)(memory.Top >> Page.Shift), GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset);
+        clock.Enough = () => channel.Guest!.SetBreak(on: true);
+        byte[] answer = new byte[8];
+        _watchdog.Watch(seed, channel.Guest);
+        try
+        {
+            for (int reads = 0; reads < 50; reads++)
+            {
+                long result = channel.Read(answer);
+                if (result == -Errno.ENOENT)
+                {
+                    byte[] reason = new byte[300];
+                    Assert.InRange(channel.Read(reason), 2, reason.Length);
+                    string text = channel.Guest!.DeathReason!;
+                    return text[..Math.Min(text.Length, 17)];
+                }
+
+                if (result is -Errno.EAGAIN or -Errno.ERESTART)
+                    return result == -Errno.EAGAIN ? "still running" : "restart";
+                Assert.Equal(8, result);
+                hostile.Disturb(channel);
+                if (channel.Guest!.DeathReason is not null)
+                    return "killed while asked";
+            }
+
+            return "sending";
+        }
+        finally
+        {
+            _watchdog.Watch(0, null);
+            look?.Invoke(channel.Guest!.Statistics);
+        }
+    }
+
+    /// <summary>A clock in which every look is a second, and which has enough of a guest after a while.</summary>
+    private sealed class ImpatientClock(int looks) : IHostClock
+    {
+        private long _now = 1;
+        private int _looks;
+
+        public Action? Enough { get; set; }
+
+        public long Monotonic => Look();
+
+        public long Wall => Look();
+
+        public uint TscKhz => 1_000_000;
+
+        private long Look()
+        {
+            if (++_looks > looks)
+                Enough?.Invoke();
+            return _now += 1_000_000_000;
+        }
+    }
+
+    /// <summary>Breaks out of guests that never look at the clock; and ends a run that cannot be broken out of.</summary>
+    private sealed class Watchdog : IDisposable
+    {
+        private readonly Lock _lock = new();
+        private readonly Timer _timer;
+        private readonly TimeSpan _patience;
+        private readonly TimeSpan _hang;
+        private Guest? _guest;
+        private int _seed;
+        private long _since;
+
+        public Watchdog(TimeSpan patience, TimeSpan hang)
+        {
+            _patience = patience;
+            _hang = hang;
+            _timer = new Timer(_ => Look(), null, patience, patience / 2);
+        }
+
+        public void Watch(int seed, Guest? guest)
+        {
+            lock (_lock)
+            {
+                _guest = guest;
+                _seed = seed;
+                _since = Stopwatch.GetTimestamp();
+            }
+        }
+
+        public void Dispose() => _timer.Dispose();
+
+        private void Look()
+        {
+            lock (_lock)
+            {
+                if (_guest is null)
+                    return;
+                TimeSpan time = Stopwatch.GetElapsedTime(_since);
+                if (time > _hang)
+                    Environment.FailFast($"hostile guest {_seed} hangs its host");
+                if (time > _patience)
+                    _guest.SetBreak(on: true);
+            }
+        }
+    }
+}

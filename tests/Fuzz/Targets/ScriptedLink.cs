@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices;
+using Lguest.Devices.Network;
+using Lguest.Tests.Support;
+
+namespace Lguest.Tests.Fuzz.Targets;
+
+/// <summary>The other end of a guest's wire: packets that the case brings.</summary>
+internal sealed class ScriptedLink : IPacketLink
+{
+    private readonly HostPipe _pipe = new();
+    private readonly byte[] _sent = new byte[16 * ushort.MaxValue];
+
+    public Queue<byte[]> Packets { get; } = [];
+
+    public int Descriptor => _pipe.ReadEnd;
+
+    public bool IsAlive => true;
+
+    public string Description => "a case";
+
+    public MacAddress Address => MacAddress.OfGuest(1);
+
+    public int Receive(GuestVector target) => Packets.TryDequeue(out byte[]? packet) ? target.CopyFrom(packet) : 0;
+
+    public bool Discard() => Packets.TryDequeue(out _);
+
+    public int Send(GuestVector packet) => packet.CopyTo(_sent);
+
+    public void Dispose() => _pipe.Dispose();
+}
