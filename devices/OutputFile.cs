@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Native;
 using Mono.Unix.Native;
 using HostErrno = Mono.Unix.Native.Errno;
 
@@ -13,7 +14,7 @@ public sealed unsafe class OutputFile : IDisposable
 {
     private readonly FileClaims _claims;
     private readonly Stat _status;
-    private readonly bool _made;
+    private readonly nint _madeName;
     private int _fd;
     private bool _written;
 
@@ -21,7 +22,7 @@ public sealed unsafe class OutputFile : IDisposable
     {
         Path = path;
         _fd = fd;
-        _made = made;
+        _madeName = made ? HeldNames.Hold(path) : 0;
         _status = status;
         _claims = claims;
     }
@@ -30,7 +31,7 @@ public sealed unsafe class OutputFile : IDisposable
     public string Path { get; }
 
     /// <summary>The name to be removed at the end if nothing is written; null when the file was there before.</summary>
-    public string? Leftover => _made ? Path : null;
+    public string? Leftover => _madeName != 0 ? Path : null;
 
     /// <summary>Opens a file, made if need be.</summary>
     /// <param name="option">The option that names it, with its dashes.</param>
@@ -110,8 +111,8 @@ public sealed unsafe class OutputFile : IDisposable
     {
         if (_fd < 0)
             return;
-        if (_made && !_written && Syscall.lstat(Path, out Stat now) == 0 && (now.st_dev, now.st_ino, now.st_size) == (_status.st_dev, _status.st_ino, 0))
-            _ = Syscall.unlink(Path);
+        if (_madeName != 0 && !_written && Syscall.lstat(Path, out Stat now) == 0 && (now.st_dev, now.st_ino, now.st_size) == (_status.st_dev, _status.st_ino, 0))
+            HeldNames.Remove(_madeName);
         _claims.GiveBack(in _status);
         Close();
     }

@@ -19,6 +19,7 @@ public sealed class SocketFile : IDisposable
     private readonly string _path;
     private readonly string _name;
     private readonly int _folder;
+    private readonly nint _heldName;
     private Stat _status;
     private bool _there;
 
@@ -28,6 +29,7 @@ public sealed class SocketFile : IDisposable
         _name = Path.GetFileName(path);
         if (_name.Length == 0)
             throw new DeviceException($"'{path}' names a folder; a name in it is wanted");
+        _heldName = HeldNames.Hold(_name);
         _folder = Folder.Open(Path.GetDirectoryName(path));
         if (_folder < 0)
             throw Refused(NativeConvert.ToErrno(-_folder));
@@ -84,8 +86,8 @@ public sealed class SocketFile : IDisposable
     /// <summary>Removes the name, if it still is that of our socket.</summary>
     public void Dispose()
     {
-        if (_there && Look(_name, out Stat now) && IsSame(in now, in _status))
-            _ = Syscall.unlinkat(_folder, _name, 0);
+        if (_there && _heldName != 0 && Look(_name, out Stat now) && IsSame(in now, in _status))
+            HeldNames.Remove(_folder, _heldName);
         if (_there)
             _ = Syscall.close(_folder);
         _there = false;

@@ -71,6 +71,26 @@ internal static unsafe partial class PacketSocket
         return -error;
     }
 
+    /// <summary>An address where a sandbox knows it from all others: <see cref="HeldNames"/>.</summary>
+    public static nint Hold(string path)
+    {
+        Address address = Named(path);
+        return HeldNames.Hold(new ReadOnlySpan<byte>(&address, sizeof(Address)));
+    }
+
+    /// <summary>Connects to such an address, of a socket of packets.</summary>
+    public static int Connect(nint address)
+    {
+        int fd = socket(UnixFamily, (int)Kind.Packets | CloseOnExec, 0);
+        if (fd < 0)
+            return -Marshal.GetLastPInvokeError();
+        if (connect(fd, (Address*)address, HeldNames.SocketAddressSize) == 0)
+            return fd;
+        int error = Marshal.GetLastPInvokeError();
+        _ = Syscall.close(fd);
+        return -error;
+    }
+
     /// <summary>Takes a connection.</summary>
     public static int Accept(int listener)
     {

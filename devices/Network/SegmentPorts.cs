@@ -23,6 +23,10 @@ public sealed class SegmentPorts : IDisposable
     private const FilePermissions AnyRights = FilePermissions.S_IRWXU | FilePermissions.S_IRWXG | FilePermissions.S_IRWXO;
 
     private readonly int _folder;
+    private readonly bool _isByName = Syscall.access("/proc/self/fd", AccessModes.F_OK) != 0;
+    private nint[] _names = [];
+    private nint[] _addresses = [];
+    private nint _directoryName;
     private int _directory;
     private Stat _status;
     private uint _owner;
@@ -38,8 +42,7 @@ public sealed class SegmentPorts : IDisposable
     /// <summary>The directory's name.</summary>
     public string Path { get; }
 
-    /// <summary>Whether its name is too long for a socket's address with a slot's number in it.</summary>
-    public bool IsLong => System.Text.Encoding.UTF8.GetByteCount(Path) + 1 + LongestSlot >= PacketSocket.PathSize;
+    private bool IsLong => System.Text.Encoding.UTF8.GetByteCount(Path) + 1 + LongestSlot >= PacketSocket.PathSize;
 
     /// <summary>The name of a slot's socket.</summary>
     public string NameOf(int slot) => string.Create(CultureInfo.InvariantCulture, $"{Path}/{slot}");
@@ -74,16 +77,13 @@ public sealed class SegmentPorts : IDisposable
     {
         // Ours by the lock: a socket of that name has lost its owner.
         _ = Syscall.unlinkat(_directory, Name(slot), 0);
-        int fd = PacketSocket.Listen(RouteByDescriptor(slot), NetPage.Slots);
-
-        // Without /proc.
-        if (fd == -NativeConvert.FromErrno(HostErrno.ENOENT) && !IsLong && IsStillThere)
-            fd = PacketSocket.Listen(NameOf(slot), NetPage.Slots);
+        int fd = CanGoThere ? PacketSocket.Listen(Route(slot), NetPage.Slots) : -NativeConvert.FromErrno(HostErrno.ENOENT);
         if (fd < 0)
             throw new DeviceException($"cannot make a socket in '{Path}': {HostMessage.Of(NativeConvert.ToErrno(-fd))}");
 
         // Who may enter the directory may connect.
         _ = Syscall.fchmodat(_directory, Name(slot), NativeConvert.FromOctalPermissionString("0666"), 0);
+        HoldNames();
         return fd;
     }
 
@@ -91,9 +91,9 @@ public sealed class SegmentPorts : IDisposable
     /// <returns>A socket, or a negated error number.</returns>
     public int Connect(int slot)
     {
-        if (_directory < 0 || (!IsLong && !IsStillThere))
+        if (_directory < 0 || !CanGoThere)
             return -NativeConvert.FromErrno(HostErrno.ENOENT);
-        int fd = PacketSocket.Connect(Route(slot));
+        int fd = _addresses.Length > 0 ? PacketSocket.Connect(_addresses[slot]) : PacketSocket.Connect(Route(slot));
         if (fd < 0 || Admits(fd))
             return fd;
         _ = Syscall.close(fd);
@@ -109,13 +109,15 @@ public sealed class SegmentPorts : IDisposable
     /// <param name="isLast">Nobody else has a slot, and nobody can take one just now.</param>
     public void Remove(int slot, bool isLast)
     {
-        _ = Syscall.unlinkat(_directory, Name(slot), 0);
+        if (_names.Length == 0)
+            return;
+        HeldNames.Remove(_directory, _names[slot]);
         if (!isLast)
             return;
-        for (int other = 0; other < NetPage.Slots; other++)
-            _ = Syscall.unlinkat(_directory, Name(other), 0);
+        foreach (nint name in _names)
+            HeldNames.Remove(_directory, name);
         if (IsStillThere)
-            _ = Syscall.unlinkat(_folder, DirectoryName, AtFlags.AT_REMOVEDIR);
+            HeldNames.RemoveDirectory(_folder, _directoryName);
     }
 
     /// <inheritdoc/>
@@ -132,9 +134,24 @@ public sealed class SegmentPorts : IDisposable
     private bool IsStillThere =>
         Syscall.fstatat(_folder, DirectoryName, out Stat now, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 && (now.st_dev, now.st_ino) == (_status.st_dev, _status.st_ino);
 
+    private bool CanGoThere => !_isByName || (!IsLong && IsStillThere);
+
     private string DirectoryName => System.IO.Path.GetFileName(Path);
 
     private static string Name(int slot) => slot.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>What is connected to and removed later, where a sandbox knows it from all else.</summary>
+    private void HoldNames()
+    {
+        _directoryName = HeldNames.Hold(DirectoryName);
+        _names = new nint[NetPage.Slots];
+        _addresses = new nint[NetPage.Slots];
+        for (int slot = 0; slot < NetPage.Slots; slot++)
+        {
+            _names[slot] = HeldNames.Hold(Name(slot));
+            _addresses[slot] = PacketSocket.Hold(Route(slot));
+        }
+    }
 
     private void Enter(SegmentFile file, in Stat status, bool create)
     {
@@ -190,10 +207,8 @@ public sealed class SegmentPorts : IDisposable
         new($"cannot open '{Path}', where the guests on '{file.Path}' meet: {HostMessage.Of(error)}; the network file must be in a directory that can be written");
 
     /// <summary>
-    /// By way of the opened directory where its name is too long: a socket's has room for no more than 107 bytes. That way needs
-    /// /proc, and a process whose /proc is its user's.
+    /// By way of the opened directory: a socket's name has room for no more than 107 bytes, and no link leads elsewhere. Without
+    /// /proc by its own name.
     /// </summary>
-    private string Route(int slot) => IsLong ? RouteByDescriptor(slot) : NameOf(slot);
-
-    private string RouteByDescriptor(int slot) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_directory}/{slot}");
+    private string Route(int slot) => _isByName ? NameOf(slot) : string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_directory}/{slot}");
 }

@@ -35,7 +35,7 @@ public sealed class OutputFiles : IDisposable
     public OutputFile? Capture { get; private set; }
 
     /// <summary>Names of those that were made, and are removed if nothing is written.</summary>
-    public IEnumerable<string?> Leftovers => [Report?.Leftover, Statistics?.Leftover, Trace?.Leftover, CoreDump?.Leftover, Capture?.Leftover];
+    public IEnumerable<string?> Leftovers => [Report?.Leftover, Statistics?.Leftover, Trace?.Leftover, CoreDump?.Leftover, Console?.Leftover, Capture?.Leftover];
 
     /// <summary>Opens what the command line names. Nothing is overwritten yet.</summary>
     /// <exception cref="DeviceException">A file cannot be written, or is something else as well.</exception>

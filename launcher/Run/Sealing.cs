@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Native;
 using Lguest.Devices.Network;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Sandbox;
@@ -26,7 +27,6 @@ internal static class Sealing
         List<int> children = [];
         List<string> removes = [];
         List<string> removesDirectories = [];
-        bool namesAreLong = false;
         foreach (string path in leftovers)
             removes.Add(path);
         ConsoleOption.OnSocket? console = options.Console as ConsoleOption.OnSocket;
@@ -40,17 +40,16 @@ internal static class Sealing
                 continue;
             removes.Add(segment.Ports.NameOf(segment.Page.Slot));
             removesDirectories.Add(segment.Ports.Path);
-            namesAreLong |= segment.Ports.IsLong;
         }
 
         bool connects = removesDirectories.Count > 0;
         return new SealNeeds
         {
             Children = children,
-            Talks = options.Debug.Control != null || options.Debug.Gdb != null || console != null || children.Count > 0 || connects,
+            Talks = options.Debug.Control != null || options.Debug.Gdb != null || console != null || terminal != null || children.Count > 0 || connects,
             Connects = connects,
-            ReadsOwnDescriptors = namesAreLong,
             Reads = terminal == null ? [] : [terminal],
+            HeldNames = HeldNames.Range,
             Removes = removes,
             RemovesDirectories = removesDirectories,
         };

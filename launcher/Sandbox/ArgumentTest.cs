@@ -7,8 +7,9 @@ namespace Lguest.Launcher.Sandbox;
 /// </summary>
 /// <param name="Word">Which half of which argument: twice its number for the lower half, one more for the upper one.</param>
 /// <param name="Mask">The bits that count.</param>
-/// <param name="Value">What they must be.</param>
-internal readonly record struct ArgumentTest(int Word, uint Mask, uint Value)
+/// <param name="Value">What they are compared with.</param>
+/// <param name="Comparison">How.</param>
+internal readonly record struct ArgumentTest(int Word, uint Mask, uint Value, ArgumentComparison Comparison = ArgumentComparison.Equal)
 {
     /// <summary>A 32-bit argument has this value.</summary>
     public static ArgumentTest Is(int argument, uint value) => new(2 * argument, uint.MaxValue, value);
@@ -22,4 +23,25 @@ internal readonly record struct ArgumentTest(int Word, uint Mask, uint Value)
     /// <summary>A pointer, all 64 bits of it.</summary>
     public static ArgumentTest[] IsPointer(int argument, nint value) =>
         [new(2 * argument, uint.MaxValue, (uint)value), new((2 * argument) + 1, uint.MaxValue, (uint)((ulong)value >> 32))];
+
+    /// <summary>A pointer into a range that does not cross a multiple of 4 GiB.</summary>
+    public static ArgumentTest[] PointsInto(int argument, (nint Start, nint End) range) =>
+    [
+        new((2 * argument) + 1, uint.MaxValue, (uint)((ulong)range.Start >> 32)),
+        new(2 * argument, uint.MaxValue, (uint)range.Start, ArgumentComparison.AtLeast),
+        new(2 * argument, uint.MaxValue, (uint)range.End, ArgumentComparison.Below),
+    ];
+}
+
+/// <summary>How an argument is compared with a value.</summary>
+internal enum ArgumentComparison
+{
+    /// <summary>It is the value.</summary>
+    Equal,
+
+    /// <summary>It is the value or more, without a sign.</summary>
+    AtLeast,
+
+    /// <summary>It is less than the value, without a sign.</summary>
+    Below,
 }

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Lguest.Devices.Native;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -18,7 +19,7 @@ public static class Seal
     private static readonly string[] s_read =
     [
         "/proc/self/statm", "/proc/self/status", "/proc/self/maps", "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/meminfo",
-        "/proc/stat", "/proc/cpuinfo", "/proc/sys/vm/max_map_count", "/sys/devices/system/cpu/online", "/sys/devices/system/cpu/possible",
+        "/proc/stat", "/proc/cpuinfo", "/proc/sys/vm/max_map_count", "/proc/sys/vm/overcommit_memory", "/sys/devices/system/cpu/online", "/sys/devices/system/cpu/possible",
     ];
 
     private const string ControlGroups = "/sys/fs/cgroup";
@@ -38,12 +39,10 @@ public static class Seal
         {
             RuntimeDiagnostics.Close();
             int threads = GiveUpRights(needs, inForce, missing);
-            if (!needs.ReadsOwnDescriptors)
-            {
-                Privileges.HideMemory();
-                inForce.Add("not dumpable");
-            }
-
+            Privileges.HideMemory();
+            inForce.Add("not dumpable");
+            if (!HeldNames.Freeze())
+                missing.Add("this kernel has no mseal, so names of files to be removed could be exchanged");
             Filter(needs, inForce, missing);
             return new SealReport(inForce, missing, threads, time.Elapsed);
         }

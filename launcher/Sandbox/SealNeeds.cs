@@ -10,17 +10,17 @@ internal sealed record SealNeeds
     /// <summary>Processes that it has started, and ends: passt.</summary>
     public IReadOnlyList<int> Children { get; init; } = [];
 
-    /// <summary>It has connections, or takes them: <c>--control</c>, <c>--gdb</c>, <c>--console=unix:</c>, <c>--usernet</c>, <c>--sharenet</c>.</summary>
+    /// <summary>It has connections, or takes them: <c>--control</c>, <c>--gdb</c>, <c>--console=unix:</c> or <c>pty</c>, <c>--usernet</c>, <c>--sharenet</c>.</summary>
     public bool Talks { get; init; }
 
     /// <summary>It connects to guests that join later: <c>--sharenet</c>.</summary>
     public bool Connects { get; init; }
 
-    /// <summary>It goes by /proc/self/fd, which only root may use in a process that is not dumpable: for a network file with a long name.</summary>
-    public bool ReadsOwnDescriptors { get; init; }
-
     /// <summary>Files that it opens once more, to read.</summary>
     public IReadOnlyList<string> Reads { get; init; } = [];
+
+    /// <summary>Where the names are that may be removed and connected to.</summary>
+    public (nint Start, nint End) HeldNames { get; init; }
 
     /// <summary>Files that it removes when it ends.</summary>
     public IReadOnlyList<string> Removes { get; init; } = [];

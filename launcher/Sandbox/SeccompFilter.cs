@@ -87,11 +87,16 @@ internal static unsafe class SeccompFilter
             {
                 // A test that fails goes on after this alternative: past the tests that follow, and past its verdict.
                 const int InstructionsPerTest = 3;
-                int skipped = (InstructionsPerTest * (alternative.Length - 1 - i)) + 1;
+                byte skipped = checked((byte)((InstructionsPerTest * (alternative.Length - 1 - i)) + 1));
                 ArgumentTest test = alternative[i];
                 body.Add(new FilterInstruction(Load, 0, 0, ArgumentsOffset + (sizeof(uint) * (uint)test.Word)));
                 body.Add(new FilterInstruction(And, 0, 0, test.Mask));
-                body.Add(new FilterInstruction(JumpIfEqual, 0, checked((byte)skipped), test.Value));
+                body.Add(test.Comparison switch
+                {
+                    ArgumentComparison.AtLeast => new FilterInstruction(JumpIfAtLeast, 0, skipped, test.Value),
+                    ArgumentComparison.Below => new FilterInstruction(JumpIfAtLeast, skipped, 0, test.Value),
+                    _ => new FilterInstruction(JumpIfEqual, 0, skipped, test.Value),
+                });
             }
 
             body.Add(new FilterInstruction(Return, 0, 0, Allow));

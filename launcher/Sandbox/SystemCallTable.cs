@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Native;
 using static Lguest.Launcher.Sandbox.ArgumentTest;
 
 namespace Lguest.Launcher.Sandbox;
@@ -21,7 +22,9 @@ internal static class SystemCallTable
     /// <summary>What a thread may have besides: CLONE_FS, CLONE_FILES, CLONE_SYSVSEM, CLONE_SETTLS, CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID, CLONE_DETACHED.</summary>
     private const uint MoreThreadFlags = 0x200 | 0x400 | 0x40000 | 0x80000 | 0x100000 | 0x200000 | 0x400000;
 
-    private const string WhenTalking = "with --control, --gdb, --console=unix:, --usernet or --sharenet";
+    private const string HeldMemory = "from memory that nobody can change";
+    private const string HeldName = "names that options give, " + HeldMemory;
+    private const string WhenTalking = "with --control, --gdb, --console=unix: or pty, --usernet or --sharenet";
 
     /// <summary>Those whose arguments are looked at first, the most frequent of them in front; the kernel remembers the others without asking the filter.</summary>
     public static IReadOnlyList<AllowedCall> All { get; } =
@@ -50,10 +53,9 @@ internal static class SystemCallTable
         new(2, "open", "the same, of other C libraries") { Limit = "to read only; Landlock says which", Tests = static _ => [[Without(1, OpenForMore)]] },
         new(302, "prlimit64", "reading limits") { Limit = "not setting any", Tests = static _ => [IsPointer(2, 0)] },
         new(41, "socket", "connecting to a guest that joins a shared network") { Limit = "with --sharenet: Unix sockets of packets", Tests = static needs => needs.Connects ? [[Is(0, 1), new(2, 0xF, 5), Is(2, 0)]] : [] },
-        new(42, "connect", "the same") { Limit = "with --sharenet", Tests = static needs => needs.Connects ? [[]] : [] },
-        new(87, "unlink", "removing the launcher's own sockets, and results that were not needed") { Limit = "where an option names one", Tests = static needs => needs.Removes.Count > 0 ? [[]] : [] },
-        new(263, "unlinkat", "the same") { Limit = "where an option names one", Tests = static needs => needs.Removes.Count > 0 ? [[]] : [] },
-        new(84, "rmdir", "removing a shared network's directory with the last guest") { Limit = "with --sharenet", Tests = static needs => needs.RemovesDirectories.Count > 0 ? [[]] : [] },
+        new(42, "connect", "the same") { Limit = "with --sharenet: the sockets of that network's slots, " + HeldMemory, Tests = static needs => needs.Connects ? [[.. PointsInto(1, needs.HeldNames), Is(2, HeldNames.SocketAddressSize)]] : [] },
+        new(87, "unlink", "removing results that were not needed") { Limit = HeldName, Tests = static needs => OfHeldNames(0, needs) },
+        new(263, "unlinkat", "removing the launcher's own sockets, and a shared network's directory with its last guest") { Limit = HeldName, Tests = static needs => OfHeldNames(1, needs) },
         new(43, "accept", "lguest ctl, gdb, guests that join") { Limit = WhenTalking, Tests = Talking },
         new(288, "accept4", "lguest ctl, gdb, guests that join") { Limit = WhenTalking, Tests = Talking },
         new(44, "sendto", "answers") { Limit = WhenTalking, Tests = Talking },
@@ -70,6 +72,9 @@ internal static class SystemCallTable
 
     private static ArgumentTest[][] NotBoth(SealNeeds needs) =>
         needs.WritesWhereItExecutes ? [[]] : [[Without(2, Execute)], [Without(2, Write)]];
+
+    private static ArgumentTest[][] OfHeldNames(int argument, SealNeeds needs) =>
+        needs.HeldNames.Start == needs.HeldNames.End ? [] : [PointsInto(argument, needs.HeldNames)];
 
     private static ArgumentTest[][] Talking(SealNeeds needs) => needs.Talks ? [[]] : [];
 

@@ -384,7 +384,8 @@ public sealed class SegmentTests : IDisposable
         using System.Net.Sockets.Socket stranger = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified);
         stranger.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/1"));
         stranger.Listen(10);
-        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+        Assert.False(stranger.Poll(0, System.Net.Sockets.SelectMode.SelectRead));
         Directory.Delete(Lan + ".ports", recursive: true);
         Directory.Move(Lan + ".moved", Lan + ".ports");
         Assert.Equal(100, sender.Send(1, Packet(100, 1)));

@@ -17,7 +17,7 @@ internal sealed record ForbiddenCall(string Name, int Number, params object[] Ar
     public bool IsHarmless { get; init; }
 
     /// <summary>Every one.</summary>
-    /// <param name="directory">A directory with a file <c>victim</c> and a Unix socket <c>socket</c>.</param>
+    /// <param name="directory">A directory with a file <c>victim</c>, and <c>own/disk</c> beside what the launcher makes and removes.</param>
     /// <param name="other">A process of somebody else: the test's own.</param>
     public static IReadOnlyList<ForbiddenCall> All(string directory, int other) =>
     [
@@ -36,6 +36,8 @@ internal sealed record ForbiddenCall(string Name, int Number, params object[] Ar
         new("link a name", 88, directory + "/victim", directory + "/symlink") { IsHarmless = true },
         new("remove a file", 87, directory + "/victim"),
         new("remove a file, new call", 263, CurrentDirectory, directory + "/victim", 0),
+        new("remove a file beside the launcher's own", 87, directory + "/own/disk"),
+        new("remove it, new call", 263, CurrentDirectory, directory + "/own/disk", 0),
         new("make a directory", 83, directory + "/directory", 0x1C0) { IsHarmless = true },
         new("make a pipe", 133, directory + "/pipe", 0x1180, 0) { IsHarmless = true },
         new("change rights", 90, directory + "/victim", 0x1FF) { IsHarmless = true },
@@ -51,6 +53,7 @@ internal sealed record ForbiddenCall(string Name, int Number, params object[] Ar
         new("a packet socket", 41, 17, 3, 0),
         new("a netlink socket", 41, 16, 3, 0) { IsHarmless = true },
         new("a pair of sockets", 53, 1, 1, 0, "        ") { IsHarmless = true },
+        new("connect", 42, 0, "\u0001\0/run/systemd/notify" + new string('\0', 90), 110),
         new("bind", 49, 0, "\u0001\0x", 3),
         new("listen", 50, 0, 1),
         new("run a program", 59, "/bin/true", 0, 0),
