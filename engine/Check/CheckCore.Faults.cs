@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.Engine.Memory;
 
 namespace Lguest.Engine.Check;
 
@@ -40,6 +41,12 @@ public sealed unsafe partial class CheckCore
             case ProtectionFault or PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
                 // VendorDifferences.RepeatedComparisonFault; and it may have been interrupted and begun anew on the way.
                 _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
+                if (IsOtherOperandsFault(in instruction, in stretch.Exit, in exit))
+                {
+                    stretch.Exit.FaultAddress = exit.FaultAddress;
+                    stretch.Exit.ErrorCode = exit.ErrorCode;
+                }
+
                 break;
             case PageFault when instruction.Mnemonic is Mnemonic.Fstp or Mnemonic.Fbstp && instruction.MemorySize.GetSize() == ExtendedBytes:
                 // Stored in two parts, either of which may be the first.
@@ -57,5 +64,19 @@ public sealed unsafe partial class CheckCore
                 expected->Mxcsr = (expected->Mxcsr & ~precision) | (actual->Mxcsr & precision);
                 break;
         }
+    }
+
+    /// <summary>
+    /// VendorDifferences.ComparisonOrder: the interpreter's fault is (%edi)'s and the translator's (%esi)'s, and the page tables say
+    /// that there is one at either.
+    /// </summary>
+    private bool IsOtherOperandsFault(in Instruction instruction, in CpuExit expected, in CpuExit actual)
+    {
+        uint size = (uint)instruction.MemorySize.GetSize();
+        return actual.Vector == PageFault && instruction.Mnemonic is Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd
+            && expected.FaultAddress - Cpu->Registers[(int)GeneralRegister.Edi] < size
+            && actual.FaultAddress - Cpu->Registers[(int)GeneralRegister.Esi] < size
+            && PageWalk.Walk(Memory, _pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == 3, out Translation found) == WalkResult.Fault
+            && found.ErrorCode == actual.ErrorCode;
     }
 }
