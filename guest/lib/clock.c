@@ -35,19 +35,23 @@ static void shot(u32 us, u64 *tsc, s32 *sec, s32 *nsec)
 /*
  * The host may or may not vouch for the TSC; measure it.  On a busy machine a
  * shot comes late, but the host says when it delivered it: what counts is the
- * time between two of them.
+ * time between two of them.  Whoever has lost the processor right after that
+ * measures again, if the host says that it has.
  */
 void clock_init(void)
 {
 	bool on = irqs_off();
 	u64 start, end;
 	s32 sec0, nsec0, sec1, nsec1;
-	u32 us;
+	u32 us, khz = lguest_data.tsc_khz, tries = 0;
 
-	shot(1000, &start, &sec0, &nsec0);
-	shot(40000, &end, &sec1, &nsec1);
-	us = (sec1 - sec0) * 1000000 + (nsec1 - nsec0) / 1000;
-	ticks_per_ms = div_u64((end - start) * 1000, us, NULL);
+	do {
+		shot(1000, &start, &sec0, &nsec0);
+		shot(40000, &end, &sec1, &nsec1);
+		us = (sec1 - sec0) * 1000000 + (nsec1 - nsec0) / 1000;
+		ticks_per_ms = div_u64((end - start) * 1000, us, NULL);
+	} while (khz && (ticks_per_ms > khz + khz / 4 ||
+			 ticks_per_ms < khz - khz / 4) && ++tries < 5);
 	if (on)
 		irqs_on();
 }
