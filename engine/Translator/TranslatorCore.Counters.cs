@@ -47,6 +47,9 @@ public sealed unsafe partial class TranslatorCore
         new("instructions run by the interpreter's loop", (long)Cpu->Instructions),
     ];
 
+    /// <summary>How often a signal has found translated code running.</summary>
+    internal long Interruptions => Exits(TranslatedExit.Attention);
+
     /// <summary>An estimate from above.</summary>
     private long HostMappings
     {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Lguest.Engine;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
@@ -19,8 +20,7 @@ namespace Lguest.Tests.EngineParts;
 public sealed unsafe class AttentionTests
 {
     private const uint Rounds = 2_000;
-    private const int Reports = 20;
-    private const long Interruptions = 10_000;
+    private const long Interruptions = 3_000;
     private const uint SystemCall = 0x80;
     private const uint Counter = GuestPlan.Scratch;
     private const uint Table = GuestPlan.Scratch + 0x100;
@@ -37,40 +37,37 @@ public sealed unsafe class AttentionTests
         using TinyGuest guest = Start(EngineKind.Translator, inRing3);
         TranslatorCore core = (TranslatorCore)((EngineChannel)guest.Channel).Guest!.Core;
         core.InterpretsNewPages = false;
-        int thread = ForeignHandler.Thread;
-        long interruptions = 0;
         bool over = false;
-        Thread sender = new(() =>
-        {
-            Random random = new(1);
-            while (!Volatile.Read(ref over))
-            {
-                // With the flag, as whoever wants attention does, and without, as a signal may arrive when it is long over.
-                if (random.Next(4) == 0)
-                    core.RequestAttention();
-                else
-                    ForeignHandler.Send(thread, SignalHandlers.AttentionSignal);
-                Volatile.Write(ref interruptions, interruptions + 1);
-                Thread.SpinWait(random.Next(2_000));
-            }
-        });
         Thread others = new(() =>
         {
             while (!Volatile.Read(ref over))
                 SignalHandlersTests.Arrive().Dispose();
         });
-        sender.Start();
+        Thread asking = new(() =>
+        {
+            while (!Volatile.Read(ref over))
+            {
+                core.RequestAttention();
+                Thread.Sleep(1);
+            }
+        });
         others.Start();
+        asking.Start();
+        CpuState* nobody = (CpuState*)NativeMemory.AllocZeroed(CpuState.ByteSize);
         try
         {
-            for (int i = 0; i < Reports || Volatile.Read(ref interruptions) < Interruptions; i++)
+            // With the flag, as whoever wants attention does, and without, as a signal may arrive when it is long over.
+            using SignalTimer timer = new(SignalHandlers.AttentionSignal, core.Cpu, 70_000);
+            using SignalTimer late = new(SignalHandlers.AttentionSignal, nobody, 43_000);
+            while (core.Interruptions < Interruptions)
                 Assert.Equal(quiet.Next(), guest.Next());
         }
         finally
         {
             Volatile.Write(ref over, true);
-            sender.Join();
             others.Join();
+            asking.Join();
+            NativeMemory.Free(nobody);
         }
     }
 
