@@ -279,7 +279,8 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
             _clockNext = 0;
             exit = _translator.Run();
         }
-        while (exit.Kind == ExitKind.Attention && !free && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3)));
+        while (exit.Kind == ExitKind.Attention && !free && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3))
+            && !_translator.IsInterpreting);
         SpoilResult?.Invoke(this);
         if (free)
             TakeUncompared();
@@ -360,15 +361,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         if (_guestData is { } data)
             TakeIntoShadow(data, LguestData.Size);
     }
-
-    private ulong RecordClock()
-    {
-        if (_clockNext == _clockValues.Count)
-            _clockValues.Add(InterpreterCore.HostClock);
-        return _clockValues[_clockNext++];
-    }
-
-    private ulong ReplayClock() => _clockNext < _clockValues.Count ? _clockValues[_clockNext++] : InterpreterCore.HostClock;
 
     /// <summary>Copies what a guest's processor remembers: registers, flags, segments, floating point.</summary>
     private static void Copy(CpuState* from, CpuState* to)

@@ -184,7 +184,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         return Find(core);
     }
 
-    private CheckCore Start(Action<GuestProgram> program, long wholeInterval = 1_000_000)
+    private CheckCore Start(Action<GuestProgram> program, long wholeInterval = 1_000_000, ProcessorVendor? vendor = null)
     {
         _memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
         (byte[] code, _) = GuestProgram.Assemble(AbiGeneration.Linux2623, GuestPlan.Virtual(GuestPlan.Code), program);
@@ -193,7 +193,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         DescriptorTable gdt = new();
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
-        CheckCore core = new(_memory, gdt) { WholeComparisonInterval = wholeInterval };
+        CheckCore core = new(_memory, gdt) { WholeComparisonInterval = wholeInterval, Vendor = vendor ?? HostProcessor.Vendor };
         core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         foreach (SegmentName data in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(data, Selectors.KernelData);
