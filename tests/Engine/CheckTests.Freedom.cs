@@ -231,25 +231,6 @@ public sealed unsafe partial class CheckTests
             Assert.Equal(ExitKind.Exception, core.Run().Kind);
     }
 
-    /// <summary>POPF sets AC, and the rest of the block is the interpreter's: a repeated instruction in it is not waited for.</summary>
-    [Fact]
-    public void ARepeatedInstructionThatIsTheInterpretersIsNotWaitedFor()
-    {
-        using CheckCore core = Start(g =>
-        {
-            g.Asm.mov(esp, GuestPlan.Virtual(GuestPlan.StackTop));
-            g.Asm.mov(edi, Scratch);
-            g.Asm.mov(ecx, 0x10);
-            g.Asm.push(EFlags.AlignmentCheck | EFlags.Fixed);
-            g.Asm.popfd();
-            g.Asm.rep.stosb();
-            g.Mark("end");
-            g.Asm.jmp(g.Here("end"));
-        });
-        Run(core, 3);
-        Assert.Equal(0u, core.Cpu->Registers[(int)GeneralRegister.Ecx]);
-    }
-
     /// <summary>An instruction that ends the guest has not run: what was undefined before it still is.</summary>
     [Fact]
     public void WhatKillsTheGuestDefinesNothing()
