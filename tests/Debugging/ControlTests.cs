@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Text;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Tests.Support;
@@ -118,7 +119,50 @@ public sealed class ControlTests
         log.Append(text);
         Assert.Equal(text[^ConsoleLog.Capacity..], log.Read(ref seen, out lost));
         log.Close();
-        Assert.False(log.WaitForMore(seen));
+        Assert.False(log.WaitForMore(seen, static () => false));
+    }
+
+    /// <summary>Who has looked at the console of a guest that says nothing, and left, leaves nothing behind: however many did.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void VisitorsOfASilentConsoleAreForgotten()
+    {
+        const int visitors = 400;
+        using WaitingLauncher launcher = Start();
+        for (int i = 0; i < visitors; i++)
+        {
+            // All of it is read: else the server's own send would tell it that nobody is there.
+            using Socket visitor = Visit(launcher, "console\n");
+            Assert.StartsWith("ok\n", Hear(visitor, "Type help"), StringComparison.Ordinal);
+        }
+
+        Assert.Contains("asleep", Done(launcher, "status"), StringComparison.Ordinal);
+
+        // One who only types no more still hears the answer.
+        using Socket typist = Visit(launcher, "console\necho hel''lo\n");
+        typist.Shutdown(SocketShutdown.Send);
+        Hear(typist, "hel''lo");
+    }
+
+    private static Socket Visit(WaitingLauncher launcher, string line)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
+        socket.Connect(new UnixDomainSocketEndPoint(launcher.ControlSocket));
+        socket.Send(Encoding.Latin1.GetBytes(line));
+        return socket;
+    }
+
+    private static string Hear(Socket socket, string until)
+    {
+        string heard = string.Empty;
+        byte[] text = new byte[4096];
+        while (!heard.Contains(until, StringComparison.Ordinal))
+        {
+            int count = socket.Receive(text);
+            Assert.True(count > 0, $"'{until}' was awaited, and the connection ended after: {heard}");
+            heard += Encoding.Latin1.GetString(text, 0, count);
+        }
+
+        return heard;
     }
 
     private static WaitingLauncher Start()

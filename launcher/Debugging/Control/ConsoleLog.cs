@@ -57,15 +57,23 @@ public sealed class ConsoleLog
 
     /// <summary>Waits until more has been said than a reader has seen.</summary>
     /// <param name="seen">Bytes already seen.</param>
-    /// <returns>False: there is nothing, and nothing will come.</returns>
-    public bool WaitForMore(long seen)
+    /// <param name="gone">Whether the reader has gone; asked again after <see cref="Wake"/>.</param>
+    /// <returns>False: there is nothing, and nothing will come, or nobody wants it.</returns>
+    public bool WaitForMore(long seen, Func<bool> gone)
     {
         lock (_bytes)
         {
-            while (_total == seen && !_closed)
+            while (_total == seen && !_closed && !gone())
                 System.Threading.Monitor.Wait(_bytes);
-            return _total != seen;
+            return _total != seen && !gone();
         }
+    }
+
+    /// <summary>Whoever waits looks whether its reader is still there.</summary>
+    public void Wake()
+    {
+        lock (_bytes)
+            System.Threading.Monitor.PulseAll(_bytes);
     }
 
     /// <summary>What was said from some point on, as far as it is still here.</summary>

@@ -142,15 +142,38 @@ public sealed class ControlServer : IDisposable
     /// <summary>Replays what was said, then passes on both ways until one side ends.</summary>
     private void Console(Socket connection)
     {
-        Thread input = new(() => Type(connection)) { IsBackground = true, Name = "ctl input" };
+        bool gone = false;
+        Thread input = new(() =>
+        {
+            Type(connection);
+            WaitForHangUp(connection);
+            Volatile.Write(ref gone, true);
+            _log.Wake();
+        }) { IsBackground = true, Name = "ctl input" };
         input.Start();
         long seen = 0;
-        while (_log.WaitForMore(seen))
+        while (_log.WaitForMore(seen, () => Volatile.Read(ref gone)))
         {
             byte[] text = _log.Read(ref seen, out long lost);
             if (lost > 0)
                 connection.Send(Encoding.ASCII.GetBytes($"[{lost} bytes are not kept any more]\r\n"));
             connection.Send(text);
+        }
+    }
+
+    /// <summary>
+    /// Waits until the caller has gone for good: one who only types no more may still want to read. A guest that says nothing would
+    /// else keep the connections of all who ever looked at its console.
+    /// </summary>
+    private static void WaitForHangUp(Socket connection)
+    {
+        try
+        {
+            // A hang-up ends any poll; nothing else ends this one.
+            _ = connection.Poll(Timeout.Infinite, SelectMode.SelectError);
+        }
+        catch (Exception end) when (end is SocketException or ObjectDisposedException)
+        {
         }
     }
 

@@ -11,6 +11,7 @@ namespace Lguest.Tests.Fuzz.Targets;
 internal sealed class GdbTarget : IFuzzTarget
 {
     private const byte Raw = (byte)'!';
+    private static readonly byte[] s_question = GdbPacket.Encode("?");
     private readonly FuzzedGuest _guest = new();
 
     public IEnumerable<byte[]> Seeds
@@ -46,6 +47,10 @@ internal sealed class GdbTarget : IFuzzTarget
         }
 
         byte[] answer = FuzzedGuest.Ask(_guest.GdbSocket, sent.ToArray());
+
+        // The next one is served, and by then it is known how this one ended.
+        if (FuzzedGuest.Ask(_guest.GdbSocket, s_question).Length == 0)
+            throw new FuzzFindException("the next session is not served");
         _guest.ThrowIfBug();
         return Sign(Encoding.Latin1.GetString(answer));
     }
@@ -53,16 +58,16 @@ internal sealed class GdbTarget : IFuzzTarget
     /// <summary>Which kinds of answers came.</summary>
     private static ulong Sign(string answer)
     {
-        const int enough = 12;
-        Signature signature = new();
-        string[] packets = answer.Split('$');
-        foreach (string packet in packets.Take(enough))
+        const int kind = 3;
+        ulong happened = 0;
+        foreach (string packet in answer.Split('$'))
         {
-            signature.AddCount(packet.Length);
-            signature.AddSentence(packet.AsSpan(0, Math.Min(packet.Length, 4)));
+            Signature signature = new();
+            signature.AddSentence(packet.AsSpan(0, Math.Min(packet.Length, kind)));
+            happened |= Signature.Bit(signature.Value, packet.Length);
         }
 
-        return signature.Value;
+        return happened;
     }
 
     private static readonly string[] s_monitor =

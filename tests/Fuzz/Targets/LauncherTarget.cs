@@ -24,7 +24,7 @@ internal sealed class LauncherTarget : IFuzzTarget
     {
         File.WriteAllBytes(_path, KernelCase.Unwrap(bytes));
         string engine = Needs.Engines.Count > 1 && bytes.Length > 0 ? s_engines[bytes[^1] % s_engines.Length] : s_engines[0];
-        using Process process = LauncherProcess.Start("--engine=" + engine, "--timeout=300ms", "16m", _path);
+        using Process process = LauncherProcess.Start("--engine=" + engine, "--timeout=100ms", "16m", _path);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         process.StandardInput.Close();
