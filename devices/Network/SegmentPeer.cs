@@ -31,6 +31,12 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     /// <summary>Pause before trying to connect again to somebody who answers the door and does not speak.</summary>
     private static readonly TimeSpan Sulking = TimeSpan.FromSeconds(1);
 
+    /// <summary>One that has not said a word by then gets nothing more before it does: hundreds of the kind would cost a call each.</summary>
+    private static readonly TimeSpan Deaf = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often somebody listens whether it does.</summary>
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(20);
+
     private readonly Iovec[] _parts = new Iovec[GuestVectorParts + 1];
     private const int GuestVectorParts = GuestAbi.LguestDma.MaxSections;
     private int _fd = -1;
@@ -38,6 +44,8 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     private bool _stalled;
     private bool _silent;
     private long _notBefore;
+    private long _connected;
+    private long _lastLook;
 
     /// <summary>Sends a packet.</summary>
     /// <returns>Bytes that the peer's guest gets of it: 0 when it is not there, has nothing bound, or has no room.</returns>
@@ -47,6 +55,8 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
         for (int attempt = 0; attempt < 2; attempt++)
         {
             if (_fd < 0 && !Connect())
+                return 0;
+            if (IsDeaf())
                 return 0;
             Listen();
             if (_fd < 0)
@@ -98,6 +108,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
         }
 
         _stalled = false;
+        _connected = _lastLook = Stopwatch.GetTimestamp();
         int patience = _silent ? 0 : budget.Grant(HelloPatience);
         if (patience > 0)
             waitForHello(_fd, patience);
@@ -113,6 +124,17 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
         }
 
         return _fd >= 0;
+    }
+
+    private bool IsDeaf()
+    {
+        if (_capacity >= 0 || Stopwatch.GetElapsedTime(_connected) < Deaf)
+            return false;
+        if (Stopwatch.GetElapsedTime(_lastLook) < LookPeriod)
+            return true;
+        _lastLook = Stopwatch.GetTimestamp();
+        Listen();
+        return _fd >= 0 && _capacity < 0;
     }
 
     /// <summary>Takes what the peer has to say: its latest state counts.</summary>

@@ -78,8 +78,8 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     /// <summary>What goes through.</summary>
     public NetCounters Counters { get; } = new();
 
-    /// <summary>What peers were allowed to cost our guest so far.</summary>
-    internal TimeSpan Waited => _budget.Granted;
+    /// <summary>What peers have cost our guest so far.</summary>
+    internal TimeSpan Waited => _budget.Waited;
 
     /// <inheritdoc/>
     public int Descriptor => _epoll;
@@ -278,7 +278,10 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         {
             // Looks once even when the time is over: on a busy host it may be over before we get here.
             double left = Math.Max(0, patience - Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            if (Syscall.poll(fds, (uint)fds.Length, (int)left) <= 0 || fds[^1].revents != 0)
+            int ready = Syscall.poll(fds, (uint)fds.Length, (int)Math.Ceiling(left));
+            if (ready < 0 && Stdlib.GetLastError() == Errno.EINTR && left > 0)
+                continue;
+            if (ready <= 0 || fds[^1].revents != 0)
                 return;
             foreach (SharedSegment door in doors)
                 door.AcceptAll();

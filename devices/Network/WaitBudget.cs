@@ -17,10 +17,9 @@ internal sealed class WaitBudget(TimeProvider time)
 
     private TimeSpan _left = Most;
     private long _last = time.GetTimestamp();
-    private TimeSpan _granted;
 
-    /// <summary>All that was granted so far.</summary>
-    public TimeSpan Granted => _granted;
+    /// <summary>All that was waited so far, but for what the host added to it.</summary>
+    public TimeSpan Waited { get; private set; }
 
     /// <summary>Milliseconds that may be waited now, for one thing; 0: none.</summary>
     /// <param name="wanted">No more than this.</param>
@@ -44,10 +43,11 @@ internal sealed class WaitBudget(TimeProvider time)
     {
         const int worthIt = 8;
         long now = time.GetTimestamp();
-        _left -= time.GetElapsedTime(_last, now) / (inVain ? 1 : worthIt);
+        TimeSpan took = time.GetElapsedTime(_last, now);
+        _left -= took / (inVain ? 1 : worthIt);
         if (_left < -MostDebt)
             _left = -MostDebt;
         _last = now;
-        _granted += TimeSpan.FromMilliseconds(granted);
+        Waited += TimeSpan.FromMilliseconds(Math.Min(granted, took.TotalMilliseconds));
     }
 }

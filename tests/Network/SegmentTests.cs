@@ -326,6 +326,26 @@ public sealed class SegmentTests : IDisposable
         owner.ForEach(static socket => socket.Dispose());
     }
 
+    /// <summary>Who does not speak gets nothing after a while, until he does: then he was only slow.</summary>
+    [Fact]
+    public void ASlowPeerIsHeardLater()
+    {
+        SharedSegment sender = Join();
+        using System.Net.Sockets.Socket slow = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified);
+        slow.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/1"));
+        slow.Listen(1);
+        sender.Send(1, Packet(100, 1));
+        Thread.Sleep(60);
+        Assert.Equal(0, sender.Send(1, Packet(100, 2)));
+        using System.Net.Sockets.Socket connection = slow.Accept();
+        byte[] hello = new byte[8];
+        BitConverter.TryWriteBytes(hello, SegmentMessage.State);
+        BitConverter.TryWriteBytes(hello.AsSpan(4), 1514);
+        connection.Send(hello);
+        Thread.Sleep(30);
+        Assert.Equal(100, sender.Send(1, Packet(100, 3)));
+    }
+
     /// <summary>A directory that a stranger made, or that lets strangers in, is not a place to meet.</summary>
     [Fact]
     public void ADirectoryOfStrangersIsRefused()

@@ -22,7 +22,7 @@ public sealed class WaitBudgetTests
         Assert.Equal(1, budget.Grant(2));
         _clock.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(4, budget.Grant(50));
-        Assert.Equal(TimeSpan.FromMilliseconds(4), budget.Granted);
+        Assert.Equal(TimeSpan.FromMilliseconds(4), budget.Waited);
     }
 
     /// <summary>The host may be slow: what a wait took counts, not what it was to take.</summary>
