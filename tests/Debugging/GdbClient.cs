@@ -37,6 +37,15 @@ internal sealed class GdbClient : IDisposable
 
     public void Send(string packet) => _socket.Send(GdbPacket.Encode(packet));
 
+    /// <summary>Sends no more, and reads until the launcher has closed the connection as well.</summary>
+    public void Finish()
+    {
+        _socket.Shutdown(SocketShutdown.Send);
+        byte[] answers = new byte[4096];
+        while (_socket.Receive(answers) > 0)
+            continue;
+    }
+
     public void SendRaw(string bytes) => _socket.Send(Encoding.Latin1.GetBytes(bytes));
 
     /// <summary>The next packet's data.</summary>
