@@ -58,6 +58,10 @@ public sealed class RunningGuest : IDisposable
             before,
             [.. options, "--initrd=" + Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD"), "64m", Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!, "quiet"],
             "guest# ");
+
+        // Whatever prompt the initrd has; and an echo that is not taken for it.
+        guest.WaitFor("# ");
+        guest.Type("PS1='gue''st# '");
         guest.WaitFor("guest# ");
         return guest;
     }
