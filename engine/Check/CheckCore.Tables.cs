@@ -14,8 +14,8 @@ public sealed unsafe partial class CheckCore
     private readonly TableChanges _tables;
     private uint _kernelStart;
 
-    /// <summary>Blocks that were not compared, since they used pages whose entries they had just changed.</summary>
-    public long TableFreedoms { get; private set; }
+    /// <summary>Blocks that were not compared, since they used page table entries that they had just changed, or wrote over themselves on the way.</summary>
+    public long Freedoms { get; private set; }
 
     /// <inheritdoc/>
     public override void LoadPageDirectory(uint physical)
@@ -118,7 +118,7 @@ public sealed unsafe partial class CheckCore
     /// <summary>What the translator made of a block that there is nothing to compare in is what holds.</summary>
     private void TakeUncompared()
     {
-        TableFreedoms++;
+        Freedoms++;
         _shadow.TakeAll();
         _oracle.ForgetDecoded();
         ForgetTranslations();

@@ -126,7 +126,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
     /// <summary>A sentence on what was done.</summary>
     public string Summary =>
-        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, {UndefinedLooks:N0} blocks looked at what is undefined, and {TableFreedoms:N0} used page tables that they had just changed";
+        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, {UndefinedLooks:N0} blocks looked at what is undefined, and {Freedoms:N0} changed what they were made of";
 
     /// <inheritdoc/>
     public override RunClock? Times
@@ -146,7 +146,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         new("comparisons of all memory", WholeComparisons),
         new("stretches that were the interpreter's alone", Unchecked),
         new("blocks that looked at what is undefined", UndefinedLooks),
-        new("blocks that used page tables they changed", TableFreedoms),
+        new("blocks that changed what they were made of", Freedoms),
         .. _translator.Counters,
     ];
 

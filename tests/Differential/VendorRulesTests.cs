@@ -28,7 +28,7 @@ public sealed class VendorRulesTests
         }
     }
 
-    public static TheoryData<string> Cases => ["push", "push-faults", "flags", "order", "top", "lock"];
+    public static TheoryData<string> Cases => ["push", "push-faults", "flags", "order", "bound", "top", "lock"];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -70,6 +70,9 @@ public sealed class VendorRulesTests
                 _processor.After.Flags ^= EFlags.Parity;
                 break;
             case "order":
+                _processor.FaultAddress -= 4;
+                break;
+            case "bound":
                 _processor.FaultAddress -= 4;
                 break;
             case "top":
@@ -145,6 +148,13 @@ public sealed class VendorRulesTests
                 Both(edi, 0x6000);
                 Fault(_processor, 14, 4, 0x5000);
                 Fault(_other, 14, 4, 0x6000);
+                break;
+            case "bound":
+                // bound (%edi), %edx: the upper bound begins in the page after.
+                _snippet.Code = [0x62, 0x17];
+                Both(edi, Layout.Data + Layout.DataBytes - 4);
+                Fault(_processor, 14, 4, Layout.Data + Layout.DataBytes);
+                Fault(_other, 5, 0, 0);
                 break;
             case "top":
                 _snippet.Code = [0x50];

@@ -118,7 +118,7 @@ public sealed unsafe partial class CheckTests
         });
         MapAliases(core);
         Run(core, 3);
-        Assert.Equal(0L, core.TableFreedoms);
+        Assert.Equal(0L, core.Freedoms);
     }
 
     /// <summary>REP MOVSL over the page table that maps what it reads next.</summary>
@@ -128,7 +128,7 @@ public sealed unsafe partial class CheckTests
         using CheckCore core = Start(CopyOverTables);
         MapAliases(core);
         Run(core, 3);
-        Assert.Equal(1L, core.TableFreedoms);
+        Assert.Equal(1L, core.Freedoms);
     }
 
     /// <summary>After such a copy the engines are compared as before.</summary>
@@ -139,7 +139,7 @@ public sealed unsafe partial class CheckTests
         MapAliases(core);
         core.SpoilResult = check =>
         {
-            if (check.TableFreedoms != 0)
+            if (check.Freedoms != 0)
                 check.Cpu->Registers[(int)GeneralRegister.Ebx] ^= 1;
         };
         Assert.Matches("ebx .*<--", Find(core).Report);
