@@ -79,9 +79,14 @@ public sealed unsafe partial class CheckCore
             if (tried == MostChoices)
                 return true;
             translated.TakeBack();
+            translated.Announce(_oracle);
             Stretch stretch = RunOracleChoosing(translated, end, limit, delivers, choices);
             translated.DoAgain();
-            _oracle.ForgetDecoded();
+
+            // It may know code that either has written; what nobody has written it need not decode again, in thousands of rounds.
+            translated.Announce(_oracle);
+            foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
+                _oracle.HostWrites(entry.Physical, (uint)entry.Size);
             ForgiveFault(ref stretch, in exit);
             if (Difference(in stretch, in exit) is null)
                 return true;
@@ -137,7 +142,10 @@ public sealed unsafe partial class CheckCore
             read &= undefined;
             if (read == 0)
                 return;
-            cpu->Flags ^= choices.Flips(read);
+
+            // The translator's flags in the end are mostly those that were looked at: they are tried first, and then all others.
+            uint likely = (cpu->Flags ^ Cpu->Flags) & read;
+            cpu->Flags ^= likely ^ choices.Flips(read);
             undefined &= ~read;
         }
     }

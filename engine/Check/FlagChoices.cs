@@ -2,8 +2,8 @@
 namespace Lguest.Engine.Check;
 
 /// <summary>
-/// One value for each undefined flag that is looked at, and then another, until all have been tried. A flag is the
-/// interpreter's at first, then its opposite.
+/// One value for each undefined flag that is looked at, and then another, until all have been tried. A flag is what its reader
+/// takes for likely at first, then its opposite.
 /// </summary>
 internal sealed class FlagChoices
 {

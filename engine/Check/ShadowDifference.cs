@@ -38,6 +38,13 @@ internal sealed unsafe class ShadowDifference : IMemoryChange
     }
 
     /// <inheritdoc/>
+    public void Announce(IHostWriteObserver observer)
+    {
+        foreach (uint at in _pages.Keys)
+            observer.HostWrites(at, Page.Size);
+    }
+
+    /// <inheritdoc/>
     public byte? After(uint physical) =>
         _pages.TryGetValue(physical & ~Page.OffsetMask, out (byte[] Before, byte[] After) page) ? page.After[physical & Page.OffsetMask] : null;
 

@@ -141,6 +141,13 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
         }
 
         /// <inheritdoc/>
+        public void Announce(IHostWriteObserver observer)
+        {
+            foreach (ref readonly Entry entry in entries.AsSpan())
+                observer.HostWrites(entry.Physical, (uint)entry.Size);
+        }
+
+        /// <inheritdoc/>
         public byte? After(uint physical)
         {
             foreach (ref readonly Entry entry in entries.AsSpan())
