@@ -49,9 +49,10 @@ internal sealed class GdbTarget : IFuzzTarget
         byte[] answer = FuzzedGuest.Ask(_guest.GdbSocket, sent.ToArray());
 
         // The next one is served, and by then it is known how this one ended.
-        if (FuzzedGuest.Ask(_guest.GdbSocket, s_question).Length == 0)
-            throw new FuzzFindException("the next session is not served");
+        byte[] next = FuzzedGuest.Ask(_guest.GdbSocket, s_question);
         _guest.ThrowIfBug();
+        if (next.Length == 0)
+            throw new FuzzFindException("the next session is not served");
         return Sign(Encoding.Latin1.GetString(answer));
     }
 

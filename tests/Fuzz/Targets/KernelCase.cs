@@ -46,6 +46,8 @@ internal static class KernelCase
         if (bytes.Length == 0)
             return [];
         byte[] rest = bytes[1..];
+        if (rest.Length == 0)
+            return rest;
         return (bytes[0] % Packings) switch
         {
             0 => rest,
