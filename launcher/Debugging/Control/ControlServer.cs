@@ -149,7 +149,8 @@ public sealed class ControlServer : IDisposable
             WaitForHangUp(connection);
             Volatile.Write(ref gone, true);
             _log.Wake();
-        }) { IsBackground = true, Name = "ctl input" };
+        })
+        { IsBackground = true, Name = "ctl input" };
         input.Start();
         long seen = 0;
         while (_log.WaitForMore(seen, () => Volatile.Read(ref gone)))
