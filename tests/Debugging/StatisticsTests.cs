@@ -94,7 +94,9 @@ public sealed class StatisticsTests : IDisposable
             Assert.True(Seconds(phase) > 0, phase);
         Assert.Equal(0, Seconds("stopped"));
         Assert.True(statistics.GetProperty("sleeps").GetInt64() > 0);
-        Assert.True(Seconds("user") > 0);
+
+        // Together: how they are shared the host's kernel knows by its ticks, and a native launcher may end before the first one.
+        Assert.True(Seconds("user") + Seconds("system") > 0);
         Assert.Equal(engine, statistics.GetProperty("engine").GetString());
     }
 
