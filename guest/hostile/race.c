@@ -88,6 +88,9 @@ static noreturn void write_for_ever(void)
 	page[FIRST + 2 * SITES] = RET;
 	*sign() = WRITER_IS_HERE;
 	for (;;) {
+		/* Asked again: see run(). */
+		if (*sign() == RUNNER_IS_HERE)
+			*sign() = WRITER_IS_HERE;
 		for (i = 0; i < SITES; i++)
 			*site(i) = SYSCALL;
 		for (i = 0; i < SITES; i++)
@@ -99,9 +102,12 @@ static void run(u32 rounds, u32 call)
 {
 	u32 i, k, strange = 0;
 
-	*sign() = RUNNER_IS_HERE;
-	while (*sign() != WRITER_IS_HERE)
+	/* Asked until it answers: under --engine=check each write is made, taken
+	 * back and made again, and an answer that came in between is lost. */
+	do {
+		*sign() = RUNNER_IS_HERE;
 		hcall(LHCALL_FLUSH_ASYNC, 0, 0, 0);
+	} while (*sign() != WRITER_IS_HERE);
 	for (i = 0; i < rounds; i++) {
 		u32 eax = call, ecx = call, edx = 0, esi = 0;
 
