@@ -73,7 +73,7 @@ public sealed unsafe partial class Guest
         _memory.Observer?.HostWrites(address, LguestData.Size);
         _data = (LguestData*)(_memory.Base + address);
         _core.SetGuestData(address);
-        _noIrqStart = _data->NoIrqStart; // Read once, for good
+        _noIrqStart = _data->NoIrqStart; // Read once, at LGUEST_INIT
         _noIrqEnd = _data->NoIrqEnd;
         _data->ReserveMem = LguestData.ReservedBytes;
         _data->TscKhz = _clock.TscKhz;

@@ -196,7 +196,7 @@ internal sealed unsafe partial class BlockTranslator
         return true;
     }
 
-    /// <summary>Leaves for the interpreter; the code behind it is where it comes back to, if the instruction is known.</summary>
+    /// <summary>Leaves for the interpreter; the code after it is where it comes back to, if the instruction is known.</summary>
     private uint EmitInterpret(uint eip, Instruction* instruction)
     {
         uint number = _core.AddInterpreted(eip, instruction);

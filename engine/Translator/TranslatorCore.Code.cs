@@ -239,7 +239,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         return block;
     }
 
-    /// <summary>Whether more code has room, and behind it every block there is a stub for when it is dropped.</summary>
+    /// <summary>Whether more code has room, and after it every block there is a stub for when it is dropped.</summary>
     private bool HasRoom(int bytes) => _codeNext + bytes + ((_blocks.Count + 1L) * DropStubBytes) <= _arena.Executable + _arena.Size;
 
     /// <summary>From now on nothing is written to these bytes unseen.</summary>

@@ -81,25 +81,14 @@ public sealed class GuestSession : IDisposable
         try
         {
             _endpoint = ConsoleEndpoint.Open(options.Console, _outputs.Console, say);
-        }
-        catch
-        {
-            CloseImages();
-            _networks.Dispose();
-            _outputs.Dispose();
-            throw;
-        }
+            _console = new ConsolePort(_endpoint.InputDescriptor, _endpoint.OutputDescriptor, TimeProvider.System);
+            _terminal = Terminal.On(_endpoint.InputDescriptor);
+            if (options.GuestReportsStatus)
+            {
+                _reported = new ReportedStatus();
+                _console.Listener = _reported.Hear;
+            }
 
-        _console = new ConsolePort(_endpoint.InputDescriptor, _endpoint.OutputDescriptor, TimeProvider.System);
-        _terminal = Terminal.On(_endpoint.InputDescriptor);
-        if (options.GuestReportsStatus)
-        {
-            _reported = new ReportedStatus();
-            _console.Listener = _reported.Hear;
-        }
-
-        try
-        {
             _debug = new DebugHub(options.Debug, _outputs, _kernel, say, start);
         }
         catch
@@ -107,7 +96,7 @@ public sealed class GuestSession : IDisposable
             CloseImages();
             _networks.Dispose();
             _outputs.Dispose();
-            _endpoint.Dispose();
+            _endpoint?.Dispose();
             throw;
         }
     }

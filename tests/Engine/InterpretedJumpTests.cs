@@ -10,7 +10,7 @@ namespace Lguest.Tests.EngineParts;
 
 /// <summary>
 /// An instruction that the translator leaves to the interpreter without knowing it (it crosses a page, in the kernel's code
-/// outside of its own part) goes on where the interpreter says, and in no host code that happens to lie behind. What lies there are
+/// outside of its own part) goes on where the interpreter says, and in no host code that happens to come after. What lies there are
 /// zeros: ADD [%rax], %al to the host, which a page at the guest's %eax tells.
 /// </summary>
 [Collection(LowMemory.Name)]

@@ -8,7 +8,7 @@ using Lguest.Tests.Sandbox;
 namespace Lguest.Tests.Support;
 
 /// <summary>
-/// The test assembly as a program: what a test has to try in a process of its own, because it changes the process for good or
+/// The test assembly as a program: what a test has to try in a process of its own, because it changes the process to its end or
 /// ends it.
 /// </summary>
 internal static class ChildProgram

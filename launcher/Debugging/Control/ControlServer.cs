@@ -163,7 +163,7 @@ public sealed class ControlServer : IDisposable
     }
 
     /// <summary>
-    /// Waits until the caller has gone for good: one who only types no more may still want to read. A guest that says nothing would
+    /// Waits until the caller has really gone: one who only types no more may still want to read. A guest that says nothing would
     /// else keep the connections of all who ever looked at its console.
     /// </summary>
     private static void WaitForHangUp(Socket connection)
