@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Engine;
+using Lguest.Engine.Check;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
@@ -19,6 +20,9 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_hang = Deadline.Patience;
     private readonly Watchdog _watchdog = new(patience ?? s_patience, s_hang + (patience ?? s_patience));
+
+    /// <summary>Instructions of all these guests that both engines agreed on; 0 where one engine runs alone.</summary>
+    public long Compared { get; private set; }
 
     public void Dispose() => _watchdog.Dispose();
 
@@ -82,6 +86,8 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
         {
             _watchdog.Watch(0, null);
             look?.Invoke(channel.Guest!.Statistics);
+            if (channel.Guest!.Core is CheckCore check)
+                Compared += check.Instructions;
         }
     }
 
