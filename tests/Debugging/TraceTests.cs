@@ -155,7 +155,7 @@ public sealed class TraceTests : IDisposable
         Assert.Equal(counted.TrapTotal, events.Count(static e => e.GetProperty("category").GetString() == "traps"));
         Assert.Equal(counted.Sleeps, Count("interrupts", "slept"));
 
-        // abi.md: LGUEST_INIT comes first, and once; time does not go backwards; the end comes last.
+        // LGUEST_INIT comes first, and once (abi.md §2.4); time does not go backwards; the end comes last.
         JsonElement first = events.First(static e => e.GetProperty("category").GetString() is "hypercalls" or "async");
         Assert.Equal("LGUEST_INIT", first.GetProperty("event").GetString());
         Assert.Equal(events.Select(static e => e.GetProperty("t").GetDouble()).Order(), events.Select(static e => e.GetProperty("t").GetDouble()));

@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Native;
+using HostArchitecture = System.Runtime.InteropServices.Architecture;
 
 namespace Lguest.Tests.Differential;
 
@@ -99,7 +100,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
 
     private static (NativeRunner? Runner, string? Reason) Create()
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != HostArchitecture.X64)
             return (null, $"needs an x86-64 processor and Linux, and this is {HostProcessor.Description} under {RuntimeInformation.OSDescription}");
         try
         {
