@@ -13,7 +13,7 @@ namespace Lguest.Engine.Check;
 /// </summary>
 public sealed unsafe partial class CheckCore
 {
-    /// <summary>So many combinations are tried; a block that looks at more is not judged.</summary>
+    /// <summary>So many combinations are tried; a block that looks at more is not judged, but counted.</summary>
     private const int MostChoices = 1 << 12;
 
     /// <summary>An EIP where no block ends: the host's part begins before it.</summary>
@@ -77,7 +77,11 @@ public sealed unsafe partial class CheckCore
         for (int tried = 0; ; tried++)
         {
             if (tried == MostChoices)
+            {
+                Unjudged++;
                 return true;
+            }
+
             translated.TakeBack();
             translated.Announce(_oracle);
             Stretch stretch = RunOracleChoosing(translated, end, limit, delivers, choices);

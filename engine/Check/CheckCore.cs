@@ -104,6 +104,9 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     /// <summary>Blocks on which both agree for some values of what is undefined: flags, where a floating-point instruction was.</summary>
     public long UndefinedLooks { get; private set; }
 
+    /// <summary>Of those, blocks with more possible outcomes than are tried: accepted without being judged.</summary>
+    public long Unjudged { get; private set; }
+
     /// <summary>Instructions between two looks at all of memory.</summary>
     internal long WholeComparisonInterval
     {
@@ -126,7 +129,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
     /// <summary>A sentence on what was done.</summary>
     public string Summary =>
-        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, {UndefinedLooks:N0} blocks looked at what is undefined, and {Freedoms:N0} changed what they were made of";
+        $"both engines agree on {Instructions:N0} instructions in {Blocks:N0} blocks; all of memory was compared {WholeComparisons:N0} times; {Unchecked:N0} stretches were the interpreter's alone, {UndefinedLooks:N0} blocks looked at what is undefined ({Unjudged:N0} at too much to be judged), and {Freedoms:N0} changed what they were made of";
 
     /// <inheritdoc/>
     public override RunClock? Times
@@ -146,6 +149,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         new("comparisons of all memory", WholeComparisons),
         new("stretches that were the interpreter's alone", Unchecked),
         new("blocks that looked at what is undefined", UndefinedLooks),
+        new("blocks not judged, of those", Unjudged),
         new("blocks that changed what they were made of", Freedoms),
         .. _translator.Counters,
     ];

@@ -296,9 +296,22 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
             }
         }
 
-        _mustInterpret.RemoveWhere(address => address >= physical && address < physical + (uint)size);
+        ForgetInterpreted(physical, (uint)size);
         _granules[frame >> Page.Shift] = granules;
         _drops++;
+    }
+
+    /// <summary>Bytes that change may be translated again; whichever is fewer is gone through, the bytes or the addresses.</summary>
+    private void ForgetInterpreted(uint physical, uint size)
+    {
+        if (size >= _mustInterpret.Count)
+        {
+            _mustInterpret.RemoveWhere(address => address - physical < size);
+            return;
+        }
+
+        for (uint i = 0; i < size; i++)
+            _mustInterpret.Remove(physical + i);
     }
 
     /// <summary>A dropped block is not entered any more: not by key, not by table, and who is linked to it comes to look.</summary>
