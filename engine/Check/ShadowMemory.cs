@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Check;
 
@@ -20,7 +21,7 @@ internal sealed unsafe class ShadowMemory : IDisposable
         _memory = memory;
         _bytes = (nuint)memory.Top;
         _copy = MemoryMap.Map(
-            null, _bytes, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+            null, _bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         foreach (MemoryRange range in memory.Ranges)
         {
             for (ulong page = range.Start; page < range.End; page += Page.Size)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Memory;
 
@@ -40,16 +41,16 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
             last = range.End;
         }
 
-        int fd = MemoryMap.CreateMemoryFile("lguest-ram", last);
+        int fd = MemoryMap.CreateMemoryFile("lguest-ram"u8, last);
         byte* mapping = null;
         try
         {
             mapping = MemoryMap.Map(
-                null, ReservedBytes, MemoryMap.ProtNone, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+                null, ReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             foreach (MemoryRange range in ranges)
             {
                 MemoryMap.Map(
-                    mapping + range.Start, (nuint)range.Length, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fd, range.Start);
+                    mapping + range.Start, (nuint)range.Length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, range.Start);
             }
 
             return new MappedGuestMemory(mapping, fd, ranges);
@@ -58,7 +59,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         {
             if (mapping != null)
                 MemoryMap.Unmap(mapping, ReservedBytes);
-            MemoryMap.Close(fd);
+            close(fd);
             throw;
         }
     }
@@ -74,7 +75,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
 
         // Somebody has cut the file short. Nobody may look at its page again, so the guest's own memory takes its place, empty.
         LostPages.Forget(Base + page);
-        MemoryMap.Map(Base + page, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, _fd, page);
+        MemoryMap.Map(Base + page, Page.Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, _fd, page);
         _replaced.Remove(page);
         return base.Backing(address);
     }
@@ -89,7 +90,7 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
             throw new GuestAddressException(address, Page.Size);
         if (((address | offset) & Page.OffsetMask) != 0)
             throw new ArgumentException($"a page is replaced by a page: not 0x{address:x8} by offset {offset}", nameof(address));
-        MemoryMap.Map(Base + address, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | MemoryMap.Fixed, fileDescriptor, offset);
+        MemoryMap.Map(Base + address, Page.Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fileDescriptor, offset);
         _replaced[address] = (fileDescriptor, offset);
         _foreign.Add(address);
 
@@ -106,6 +107,6 @@ public sealed unsafe class MappedGuestMemory : GuestMemory
         foreach (uint address in _replaced.Keys)
             LostPages.Forget(Base + address);
         MemoryMap.Unmap(Base, ReservedBytes);
-        MemoryMap.Close(_fd);
+        close(_fd);
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using static Tmds.Linux.LibC;
 namespace Lguest.Engine.Native;
 
 /// <summary>
@@ -42,14 +43,14 @@ internal sealed unsafe class CodeArena : IDisposable
     {
         Size = size;
         _slot = slot;
-        int fd = MemoryMap.CreateMemoryFile("lguest-code", size);
+        int fd = MemoryMap.CreateMemoryFile("lguest-code"u8, size);
         try
         {
-            _writable = MemoryMap.Map(null, size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared, fd, 0);
+            _writable = MemoryMap.Map(null, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
             try
             {
                 _executable = MemoryMap.Map(
-                    slot, size, MemoryMap.ProtRead | MemoryMap.ProtExec, MemoryMap.Shared | (slot == null ? 0 : MemoryMap.Fixed), fd, 0);
+                    slot, size, PROT_READ | PROT_EXEC, MAP_SHARED | (slot == null ? 0 : MAP_FIXED), fd, 0);
             }
             catch
             {
@@ -60,7 +61,7 @@ internal sealed unsafe class CodeArena : IDisposable
         finally
         {
             // The mappings keep the file.
-            MemoryMap.Close(fd);
+            close(fd);
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
-using System.Runtime.InteropServices;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -8,19 +9,15 @@ namespace Lguest.Engine.Native;
 /// Something to sleep on, with a timeout in nanoseconds, that any thread can wake: an eventfd and ppoll. The framework's own
 /// waits count milliseconds, which is too coarse for a guest's clock.
 /// </summary>
-internal sealed unsafe partial class EventFd : IDisposable
+internal sealed unsafe class EventFd : IDisposable
 {
-    private const int NonBlocking = 0x800;
-    private const int CloseOnExec = 0x80000;
-    private const short PollIn = 1;
-    private const short PollOut = 4;
     private readonly int _fd;
 
     public EventFd()
     {
-        _fd = eventfd(0, NonBlocking | CloseOnExec);
+        _fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (_fd < 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot make an eventfd: {ProcessLimits.Words(Marshal.GetLastPInvokeError())}");
+            throw new Win32Exception(errno, $"cannot make an eventfd: {ProcessLimits.Words(errno)}");
     }
 
     /// <summary>Wakes the sleeper, now or when it next goes to sleep.</summary>
@@ -34,8 +31,8 @@ internal sealed unsafe partial class EventFd : IDisposable
     /// <param name="nanoseconds">Longest sleep; negative: no limit.</param>
     public void Wait(long nanoseconds)
     {
-        PollFd poll = new() { Fd = _fd, Events = PollIn };
-        TimeSpec limit = new() { Seconds = nanoseconds / 1_000_000_000, Nanoseconds = nanoseconds % 1_000_000_000 };
+        pollfd poll = new() { fd = _fd, events = POLLIN };
+        timespec limit = new() { tv_sec = nanoseconds / 1_000_000_000, tv_nsec = (long_t)(nanoseconds % 1_000_000_000) };
         if (ppoll(&poll, 1, nanoseconds < 0 ? null : &limit, null) > 0)
         {
             ulong count;
@@ -48,49 +45,19 @@ internal sealed unsafe partial class EventFd : IDisposable
     /// <returns>Whether it can, or has failed.</returns>
     public bool WaitOrWritable(int writable)
     {
-        PollFd* polls = stackalloc PollFd[2];
-        polls[0] = new PollFd { Fd = _fd, Events = PollIn };
-        polls[1] = new PollFd { Fd = writable, Events = PollOut };
+        pollfd* polls = stackalloc pollfd[2];
+        polls[0] = new pollfd { fd = _fd, events = POLLIN };
+        polls[1] = new pollfd { fd = writable, events = POLLOUT };
         if (ppoll(polls, 2, null, null) <= 0)
             return false;
-        if (polls[0].Returned != 0)
+        if (polls[0].revents != 0)
         {
             ulong count;
             _ = read(_fd, &count, sizeof(ulong));
         }
 
-        return polls[1].Returned != 0;
+        return polls[1].revents != 0;
     }
 
     public void Dispose() => _ = close(_fd);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int eventfd(uint initial, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ppoll(PollFd* fds, nuint count, TimeSpec* timeout, void* signals);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint read(int fd, void* buffer, nuint count);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint write(int fd, void* buffer, nuint count);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int close(int fd);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct PollFd
-    {
-        public int Fd;
-        public short Events;
-        public short Returned;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct TimeSpec
-    {
-        public long Seconds;
-        public long Nanoseconds;
-    }
 }

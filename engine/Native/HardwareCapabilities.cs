@@ -12,6 +12,7 @@ internal static partial class HardwareCapabilities
     /// <summary>WRGSBASE and its relatives, which a processor may have and a kernel forbid.</summary>
     public static bool HasFsGsBase { get; } = (getauxval(AtHwCap2) & FsGsBaseBit) != 0;
 
+    // Tmds.LibC does not have it.
     [LibraryImport("libc")]
     private static partial nuint getauxval(nuint type);
 }

@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -79,8 +80,8 @@ internal static unsafe class LostPages
 
     private static Assembler Link()
     {
-        const uint protection = MemoryMap.ProtRead | MemoryMap.ProtWrite;
-        const uint flags = MemoryMap.Private | MemoryMap.Fixed | MemoryMap.Anonymous;
+        uint protection = (uint)(PROT_READ | PROT_WRITE);
+        uint flags = (uint)(MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS);
         Assembler a = new(64);
         Label loop = a.CreateLabel();
         Label found = a.CreateLabel();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
-using System.Runtime.InteropServices;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -18,22 +19,9 @@ internal interface IMapWitness
     void Unmapped(nint address, nuint length);
 }
 
-/// <summary>mmap and its relatives, with the sizes and flags that Mono.Posix cannot express.</summary>
-internal static unsafe partial class MemoryMap
+/// <summary>mmap and its relatives, which say in words what the kernel refuses, and let a test see what is mapped.</summary>
+internal static unsafe class MemoryMap
 {
-    public const int ProtNone = 0;
-    public const int ProtRead = 1;
-    public const int ProtWrite = 2;
-    public const int ProtExec = 4;
-
-    public const int Shared = 0x01;
-    public const int Private = 0x02;
-    public const int Fixed = 0x10;
-    public const int Anonymous = 0x20;
-    public const int NoReserve = 0x4000;
-
-    private const uint MfdCloexec = 1;
-
     [ThreadStatic]
     private static IMapWitness? t_witness;
 
@@ -47,10 +35,14 @@ internal static unsafe partial class MemoryMap
     public static int MostMappings { get; } = AskMostMappings();
 
     /// <summary>A nameless file in memory, closed on exec.</summary>
+    /// <param name="name">What /proc calls it: a UTF-8 literal, since those have a zero after them.</param>
+    /// <param name="size">Bytes.</param>
     /// <exception cref="Win32Exception">The system has no memory or file descriptors left.</exception>
-    public static int CreateMemoryFile(string name, ulong size)
+    public static int CreateMemoryFile(ReadOnlySpan<byte> name, ulong size)
     {
-        int fd = memfd_create(name, MfdCloexec);
+        int fd;
+        fixed (byte* text = name)
+            fd = memfd_create(text, MFD_CLOEXEC);
         if (fd < 0)
             throw Refused("cannot make a memory file");
         if (ftruncate(fd, (long)size) != 0)
@@ -68,9 +60,9 @@ internal static unsafe partial class MemoryMap
     public static byte* Map(void* address, nuint length, int protection, int flags, int fd, ulong offset)
     {
         t_witness?.Asked(length);
-        void* mapped = mmap(address, length, protection, flags, fd, (long)offset);
-        if (mapped == (void*)-1)
-            throw Refused($"cannot map {length} bytes{((protection & ProtExec) != 0 ? " of code" : string.Empty)}");
+        void* mapped = mmap(address, (size_t)length, protection, flags, fd, (long)offset);
+        if (mapped == MAP_FAILED)
+            throw Refused($"cannot map {length} bytes{((protection & PROT_EXEC) != 0 ? " of code" : string.Empty)}");
         t_witness?.Mapped((nint)mapped, length);
         return (byte*)mapped;
     }
@@ -80,7 +72,7 @@ internal static unsafe partial class MemoryMap
     /// <param name="length">Bytes.</param>
     /// <exception cref="Win32Exception">The kernel refused.</exception>
     public static byte* Reserve(void* address, nuint length) =>
-        Map(address, length, ProtNone, Private | Anonymous | NoReserve | (address == null ? 0 : Fixed), -1, 0);
+        Map(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (address == null ? 0 : MAP_FIXED), -1, 0);
 
     /// <summary>
     /// Zeroes that cost nothing until they are touched, for tables that are mostly empty: the C library's calloc writes them when
@@ -88,12 +80,12 @@ internal static unsafe partial class MemoryMap
     /// </summary>
     /// <param name="length">Bytes.</param>
     /// <exception cref="Win32Exception">The kernel refused.</exception>
-    public static byte* Zeroes(nuint length) => Map(null, length, ProtRead | ProtWrite, Private | Anonymous | NoReserve, -1, 0);
+    public static byte* Zeroes(nuint length) => Map(null, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     /// <summary>munmap.</summary>
     public static void Unmap(void* address, nuint length)
     {
-        _ = munmap(address, length);
+        _ = munmap(address, (size_t)length);
         t_witness?.Unmapped((nint)address, length);
     }
 
@@ -101,20 +93,16 @@ internal static unsafe partial class MemoryMap
     /// <exception cref="Win32Exception">The kernel refused.</exception>
     public static void Protect(void* address, nuint length, int protection)
     {
-        if (mprotect(address, length, protection) != 0)
+        if (mprotect(address, (size_t)length, protection) != 0)
             throw Refused($"cannot protect {length} bytes");
     }
 
     /// <summary>Bytes of a file now; 0 when it cannot be asked.</summary>
-    public static ulong FileSize(int fd)
-    {
-        const int end = 2;
-        return (ulong)Math.Max(0, lseek(fd, 0, end));
-    }
+    public static ulong FileSize(int fd) => (ulong)Math.Max(0, (long)lseek(fd, 0, SEEK_END));
 
     private static Win32Exception Refused(string what)
     {
-        int error = Marshal.GetLastPInvokeError();
+        int error = errno;
         return new Win32Exception(error, $"{what}: {ProcessLimits.Words(error)}");
     }
 
@@ -130,28 +118,4 @@ internal static unsafe partial class MemoryMap
             return usual;
         }
     }
-
-    /// <summary>close.</summary>
-    public static void Close(int fd) => _ = close(fd);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int memfd_create(string name, uint flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ftruncate(int fd, long length);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int mprotect(void* address, nuint length, int protection);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int munmap(void* address, nuint length);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial long lseek(int fd, long offset, int whence);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int close(int fd);
 }

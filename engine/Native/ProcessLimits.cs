@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -12,9 +13,6 @@ public static unsafe partial class ProcessLimits
     private const int FileSizeResource = 1;
     private const int FilesResource = 7;
     private const int AddressSpaceResource = 9;
-    private const int NoMemory = 12;
-    private const int TooManyFiles = 24;
-    private const int FileTooBig = 27;
 
     /// <summary>Files that may be open at a time (<c>ulimit -n</c>).</summary>
     public static ulong Files => Of(FilesResource);
@@ -26,19 +24,17 @@ public static unsafe partial class ProcessLimits
     public static ulong FileSize => Of(FileSizeResource);
 
     /// <summary>The host's words for an error number, and the limit that may be the cause.</summary>
-    /// <param name="errno">The error number.</param>
-    public static string Words(int errno)
+    /// <param name="error">The error number.</param>
+    public static string Words(int error)
     {
-        string text = Marshal.GetPInvokeErrorMessage(errno);
+        string text = Marshal.GetPInvokeErrorMessage(error);
         if (text.Length > 1 && char.IsLower(text[1]))
             text = char.ToLowerInvariant(text[0]) + text[1..];
-        return errno switch
-        {
-            NoMemory when AddressSpace is var bytes and not Unlimited => $"{text} (ulimit -v allows {bytes >> 10} KiB of address space)",
-            TooManyFiles => $"{text} (ulimit -n allows {Files})",
-            FileTooBig when FileSize is var bytes and not Unlimited => $"{text} (ulimit -f allows files of {bytes >> 10} KiB, and guest memory is one)",
-            _ => text,
-        };
+        if (error == ENOMEM && AddressSpace is var space and not Unlimited)
+            return $"{text} (ulimit -v allows {space >> 10} KiB of address space)";
+        if (error == EMFILE)
+            return $"{text} (ulimit -n allows {Files})";
+        return error == EFBIG && FileSize is var bytes and not Unlimited ? $"{text} (ulimit -f allows files of {bytes >> 10} KiB, and guest memory is one)" : text;
     }
 
     private static ulong Of(int resource)
@@ -47,6 +43,7 @@ public static unsafe partial class ProcessLimits
         return getrlimit(resource, limit) == 0 ? limit[0] : Unlimited;
     }
 
+    // Tmds.LibC has no limits of processes.
     [LibraryImport("libc")]
     private static partial int getrlimit(int resource, ulong* limit);
 }

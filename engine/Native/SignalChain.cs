@@ -2,7 +2,9 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Tmds.Linux;
 using static Iced.Intel.AssemblerRegisters;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -16,7 +18,7 @@ namespace Lguest.Engine.Native;
 /// stack, their chain's table, whose entries are written once, each in one go, and what a link finds for itself. Nothing of
 /// this depends on which runtime is in the process, or on whether it wants the signal at all.</para>
 /// </summary>
-internal static unsafe partial class SignalChain
+internal static unsafe class SignalChain
 {
     public const int Illegal = 4;
     public const int Trap = 5;
@@ -30,14 +32,6 @@ internal static unsafe partial class SignalChain
     private const int LastSignal = 64;
     private const uint ArenaBytes = 65536;
 
-    // struct sigaction of glibc, and what of it is known here.
-    private const int ActionBytes = 152;
-    private const int HandlerOffset = 0;
-    private const int FlagsOffset = 136;
-    private const int SigInfoFlag = 4;
-    private const int OnStackFlag = 0x0800_0000;
-    private const int RestartFlag = 0x1000_0000;
-    private const int ResetHandlerFlag = unchecked((int)0x8000_0000);
     private const int DefaultAction = 0;
     private const int Ignore = 1;
 
@@ -103,30 +97,27 @@ internal static unsafe partial class SignalChain
     /// </summary>
     private static void Install(int signal, Chain* chain)
     {
-        byte* old = stackalloc byte[ActionBytes];
-        byte* action = stackalloc byte[ActionBytes];
-        new Span<byte>(old, ActionBytes).Clear();
+        sigaction old = default;
         byte* handler = Place(Handler(signal, chain));
-        Change(signal, null, old);
-        Volatile.Write(ref chain->Next, *(ulong*)(old + HandlerOffset));
-        new ReadOnlySpan<byte>(old, ActionBytes).CopyTo(new Span<byte>(action, ActionBytes));
-        *(byte**)(action + HandlerOffset) = handler;
-        int* flags = (int*)(action + FlagsOffset);
-        *flags = (*flags & ~ResetHandlerFlag) | SigInfoFlag | OnStackFlag;
+        Change(signal, null, &old);
+        Volatile.Write(ref chain->Next, (ulong)old.sa_handler);
+        sigaction action = old;
+        action.sa_handler = handler;
+        action.sa_flags = (action.sa_flags & ~SA_RESETHAND) | SA_SIGINFO | SA_ONSTACK;
 
         // Where nobody cared, system calls need not know that there was a signal.
         if (chain->Next <= Ignore)
-            *flags |= RestartFlag;
-        Change(signal, action, old);
+            action.sa_flags |= SA_RESTART;
+        Change(signal, &action, &old);
         Changed?.Invoke(signal);
-        Volatile.Write(ref chain->Next, *(ulong*)(old + HandlerOffset));
+        Volatile.Write(ref chain->Next, (ulong)old.sa_handler);
         chain->Installed = 1;
     }
 
-    private static void Change(int signal, byte* action, byte* old)
+    private static void Change(int signal, sigaction* action, sigaction* old)
     {
         if (sigaction(signal, action, old) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"sigaction {signal}: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw new Win32Exception(errno, $"sigaction {signal}: {Marshal.GetPInvokeErrorMessage(errno)}");
     }
 
     private static byte* Place(Assembler code)
@@ -235,9 +226,6 @@ internal static unsafe partial class SignalChain
         a.syscall();
         a.hlt();
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int sigaction(int signal, byte* action, byte* old);
 
     /// <summary>One signal's links and the handler that was there before.</summary>
     [StructLayout(LayoutKind.Sequential)]

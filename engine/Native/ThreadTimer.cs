@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Native;
 
@@ -13,6 +14,8 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
 {
     private const int ClockMonotonic = 1;
     private const int NotifyThread = 4;
+    private const int GetTidCall = 186;
+    private const int TgKillCall = 234;
     private readonly nint _timer;
     private readonly int _process;
     private readonly int _thread;
@@ -23,11 +26,11 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
     public ThreadTimer(CpuState* state)
     {
         _process = getpid();
-        _thread = gettid();
+        _thread = (int)(long)syscall(GetTidCall);
         SigEvent notify = new() { Value = (nint)state, Signal = SignalHandlers.AttentionSignal, Notify = NotifyThread, Thread = _thread };
         nint timer;
         if (timer_create(ClockMonotonic, &notify, &timer) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"cannot make a timer: {ProcessLimits.Words(Marshal.GetLastPInvokeError())}");
+            throw new Win32Exception(errno, $"cannot make a timer: {ProcessLimits.Words(errno)}");
         _timer = timer;
     }
 
@@ -44,7 +47,7 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
     public void Interrupt()
     {
         if (!_disposed)
-            _ = tgkill(_process, _thread, SignalHandlers.AttentionSignal);
+            _ = syscall(TgKillCall, _process, _thread, SignalHandlers.AttentionSignal);
     }
 
     public void Dispose()
@@ -53,18 +56,11 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
         _ = timer_delete(_timer);
     }
 
-    [LibraryImport("libc")]
-    private static partial int getpid();
-
-    [LibraryImport("libc")]
-    private static partial int gettid();
-
-    [LibraryImport("libc")]
-    private static partial int tgkill(int process, int thread, int signal);
-
+    // Tmds.LibC has no POSIX timers.
     [LibraryImport("libc", SetLastError = true)]
     private static partial int timer_create(int clock, SigEvent* notify, nint* timer);
 
+    // Armed at each way into the guest: a system call that never waits, without the cost of telling the collector.
     [LibraryImport("libc")]
     [SuppressGCTransition]
     private static partial int timer_settime(nint timer, int flags, TimerSpec* spec, TimerSpec* old);

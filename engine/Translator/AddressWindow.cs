@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Translator;
 
@@ -45,7 +46,7 @@ internal sealed unsafe class AddressWindow : IDisposable
         try
         {
             _pages = (uint*)MemoryMap.Map(
-                null, (nuint)(Size >> Page.Shift) * sizeof(uint), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+                null, (nuint)(Size >> Page.Shift) * sizeof(uint), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         }
         catch
         {
@@ -73,7 +74,7 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <param name="writable">Whether the guest may write there.</param>
     public void Map(uint page, uint count, uint frame, bool writable)
     {
-        int protection = MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0);
+        int protection = PROT_READ | (writable ? PROT_WRITE : 0);
         for (uint done = 0, run; done < count; done += run)
         {
             (int file, ulong offset) = _memory.Backing(frame + (done << Page.Shift));
@@ -83,7 +84,7 @@ internal sealed unsafe class AddressWindow : IDisposable
             while (done + run < count && _memory.Backing(frame + ((done + run) << Page.Shift)) == (file, offset + ((ulong)run << Page.Shift)))
                 run++;
             MemoryMap.Map(
-                Base + ((ulong)(page + done) << Page.Shift), (nuint)run << Page.Shift, protection, MemoryMap.Shared | MemoryMap.Fixed, file, offset);
+                Base + ((ulong)(page + done) << Page.Shift), (nuint)run << Page.Shift, protection, MAP_SHARED | MAP_FIXED, file, offset);
         }
 
         for (uint i = 0; i < count; i++)
@@ -98,7 +99,7 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <summary>Takes the right to write away from a run of mapped pages, or gives it back.</summary>
     public void Protect(uint page, uint count, bool writable)
     {
-        MemoryMap.Protect(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift, MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0));
+        MemoryMap.Protect(Base + ((ulong)page << Page.Shift), (nuint)count << Page.Shift, PROT_READ | (writable ? PROT_WRITE : 0));
         for (uint i = 0; i < count; i++)
             _pages[page + i] = (_pages[page + i] & ~WritableBit) | (writable ? WritableBit : 0);
         Mappings += 2;

@@ -6,6 +6,7 @@ using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Translator;
 
@@ -379,7 +380,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     {
         _granules = (ulong*)NativeMemory.AllocZeroed((nuint)((Memory.Top >> Page.Shift) + 1), sizeof(ulong));
         _interpreted = (Interpreted*)MemoryMap.Map(
-            null, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted), MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | MemoryMap.NoReserve, -1, 0);
+            null, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
 
     private void FreeCode()

@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Native;
+using static Tmds.Linux.LibC;
 using HostArchitecture = System.Runtime.InteropServices.Architecture;
 
 namespace Lguest.Tests.Differential;
@@ -32,22 +33,22 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
 
     private NativeRunner()
     {
-        int fd = MemoryMap.CreateMemoryFile("lguest-snippets", PageCount * Layout.PageSize);
+        int fd = MemoryMap.CreateMemoryFile("lguest-snippets"u8, PageCount * Layout.PageSize);
         try
         {
-            _memory = MemoryMap.Map(null, PageCount * Layout.PageSize, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared | Populate, fd, 0);
+            _memory = MemoryMap.Map(null, PageCount * Layout.PageSize, PROT_READ | PROT_WRITE, MAP_SHARED | Populate, fd, 0);
             for (int page = 0; page < Layout.Pages.Count; page++)
             {
                 (uint linear, bool writable) = Layout.Pages[page];
-                MapPage(linear, MemoryMap.ProtRead | (writable ? MemoryMap.ProtWrite : 0) | (linear == Layout.Code ? MemoryMap.ProtExec : 0), fd, page);
+                MapPage(linear, PROT_READ | (writable ? PROT_WRITE : 0) | (linear == Layout.Code ? PROT_EXEC : 0), fd, page);
             }
 
-            MapPage(Context, MemoryMap.ProtRead | MemoryMap.ProtWrite, fd, ContextPage);
-            MapPage(Stubs, MemoryMap.ProtRead | MemoryMap.ProtExec, fd, StubPage);
+            MapPage(Context, PROT_READ | PROT_WRITE, fd, ContextPage);
+            MapPage(Stubs, PROT_READ | PROT_EXEC, fd, StubPage);
         }
         finally
         {
-            MemoryMap.Close(fd);
+            close(fd);
         }
 
         _stubs = new NativeStubs(Stubs, Context);
@@ -118,7 +119,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     private static void MapPage(uint linear, int protection, int fd, int page)
     {
         byte* mapped = MemoryMap.Map(
-            (void*)linear, Layout.PageSize, protection, MemoryMap.Shared | Populate | FixedNoReplace, fd, (ulong)page * Layout.PageSize);
+            (void*)linear, Layout.PageSize, protection, MAP_SHARED | Populate | FixedNoReplace, fd, (ulong)page * Layout.PageSize);
         if (mapped != (byte*)linear)
             throw new PlatformNotSupportedException($"address 0x{linear:x8} is taken");
     }

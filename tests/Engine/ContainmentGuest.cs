@@ -7,6 +7,7 @@ using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.Differential;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -346,7 +347,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
     private void PlaceCanary(ulong address, uint bytes)
     {
         byte* canary = MemoryMap.Map(
-            (void*)address, bytes, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | FixedNoReplace, -1, 0);
+            (void*)address, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | FixedNoReplace, -1, 0);
         new Span<byte>(canary, (int)bytes).Fill(CanaryByte);
         _canaries.Add(((nint)canary, bytes));
     }

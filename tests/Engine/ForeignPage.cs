@@ -2,6 +2,7 @@
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -13,8 +14,8 @@ internal sealed unsafe class ForeignPage : IDisposable
     /// <summary>Puts it in place of a page of a guest's.</summary>
     public ForeignPage(MappedGuestMemory memory, uint address)
     {
-        _fd = MemoryMap.CreateMemoryFile("another's", Page.Size);
-        Others = MemoryMap.Map(null, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared, _fd, 0);
+        _fd = MemoryMap.CreateMemoryFile("another's"u8, Page.Size);
+        Others = MemoryMap.Map(null, Page.Size, PROT_READ | PROT_WRITE, MAP_SHARED, _fd, 0);
         memory.MapFile(address, _fd, 0);
     }
 
@@ -27,6 +28,6 @@ internal sealed unsafe class ForeignPage : IDisposable
     public void Dispose()
     {
         MemoryMap.Unmap(Others, Page.Size);
-        MemoryMap.Close(_fd);
+        close(_fd);
     }
 }

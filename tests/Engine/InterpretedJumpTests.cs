@@ -5,6 +5,7 @@ using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -23,7 +24,7 @@ public sealed unsafe class InterpretedJumpTests
     [Fact]
     public void AddressZeroIsNoSignForNotKnown()
     {
-        byte* canary = MemoryMap.Map((void*)Low, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Private | MemoryMap.Anonymous | FixedNoReplace, -1, 0);
+        byte* canary = MemoryMap.Map((void*)Low, Page.Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | FixedNoReplace, -1, 0);
         try
         {
             using TinyGuest guest = new(

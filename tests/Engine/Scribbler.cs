@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -15,7 +16,7 @@ internal static unsafe class Scribbler
     {
         using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         byte* page = MemoryMap.Map(
-            null, Page.Size, MemoryMap.ProtRead | MemoryMap.ProtWrite, MemoryMap.Shared, (int)file.SafeFileHandle.DangerousGetHandle(), 0);
+            null, Page.Size, PROT_READ | PROT_WRITE, MAP_SHARED, (int)file.SafeFileHandle.DangerousGetHandle(), 0);
         Thread watch = new(() =>
         {
             while (Console.In.Read() >= 0)

@@ -12,6 +12,7 @@ using Lguest.Tests.Contract;
 using Lguest.Tests.Differential;
 using Lguest.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts.Signals;
 
@@ -75,7 +76,7 @@ internal static unsafe partial class SignalChild
                 break;
             case 'L':
                 s_memory = MappedGuestMemory.Create([new MemoryRange(0, 4 * Page.Size)]);
-                s_file = MemoryMap.CreateMemoryFile("lost", Page.Size);
+                s_file = MemoryMap.CreateMemoryFile("lost"u8, Page.Size);
                 s_memory.MapFile(Page.Size, s_file, 0);
                 break;
             case 'N':
@@ -218,8 +219,8 @@ internal static unsafe partial class SignalChild
         Console.WriteLine("here");
 
         // A page that nobody guards.
-        int file = MemoryMap.CreateMemoryFile("unguarded", Page.Size);
-        byte* page = MemoryMap.Map(null, Page.Size, MemoryMap.ProtRead, MemoryMap.Shared, file, 0);
+        int file = MemoryMap.CreateMemoryFile("unguarded"u8, Page.Size);
+        byte* page = MemoryMap.Map(null, Page.Size, PROT_READ, MAP_SHARED, file, 0);
         _ = ftruncate(file, 0);
         s_wrong.Add($"read {Volatile.Read(ref *page)} where nothing is");
     }
