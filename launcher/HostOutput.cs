@@ -12,11 +12,24 @@ public static unsafe partial class HostOutput
 {
     private const int Interrupted = 4;
 
-    /// <summary>Says something on standard error, behind the program's name. Output that fails is nobody's concern.</summary>
+    private const int BrokenPipe = 32;
+
+    /// <summary>Says something on standard error, after the program's name. Output that fails is nobody's concern.</summary>
     public static void Say(string sentence) => Write(2, $"lguest: {sentence}\n");
 
+    /// <summary>Prints what was asked for on standard output: help, a table, a page.</summary>
+    /// <returns>The exit status: success, or that of a pipe that nobody reads.</returns>
+    /// <exception cref="LaunchException">It could not be written.</exception>
+    public static int Print(string text) => Write(1, text) switch
+    {
+        0 => ExitStatus.Success,
+        BrokenPipe => ExitStatus.BrokenPipe,
+        int error => throw new LaunchException($"standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}"),
+    };
+
     /// <summary>Writes text to a descriptor.</summary>
-    public static void Write(int fd, string text)
+    /// <returns>0, or the host's error number.</returns>
+    public static int Write(int fd, string text)
     {
         ReadOnlySpan<byte> rest = Encoding.UTF8.GetBytes(text);
         fixed (byte* bytes = rest)
@@ -24,13 +37,16 @@ public static unsafe partial class HostOutput
             for (int done = 0; done < rest.Length;)
             {
                 nint count = write(fd, bytes + done, (nuint)(rest.Length - done));
-                if (count < 0 && Marshal.GetLastPInvokeError() == Interrupted)
+                int error = count < 0 ? Marshal.GetLastPInvokeError() : 0;
+                if (error == Interrupted)
                     continue;
                 if (count <= 0)
-                    return;
+                    return error;
                 done += (int)count;
             }
         }
+
+        return 0;
     }
 
     // Not by a library: where few files may be open none can be loaded any more, and that is what has to be said then.

@@ -15,12 +15,13 @@ public static class NetCommand
     /// <exception cref="LaunchException">The file is not there, or not a network's.</exception>
     public static int Run(ReadOnlySpan<string> arguments)
     {
-        if (arguments.Length != 1 || arguments[0] is "-h" or "--help")
+        if (arguments.Length == 1 && arguments[0] is "-h" or "--help")
+            return HostOutput.Print($"Usage: {Usage}\n\nShows who is on the network of --sharenet=FILE: addresses, processes, packets and bytes.\n");
+        if (arguments.Length != 1)
             throw new LaunchException($"which network? Usage: {Usage}, where FILE is what the guests' --sharenet names");
         try
         {
-            HostOutput.Write(1, Table(arguments[0], SegmentSurvey.Take(arguments[0])));
-            return ExitStatus.Success;
+            return HostOutput.Print(Table(arguments[0], SegmentSurvey.Take(arguments[0])));
         }
         catch (DeviceException failure)
         {

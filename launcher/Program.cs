@@ -22,7 +22,7 @@ public static class Program
         {
             StandardDescriptors.Fill();
             HostRequirements.Check();
-            if (arguments is ["help"] or ["ctl" or "net", "-h" or "--help"])
+            if (arguments is ["help"])
                 arguments = ["--help"];
             if (arguments is ["version"])
                 arguments = ["--version"];
@@ -36,11 +36,9 @@ public static class Program
             switch (options.Action)
             {
                 case LaunchAction.Help:
-                    HostOutput.Write(1, HelpText.Whole());
-                    return ExitStatus.Success;
+                    return HostOutput.Print(HelpText.Whole());
                 case LaunchAction.Version:
-                    HostOutput.Write(1, $"lguest {ProgramVersion.Whole}\n");
-                    return ExitStatus.Success;
+                    return HostOutput.Print($"lguest {ProgramVersion.Whole}\n");
                 default:
                     return Launch(options, start);
             }

@@ -57,12 +57,15 @@ kernel_stack:
 	.globl kernel_stack_top
 kernel_stack_top:
 
-	/* The banner by which launchers tell the generation. */
+	/*
+	 * The banner that tells launchers the generation.  Without a mark it
+	 * is the word lguest that says whose guest this is.
+	 */
 	.section .rodata
 	.globl linux_banner
 linux_banner:
 #ifdef GENERATION_2007_02
-	.asciz	"guest of the 2007-02 generation"
+	.asciz	"lguest guest of the 2007-02 generation"
 #else
 	.asciz	"Linux version 2.6.23-lguest-conformance (guest kernel of the Lguest project)"
 #endif

@@ -85,7 +85,7 @@ internal static class ElfKernel
         const int ClassByte = 4;
         const int OrderByte = 5;
         if (have > ClassByte && raw[ClassByte] == 2)
-            throw new LaunchException($"{file.Name} is a 64-bit ELF file; guests are 32-bit: build the kernel with ARCH=i386");
+            throw new LaunchException($"{file.Name} is a 64-bit ELF file; guests are 32-bit kernels: Linux 2.6.23, built with ARCH=i386 and CONFIG_LGUEST_GUEST=y");
         if (have > OrderByte && raw[OrderByte] == 2)
             throw new LaunchException($"{file.Name} is a big-endian ELF file, for some other processor; build the kernel with ARCH=i386");
         if (have < HeaderSize)

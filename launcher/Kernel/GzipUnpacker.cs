@@ -125,7 +125,12 @@ internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long li
             length += count;
             Work += count;
             if (length > limit)
+            {
+                // Its beginning may still say what it is.
+                _length = limit;
                 return GzipOutcome.TooLong;
+            }
+
             if (count == 0 && !inflater.IsFinished && !inflater.IsNeedingInput)
                 return GzipOutcome.Damaged;
         }

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Text;
 using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Kernel;
 
 /// <summary>
-/// Who a kernel is, read off its loaded image: a mark that kernels with lguest's guest code carry since 2.6.23, with the entry
-/// point right behind it, and the banner that every Linux kernel carries.
+/// What a kernel is, read off its loaded image: by the mark that kernels with lguest's guest code carry since 2.6.23, with the
+/// entry point right after it, and by the banner that every Linux kernel carries.
 /// </summary>
 /// <param name="Generation">The interface that it speaks.</param>
 /// <param name="Release">The release in the banner, or null.</param>
-/// <param name="MarkEnd">Physical address of the byte behind the mark: the entry of a 2.6.23 kernel; null without a mark.</param>
+/// <param name="MarkEnd">Physical address of the byte after the mark: the entry of a 2.6.23 kernel; null without a mark.</param>
 public sealed record KernelIdentity(AbiGeneration Generation, string? Release, uint? MarkEnd)
 {
+    private const string WhatRuns = "only Linux 2.6.23 built with CONFIG_LGUEST_GUEST=y runs here";
+
     private static readonly Version FirstVirtio = new(2, 6, 24);
     private static readonly Version OnlyDma = new(2, 6, 23);
 
     /// <summary>The seed patch was made against 2.6.20; kernels of its spring carried it.</summary>
+    private static readonly Version FirstSeed = new(2, 6, 20);
     private static readonly Version LastSeed = new(2, 6, 21);
+
+    /// <summary>In the guest code of February 2007, as its name among the paravirtual platforms; and in no kernel without that code.</summary>
+    private static ReadOnlySpan<byte> SeedSign => "lguest"u8;
 
     /// <summary>Recognizes a kernel.</summary>
     /// <param name="file">For the messages.</param>
@@ -26,7 +31,7 @@ public sealed record KernelIdentity(AbiGeneration Generation, string? Release, u
     public static KernelIdentity Of(KernelFile file, IReadOnlyList<KernelSegment> segments)
     {
         uint? markEnd = null;
-        string? release = null;
+        KernelRelease? release = null;
         foreach (KernelSegment segment in segments)
         {
             if (markEnd == null)
@@ -36,58 +41,41 @@ public sealed record KernelIdentity(AbiGeneration Generation, string? Release, u
                     markEnd = segment.Address + (uint)(mark + BootParameters.GenuineMark.Length);
             }
 
-            release ??= FindRelease(segment.Data);
+            release ??= KernelRelease.Find(segment.Data);
         }
 
-        Version? version = release == null ? null : ParseVersion(release);
+        Refuse(file, release);
+        Version? version = release?.Number;
         if (markEnd != null)
         {
-            if (version >= FirstVirtio)
-                throw new LaunchException($"{file.Name} is Linux {release}, whose lguest devices are virtio's; only the DMA interface of Linux 2.6.23 is understood, so use a 2.6.23 kernel");
             if (version != null && version < OnlyDma)
-                throw new LaunchException($"{file.Name} is Linux {release} with an lguest patch between two releases, whose interface nobody wrote down; use a 2.6.23 kernel");
-            return new KernelIdentity(AbiGeneration.Linux2623, release, markEnd);
+                throw new LaunchException($"{file.Name} is Linux {release!.Text} with an lguest patch between two releases, whose interface nobody wrote down; use a 2.6.23 kernel");
+            return new KernelIdentity(AbiGeneration.Linux2623, release?.Text, markEnd);
         }
 
         if (version > LastSeed)
-            throw new LaunchException($"{file.Name} is Linux {release}, built without lguest guest support (it has no GenuineLguest mark); use a 2.6.23 kernel built with CONFIG_LGUEST_GUEST=y");
-        return new KernelIdentity(AbiGeneration.Seed200702, release, null);
-    }
-
-    private static string? FindRelease(ReadOnlySpan<byte> data)
-    {
-        // The words also stand in format strings; the banner is where a digit follows.
-        ReadOnlySpan<byte> words = "Linux version "u8;
-        const int LongestRelease = 64;
-        for (int from = 0; ;)
+            throw new LaunchException($"{file.Name} is Linux {release!.Text}, built without lguest guest support (it has no GenuineLguest mark); {WhatRuns}");
+        if (!segments.Any(segment => segment.Data.AsSpan().IndexOf(SeedSign) >= 0))
         {
-            int found = data[from..].IndexOf(words);
-            if (found < 0)
-                return null;
-            from += found + words.Length;
-            ReadOnlySpan<byte> rest = data[from..Math.Min(data.Length, from + LongestRelease)];
-            if (rest.IsEmpty || !char.IsAsciiDigit((char)rest[0]))
-                continue;
-            int length = 0;
-            while (length < rest.Length && rest[length] is > (byte)' ' and < 0x7f)
-                length++;
-            return Encoding.ASCII.GetString(rest[..length]);
-        }
-    }
-
-    private static Version? ParseVersion(string release)
-    {
-        int length = 0;
-        while (length < release.Length && (char.IsAsciiDigit(release[length]) || release[length] == '.'))
-            length++;
-        string[] parts = release[..length].Split('.', StringSplitOptions.RemoveEmptyEntries);
-        int[] numbers = new int[3];
-        for (int i = 0; i < Math.Min(parts.Length, numbers.Length); i++)
-        {
-            if (!int.TryParse(parts[i], out numbers[i]))
-                return null;
+            throw new LaunchException(release != null
+                ? $"{file.Name} is Linux {release.Text} without the lguest patch of February 2007; use one with it, or a 2.6.23 kernel built with CONFIG_LGUEST_GUEST=y"
+                : $"{file.Name} is no kernel for lguest: it has neither the mark of 2.6.23 (GenuineLguest) nor the word lguest, which the kernels of February 2007 contain; {WhatRuns}");
         }
 
-        return new Version(numbers[0], numbers[1], numbers[2]);
+        return new KernelIdentity(AbiGeneration.Seed200702, release?.Text, null);
+    }
+
+    /// <summary>Refuses a kernel that its release alone rules out, before anything else that may be wrong with its file.</summary>
+    /// <param name="file">For the message.</param>
+    /// <param name="release">Its release; null: unknown.</param>
+    /// <exception cref="LaunchException">It is too old or too new.</exception>
+    internal static void Refuse(KernelFile file, KernelRelease? release)
+    {
+        if (release == null)
+            return;
+        if (release.Number >= FirstVirtio)
+            throw new LaunchException($"{file.Name} is Linux {release.Text}, which is too new: {WhatRuns} (later kernels have virtio devices, or no lguest guest support at all)");
+        if (release.Number < FirstSeed)
+            throw new LaunchException($"{file.Name} is Linux {release.Text}, which is too old: {WhatRuns} (and some kernels of February 2007)");
     }
 }

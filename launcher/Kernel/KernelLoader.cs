@@ -30,7 +30,20 @@ public static class KernelLoader
 
     private static KernelImage LoadElf(KernelFile file, string format, ElfBytes bytes, long room)
     {
-        List<KernelSegment> segments = ElfKernel.Read(file, bytes, room, out uint pageOffset, out uint elfEntry);
+        List<KernelSegment> segments;
+        uint pageOffset;
+        uint elfEntry;
+        try
+        {
+            segments = ElfKernel.Read(file, bytes, room, out pageOffset, out elfEntry);
+        }
+        catch (LaunchException)
+        {
+            // A kernel that can never run here is not helped by a better file, by more memory, or by another build of the same release.
+            KernelIdentity.Refuse(file, KernelRelease.Find(bytes));
+            throw;
+        }
+
         KernelIdentity identity = KernelIdentity.Of(file, segments);
         uint physicalEntry = identity.MarkEnd ?? elfEntry;
         bool inside = false;

@@ -25,9 +25,6 @@ internal static class PackedKernel
     private const byte MadeUnderUnix = 3;
     private const int MadeUnderOffset = 9;
 
-    /// <summary>Sector count, boot flag and the words HdrS: the Linux boot protocol's header.</summary>
-    private const int BootHeaderOffset = 0x202;
-
     private static ReadOnlySpan<byte> GzipMark => [0x1F, 0x8B, 0x08];
 
     /// <summary>Looks through the file and unpacks the kernel in it.</summary>
@@ -43,6 +40,7 @@ internal static class PackedKernel
 
         long limit = Math.Min(room, LargestKernel);
         FileScanner scanner = new(file);
+        KernelIdentity.Refuse(file, KernelRelease.OfBootHeader(scanner));
         GzipUnpacker unpacker = new(file, scanner, limit);
         GzipOutcome? worst = null;
         bool unpackedSomething = false;
@@ -56,6 +54,8 @@ internal static class PackedKernel
                 throw new LaunchException($"{file.Name} holds one gzip stream after another, and none of the first {tries - 1} is an i386 kernel; name a vmlinux or bzImage");
 
             GzipOutcome outcome = unpacker.Try(start);
+            if (outcome is GzipOutcome.Unpacked or GzipOutcome.TooLong)
+                KernelIdentity.Refuse(file, KernelRelease.Find(unpacker.Beginning));
             if (outcome == GzipOutcome.Unpacked)
             {
                 if (isKernel(unpacker.Beginning))
@@ -84,7 +84,12 @@ internal static class PackedKernel
         if (unpackedSomething)
             return new LaunchException($"{file.Name} holds a gzip stream, but what unpacks from it is no i386 kernel (its page offset cannot be made out); name a vmlinux or bzImage");
         if (worst is null or GzipOutcome.Damaged && OtherPacking(scanner) is string packing)
-            return new LaunchException($"{file.Name} is compressed with {packing}; only gzip is understood: unpack it, use its vmlinux, or build it with CONFIG_KERNEL_GZIP=y");
+        {
+            return new LaunchException(KernelRelease.HasBootHeader(scanner)
+                ? $"{file.Name} is compressed with {packing}, as no kernel before 2.6.30 is; only Linux 2.6.23 built with CONFIG_LGUEST_GUEST=y runs here"
+                : $"{file.Name} is compressed with {packing}; only gzip is understood: unpack it, and name the vmlinux");
+        }
+
         switch (worst)
         {
             case GzipOutcome.CutShort:
@@ -93,7 +98,7 @@ internal static class PackedKernel
                 return new LaunchException($"{file.Name} holds a gzip stream that is damaged (its data or checksum is wrong); copy it again");
         }
 
-        return new LaunchException(scanner.At(BootHeaderOffset, 5).StartsWith("HdrS"u8)
+        return new LaunchException(KernelRelease.HasBootHeader(scanner)
             ? $"{file.Name} is a bzImage without a compressed kernel in it; was it cut short? Copy it again"
             : $"{file.Name} is neither an ELF file nor a bzImage: there is no kernel in it; name a vmlinux or bzImage");
     }

@@ -117,7 +117,7 @@ public sealed class GuestLayout
         }
 
         if (layout.Top > MemoryBanks.AddressSpace)
-            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the {1 + devicePages} pages of the devices, which come right above it; it may end at 0x{MemoryBanks.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
+            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the devices ({(devicePages == 0 ? "a page" : $"{1 + devicePages} pages")}), which come right above it; it may end at 0x{MemoryBanks.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
         return layout;
     }
 

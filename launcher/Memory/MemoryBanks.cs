@@ -121,11 +121,11 @@ public sealed class MemoryBanks
         foreach (char digit in digits)
             wellFormed &= hex ? char.IsAsciiHexDigit(digit) : char.IsAsciiDigit(digit);
         if (!wellFormed)
-            throw new LaunchException($"memory '{text}': '{word}' is no {what}; write for example 64m, 0x4000000 or 64m@0,64m@0x8000000");
+            throw new LaunchException($"{(word == text ? string.Empty : $"memory '{text}': ")}'{word}' is no {what}; write for example 64m, 0x4000000 or 64m@0,64m@0x8000000");
         if (!ulong.TryParse(digits, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
             || number > ulong.MaxValue >> shift)
         {
-            throw new LaunchException($"memory '{text}': {what} '{word}' is far beyond the 4 GiB that a 32-bit guest can address");
+            throw new LaunchException($"{(word == text ? string.Empty : $"memory '{text}': ")}{what} '{word}' is far beyond the 4 GiB that a 32-bit guest can address");
         }
 
         bare = shift == 0;

@@ -21,6 +21,7 @@ public static class CommandLineParser
         LaunchOptions options = new();
         string? memory = null;
         string? kernel = null;
+        Swallowed? swallowed = null;
         bool optionsEnded = false;
         int next = 0;
         while (next < arguments.Count)
@@ -32,7 +33,7 @@ public static class CommandLineParser
                 if (word == "--")
                     optionsEnded = true;
                 else
-                    next = TakeOption(options, arguments, word, next);
+                    next = TakeOption(options, arguments, word, next, ref swallowed);
                 if (options.Action != LaunchAction.Run)
                     return options;
             }
@@ -53,13 +54,43 @@ public static class CommandLineParser
         }
 
         if (memory == null)
-            throw new LaunchException($"how much memory, and which kernel? Usage: {HelpText.Usage} {Hint}");
-        options.Banks = MemoryBanks.Parse(memory);
-        options.Kernel = kernel ?? throw new LaunchException($"which kernel? It is named behind the memory: {HelpText.Usage} {Hint}");
+            throw new LaunchException($"how much memory, and which kernel? Usage: {HelpText.Usage} {swallowed?.Question}{Hint}");
+        options.Banks = ParseMemory(memory, kernel, swallowed);
+        options.Kernel = kernel ?? throw new LaunchException($"which kernel? It comes after the memory: {HelpText.Usage} {swallowed?.Question}{Hint}");
         options.GuestCommandLine = string.Join(' ', arguments.Skip(next));
         if (!optionsEnded)
             WarnOfOptions(options, arguments.Skip(next));
         return options;
+    }
+
+    /// <summary>The memory; where there is none, one look at how the command line could have been meant.</summary>
+    private static MemoryBanks ParseMemory(string memory, string? kernel, Swallowed? swallowed)
+    {
+        try
+        {
+            return MemoryBanks.Parse(memory);
+        }
+        catch (LaunchException) when (swallowed is { IsMemory: true } taken)
+        {
+            throw new LaunchException($"'{memory}' is no memory size: --{taken.Option} took '{taken.Value}' as its value; write --{taken.Option}={taken.Form} {taken.Value} {memory}");
+        }
+        catch (LaunchException) when (kernel != null && IsMemory(kernel))
+        {
+            throw new LaunchException($"'{memory}' is no memory size; memory comes first: lguest {kernel} {memory} {Hint}");
+        }
+    }
+
+    private static bool IsMemory(string word)
+    {
+        try
+        {
+            MemoryBanks.Parse(word);
+            return true;
+        }
+        catch (LaunchException)
+        {
+            return false;
+        }
     }
 
     /// <summary>What looks like an option of ours among the guest's words is the guest's, but was hardly meant for it.</summary>
@@ -72,7 +103,7 @@ public static class CommandLineParser
         }
     }
 
-    private static int TakeOption(LaunchOptions options, IReadOnlyList<string> arguments, string word, int next)
+    private static int TakeOption(LaunchOptions options, IReadOnlyList<string> arguments, string word, int next, ref Swallowed? swallowed)
     {
         bool isLong = word.StartsWith("--", StringComparison.Ordinal);
         int equals = isLong ? ValueMark(word) : -1;
@@ -89,17 +120,21 @@ public static class CommandLineParser
         else if (equals >= 0)
         {
             value = word[(equals + 1)..];
+            if (value.Length == 0 && option.ValueOptional)
+                throw new LaunchException($"--{name}= has nothing after its '='; write --{name}, or --{name}={option.ValueName} {Hint}");
         }
         else if (!option.ValueOptional)
         {
             if (next == arguments.Count)
                 throw new LaunchException($"--{name} needs a value: --{name}={option.ValueName} {Hint}");
             value = arguments[next++];
+            swallowed = new Swallowed(name, option.ValueName, value);
         }
 
         option.Apply(options, value);
         return next;
     }
+
     /// <summary>
     /// Where the value begins: behind the equals sign, or behind the comma of an option that needs no value but takes more
     /// (<c>--usernet,tcp=8080:80</c>).
@@ -110,5 +145,18 @@ public static class CommandLineParser
         int equals = word.IndexOf('=', StringComparison.Ordinal);
         bool early = comma >= 0 && (equals < 0 || comma < equals);
         return early && OptionTable.Find(word[2..comma]) is { ValueOptional: true } ? comma : equals;
+    }
+
+    /// <summary>An option whose value was the next word, which may have been meant for something else.</summary>
+    /// <param name="Option">Its name.</param>
+    /// <param name="Form">What kind of value it has.</param>
+    /// <param name="Value">The word.</param>
+    private sealed record Swallowed(string Option, string Form, string Value)
+    {
+        /// <summary>Whether the word could have been the guest's memory.</summary>
+        public bool IsMemory => CommandLineParser.IsMemory(Value);
+
+        /// <summary>For a command line in which something is missing.</summary>
+        public string Question => $"(--{Option} took '{Value}' as its value; if it was not meant so, write --{Option}={Form}) ";
     }
 }

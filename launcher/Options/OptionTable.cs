@@ -80,6 +80,8 @@ public static class OptionTable
         const string ReadOnly = ",ro";
         bool readOnly = value.EndsWith(ReadOnly, StringComparison.Ordinal);
         string path = readOnly ? value[..^ReadOnly.Length] : value;
+        if (value.EndsWith(",rw", StringComparison.Ordinal))
+            throw new LaunchException($"--block={value}: there is no ,rw; a disk is writable unless ,ro makes it read-only");
         if (path.Length == 0)
             throw new LaunchException("--block needs the name of a file: --block=FILE or --block=FILE,ro");
         options.Blocks.Add(new BlockOption(path, readOnly));

@@ -167,7 +167,7 @@ public sealed class GuestSession : IDisposable
                     return GuestStatus(outcome);
                 case RunEnd.PoweredOff:
                     if (_options.Verbose)
-                        End(outcome.Reason);
+                        End("the guest powered itself off");
                     return GuestStatus(outcome);
                 case RunEnd.Died when _reported != null && ReportedStatus.OfReason(outcome.Reason) is { } status:
                     return status;

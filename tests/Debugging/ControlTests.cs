@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Lguest.Launcher.Debugging.Control;
 using Lguest.Tests.Support;
 
@@ -25,6 +26,11 @@ public sealed class ControlTests
         Done(launcher, "resume");
         launcher.WaitUntil(() => launcher.Output.Contains("hel''lo", StringComparison.Ordinal), "the echo");
 
+        JsonElement status = JsonDocument.Parse(Done(launcher, "status", "--json")).RootElement;
+        Assert.Equal(("asleep", launcher.Process.Id), (status.GetProperty("state").GetString(), status.GetProperty("process").GetInt32()));
+        Assert.True(JsonDocument.Parse(Done(launcher, "stats", "--json")).RootElement.GetProperty("hypercalls").GetProperty("LGUEST_INIT").GetInt64() == 1);
+        ProcessResult wrong = Ctl(launcher, string.Empty, "status", "json");
+        Assert.Equal((1, "status is followed by nothing or --json, not by 'json'\n"), (wrong.Status, wrong.Output));
         string stats = Done(launcher, "stats");
         Assert.Contains("LGUEST_INIT", stats, StringComparison.Ordinal);
         Assert.Matches(new System.Text.RegularExpressions.Regex("\n  console +[1-9]"), stats);

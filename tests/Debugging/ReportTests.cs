@@ -27,7 +27,7 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(0, result.Status);
         Assert.Contains($"the report is in {Report}", result.Error, StringComparison.Ordinal);
         string page = File.ReadAllText(Report);
-        foreach (string text in (ReadOnlySpan<string>)["CRASH: Power down", "id=\"timeline\"", "id=\"flames\"", "LGUEST_INIT", "irq 0", "id=\"memory\"", "kernel", "passed, 0 failed"])
+        foreach (string text in (ReadOnlySpan<string>)["It ended: <strong>powered off</strong>", "id=\"timeline\"", "id=\"flames\"", "LGUEST_INIT", "irq 0", "id=\"memory\"", "kernel", "passed, 0 failed"])
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.DoesNotMatch(new Regex("https?:|<script|<link|src=|@import|url\\("), page);
     }

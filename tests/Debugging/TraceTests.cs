@@ -121,7 +121,12 @@ public sealed class TraceTests : IDisposable
         DebuggedGuest.Run(Needs.Guest("conformance/hello"), new DebugOptions { Trace = TraceRequest.Parse($"console,file={TraceFile}") }, EngineKind.Interpreter);
         string[] lines = File.ReadAllLines(TraceFile);
         Assert.Contains(lines, static line => line.Contains("text=\"Hello from ring 1", StringComparison.Ordinal));
-        Assert.All(lines, static line => Assert.True(line.Contains(" console output ", StringComparison.Ordinal) || line.Contains(" end death ", StringComparison.Ordinal), line));
+        Assert.Contains(lines, static line => line.EndsWith("\\n\"", StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, static line => line.Contains("u000a", StringComparison.Ordinal));
+
+        // A power-off is no death.
+        Assert.Contains(" end power-off at ", lines[^1], StringComparison.Ordinal);
+        Assert.All(lines[..^1], static line => Assert.Contains(" console output ", line, StringComparison.Ordinal));
     }
 
     [Theory]

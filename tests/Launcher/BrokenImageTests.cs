@@ -65,12 +65,21 @@ public sealed class BrokenImageTests : IDisposable
         ["entered behind its last byte"] = ("outside of its segments", NothingBehindTheMark),
         ["virtio's 2.6.24"] = ("Linux 2.6.24", () => TestKernel.Good("2.6.24").Build()),
         ["virtio's 4.13"] = ("Linux 4.13.0-1-generic", () => TestKernel.Good("4.13.0-1-generic").Build()),
-        ["virtio's bzImage"] = ("virtio", () => TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("2.6.31")))),
+        ["virtio's bzImage"] = ("Linux 2.6.31, which is too new", () => TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("2.6.31")))),
         ["an -mm kernel"] = ("patch between two releases", () => TestKernel.Good("2.6.22-rc6-mm1").Build()),
         ["2.6.23 without guest support"] = ("CONFIG_LGUEST_GUEST", () => TestKernel.Good("2.6.23", mark: false).Build()),
-        ["6.1 without guest support"] = ("CONFIG_LGUEST_GUEST", () => TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("6.1.0-13", mark: false)))),
-        ["xz"] = ("compressed with xz", () => TestKernel.BzImage([0xFD, .. "7zXZ"u8, 0, .. Noise(3000)])),
-        ["an xz file"] = ("compressed with xz", () => [0xFD, .. "7zXZ"u8, 0, .. Noise(3000)]),
+        ["6.1 without guest support"] = ("is Linux 6.1.0-13, which is too new", () => TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("6.1.0-13", mark: false)))),
+        ["6.1 in xz, by its header"] = ("is Linux 6.1.0-56-amd64, which is too new", () => TestKernel.BzImage([0xFD, .. "7zXZ"u8, 0, .. Noise(3000)], "6.1.0-56-amd64")),
+        ["6.1, unpacked: a 64-bit ELF file"] = ("is Linux 6.1.0-56-amd64, which is too new", () => Elf(kernel => kernel.Class = 2, release: "6.1.0-56-amd64")),
+        ["6.1 for ARM"] = ("is Linux 6.1.0, which is too new", () => Elf(kernel => kernel.Machine = 40, release: "6.1.0")),
+        ["6.1, packed: a 64-bit ELF file"] = ("is Linux 6.1.0, which is too new", () => TestKernel.BzImage(TestKernel.Gzip(Elf(kernel => kernel.Class = 2, release: "6.1.0")))),
+        ["6.1, larger than the guest"] = ("is Linux 6.1.0, which is too new", () => TestKernel.BzImage(TestKernel.Gzip([.. TestKernel.Image("6.1.0"), .. new byte[RamBytes]]))),
+        ["64-bit 2.6.23"] = ("64-bit ELF file", () => Elf(kernel => kernel.Class = 2)),
+        ["2.4"] = ("is Linux 2.4.37, which is too old", () => TestKernel.Good("2.4.37", mark: false).Build()),
+        ["2.6.20 without the patch"] = ("without the lguest patch of February 2007", () => TestKernel.Good("2.6.20", mark: false, word: false).Build()),
+        ["some ELF file"] = ("no kernel for lguest", () => TestKernel.Good("", mark: false, word: false).Build()),
+        ["xz"] = ("compressed with xz, as no kernel before 2.6.30 is", () => TestKernel.BzImage([0xFD, .. "7zXZ"u8, 0, .. Noise(3000)])),
+        ["an xz file"] = ("compressed with xz; only gzip is understood", () => [0xFD, .. "7zXZ"u8, 0, .. Noise(3000)]),
         ["bzip2"] = ("compressed with bzip2", () => TestKernel.BzImage([.. "BZh9"u8, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, .. Noise(3000)])),
         ["lzma"] = ("compressed with lzma", () => TestKernel.BzImage([0x5D, 0, 0, 0x80, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, .. new byte[3000]])),
         ["zstd"] = ("compressed with zstd", () => TestKernel.BzImage([0x28, 0xB5, 0x2F, 0xFD, .. Noise(3000)])),
@@ -220,9 +229,9 @@ public sealed class BrokenImageTests : IDisposable
         Assert.DoesNotContain('\n', error.Message);
     }
 
-    private static byte[] Elf(Action<TestKernel> change, bool mark = true)
+    private static byte[] Elf(Action<TestKernel> change, bool mark = true, string? release = null)
     {
-        TestKernel kernel = TestKernel.Good(mark ? "2.6.23" : string.Empty, mark);
+        TestKernel kernel = TestKernel.Good(release ?? (mark ? "2.6.23" : string.Empty), mark);
         change(kernel);
         return kernel.Build();
     }

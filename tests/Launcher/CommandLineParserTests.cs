@@ -92,7 +92,17 @@ public sealed class CommandLineParserTests
     [InlineData("64 vmlinux --tunnet=nowhere", "'nowhere' is no IPv4 address")]
     [InlineData("64 vmlinux --sharenet=", "--sharenet needs the name of a file")]
     [InlineData("64 vmlinux --pcap=a --pcap=b", "--pcap is given twice ('a' and 'b')")]
-    [InlineData("vmlinux 64", "'vmlinux' is no memory size")]
+    [InlineData("vmlinux 64", "'vmlinux' is no memory size; memory comes first: lguest 64 vmlinux")]
+    [InlineData("vmlinux bzImage", "'vmlinux' is no memory size; write")]
+    [InlineData("--report 64m vmlinux", "--report took '64m' as its value; write --report=FILE.html 64m vmlinux")]
+    [InlineData("--block 64m vmlinux quiet", "--block took '64m' as its value; write --block=FILE[,ro] 64m vmlinux")]
+    [InlineData("--initrd vmlinux 64m", "(--initrd took 'vmlinux' as its value; if it was not meant so, write --initrd=FILE)")]
+    [InlineData("--report 64m", "(--report took '64m' as its value;")]
+    [InlineData("--gdb= 64m vmlinux", "--gdb= has nothing after its '='; write --gdb, or --gdb=HOST:PORT|unix:PATH")]
+    [InlineData("--stats=,format=json 64m vmlinux", "names no file before its comma; write --stats=FILE,format=json, or --stats,format=json for standard error")]
+    [InlineData("--stats,format=xml 64m vmlinux", "there is no format=xml")]
+    [InlineData("--trace=all,format=xml 64m vmlinux", "there is no format=xml; format=text (the default) and format=json are")]
+    [InlineData("--block=x,rw 64m vmlinux", "there is no ,rw; a disk is writable unless ,ro makes it read-only")]
     public void MistakesGetASentence(string line, string words)
     {
         LaunchException error = Assert.Throws<LaunchException>(() => Parse(line));

@@ -94,7 +94,7 @@ public sealed class GuestLayoutTests : IDisposable
     [InlineData("2m", 1000000L, 0, "the initrd (980 KiB); give it at least 3m")]
     [InlineData("2m", 3000000L, 0, "the initrd has 3000000 bytes, more than the lowest memory bank with its 2097152")]
     [InlineData("2m@0,64m@64m", 1000000L, 0, "give it at least 3m")]
-    [InlineData("4g", 0L, 0, "memory up to 0x100000000 leaves no room below 4 GiB for the 1 pages of the devices")]
+    [InlineData("4g", 0L, 0, "memory up to 0x100000000 leaves no room below 4 GiB for the devices (a page)")]
     [InlineData("16m@0,1g@0xbffff000", 0L, 1, "it may end at 0xffffe000 at most")]
     public void WhatDoesNotFitIsToldWithNumbers(string memory, long initrd, int devicePages, string words)
     {

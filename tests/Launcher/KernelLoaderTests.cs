@@ -89,6 +89,11 @@ public sealed class KernelLoaderTests : IDisposable
         Assert.Equal(TestKernel.Image(pageOffset: high), Assert.Single(kernel.Segments).Data);
     }
 
+    /// <summary>A bzImage whose header says its release, as real ones do.</summary>
+    [Fact]
+    public void ABzImageThatNamesItsReleaseIsUnderstood() =>
+        Assert.Equal("2.6.23", Load(TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image()), "2.6.23")).Release);
+
     /// <summary>A bzImage without mark is entered at its start, as the seed's launcher did.</summary>
     [Fact]
     public void ABzImageWithoutMarkIsTheSeeds()

@@ -100,7 +100,8 @@ public sealed class MemoryBanksTests
     {
         LaunchException error = Assert.Throws<LaunchException>(() => MemoryBanks.Parse(text));
         Assert.Contains(words, error.Message, StringComparison.Ordinal);
-        Assert.StartsWith($"memory '{text}'", error.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{text}'", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain($"'{text}': '{text}'", error.Message, StringComparison.Ordinal);
     }
 
     /// <summary>More banks than the boot parameters have room for.</summary>

@@ -72,21 +72,27 @@ public sealed class TestKernel
     public List<TestSegment> Segments { get; } = [];
 
     /// <summary>A kernel as it should be: two segments, the mark, a banner, some zeros at the end.</summary>
-    public static TestKernel Good(string release = "2.6.23", bool mark = true)
+    public static TestKernel Good(string release = "2.6.23", bool mark = true, bool word = true)
     {
         TestKernel kernel = new();
-        kernel.Segments.Add(new TestSegment { Physical = Physical, Virtual = Physical + PageOffset, Data = Image(release, mark) });
+        kernel.Segments.Add(new TestSegment { Physical = Physical, Virtual = Physical + PageOffset, Data = Image(release, mark, word: word) });
         kernel.Segments.Add(new TestSegment { Physical = 0x110000, Virtual = 0x110000 + PageOffset, Data = [1, 2, 3, 4], MemorySize = 0x3000 });
         kernel.Segments.Add(new TestSegment { Type = 4, Physical = 0x77, Data = [9] });
         return kernel;
     }
 
     /// <summary>Loaded bytes of a kernel.</summary>
-    public static byte[] Image(string release = "2.6.23", bool mark = true, byte pageOffset = 0xC0)
+    /// <param name="release">In its banner; none when empty.</param>
+    /// <param name="mark">Whether it has the mark of 2.6.23.</param>
+    /// <param name="pageOffset">The highest byte of the addresses in its code.</param>
+    /// <param name="word">Whether it has the word that the kernels of February 2007 have.</param>
+    public static byte[] Image(string release = "2.6.23", bool mark = true, byte pageOffset = 0xC0, bool word = true)
     {
         byte[] image = new byte[4096];
         if (mark)
             "GenuineLguest"u8.CopyTo(image.AsSpan(MarkAt));
+        if (word)
+            "lguest\0"u8.CopyTo(image.AsSpan(128));
         Encoding.ASCII.GetBytes("<5>Linux version %s\0").CopyTo(image, 200);
         if (release.Length > 0)
             Encoding.ASCII.GetBytes($"Linux version {release} (rusty@ozlabs) #1").CopyTo(image, 256);
@@ -155,13 +161,22 @@ public sealed class TestKernel
     }
 
     /// <summary>A bzImage: something like a boot sector and set-up code, the payload, and something behind it.</summary>
-    public static byte[] BzImage(byte[] payload)
+    /// <param name="payload">The compressed kernel.</param>
+    /// <param name="release">What its header says of its release; nothing when empty.</param>
+    public static byte[] BzImage(byte[] payload, string release = "")
     {
         byte[] file = new byte[1024 + payload.Length + 64];
         new Random(5).NextBytes(file.AsSpan(0, 512));
         file[0x1FE] = 0x55;
         file[0x1FF] = 0xAA;
         "HdrS"u8.CopyTo(file.AsSpan(0x202));
+        if (release.Length > 0)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(0x206), 0x206);
+            BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(0x20E), 0x100);
+            Encoding.ASCII.GetBytes($"{release} (builder@host) #1 SMP\0").CopyTo(file, 0x300);
+        }
+
         payload.CopyTo(file, 1024);
         file.AsSpan(1024 + payload.Length).Fill(0x90);
         return file;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Diagnostics;
 using System.Security.Cryptography;
 using Lguest.Tests.Support;
 
@@ -114,6 +115,33 @@ public sealed class OutputOptionsTests : IDisposable
                 "lguest: the trace cannot be written to /dev/full any more, and ends here: no space left on device",
             ],
             result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>What was asked for and cannot be printed is a failure; a reader that has had enough is none of ours.</summary>
+    [TheoryNeeding(Need.Launcher)]
+    [InlineData("--help")]
+    [InlineData("help")]
+    [InlineData("--version")]
+    [InlineData("version")]
+    [InlineData("ctl --help")]
+    [InlineData("net --help")]
+    [InlineData("document lguest.1")]
+    public void PrintingFailsWithASentence(string words)
+    {
+        ProcessResult good = Shell($"{Needs.LauncherPath} {words}");
+        Assert.Equal((0, string.Empty), (good.Status, good.Error));
+        Assert.Contains("lguest", good.Output, StringComparison.Ordinal);
+        ProcessResult full = Shell($"{Needs.LauncherPath} {words} >/dev/full");
+        Assert.Equal((1, "lguest: standard output cannot be written: No space left on device\n"), (full.Status, full.Error));
+    }
+
+    private static ProcessResult Shell(string script)
+    {
+        using Process process = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", script]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new ProcessResult(process.ExitCode, output, error.Result);
     }
 
     private ProcessResult Untouched(Func<ProcessResult> run)

@@ -21,6 +21,9 @@ public static class ControlClient
     /// <exception cref="LaunchException">Nobody listens there, or nothing was asked.</exception>
     public static int Run(IReadOnlyList<string> arguments)
     {
+        // A socket may have the name of a command, but hardly that of an option.
+        if (arguments.Contains("--help") || arguments.Contains("-h"))
+            return HostOutput.Print($"Usage: lguest ctl PATH COMMAND\n\nPATH is the socket given to --control=unix:PATH. Commands:\n{ControlCommand.AllHelp}");
         if (arguments.Count < 2)
             throw new LaunchException($"lguest ctl PATH COMMAND: the path given to --control=unix:PATH, and one of\n{ControlCommand.AllHelp.TrimEnd()}");
         string path = arguments[0];
@@ -33,9 +36,18 @@ public static class ControlClient
         socket.Send(Encoding.UTF8.GetBytes(command + "\n"));
         bool done = ReadVerdict(socket);
         if (command == "console" && done)
+        {
             Attach(socket);
+        }
         else
-            Copy(socket);
+        {
+            Errno error = Copy(socket);
+            if (error == Errno.EPIPE)
+                return ExitStatus.BrokenPipe;
+            if (error != 0)
+                throw new LaunchException($"standard output cannot be written: {HostMessage.Of(error)}");
+        }
+
         return done ? ExitStatus.Success : ExitStatus.Failure;
     }
 
@@ -53,18 +65,26 @@ public static class ControlClient
         return line.ToString() == ControlServer.Done;
     }
 
-    private static void Copy(Socket socket)
+    /// <summary>Prints what comes.</summary>
+    /// <returns>0, or why it could not be printed.</returns>
+    private static Errno Copy(Socket socket)
     {
         byte[] buffer = new byte[4096];
         try
         {
             for (int count; (count = socket.Receive(buffer)) > 0;)
-                Write(buffer.AsSpan(0, count));
+            {
+                Errno error = Write(buffer.AsSpan(0, count));
+                if (error != 0)
+                    return error;
+            }
         }
         catch (SocketException)
         {
             // The guest, or its launcher, is gone.
         }
+
+        return 0;
     }
 
     /// <summary>The console, until the detach key or the guest's end.</summary>
@@ -107,17 +127,22 @@ public static class ControlClient
         }
     }
 
-    private static unsafe void Write(ReadOnlySpan<byte> bytes)
+    private static unsafe Errno Write(ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)
             {
                 long count = Syscall.write(StandardOutput, start + done, (ulong)(bytes.Length - done));
+                Errno error = count < 0 ? Stdlib.GetLastError() : 0;
+                if (error == Errno.EINTR)
+                    continue;
                 if (count <= 0)
-                    return;
+                    return error;
                 done += (int)count;
             }
         }
+
+        return 0;
     }
 }

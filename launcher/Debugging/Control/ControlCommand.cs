@@ -15,10 +15,10 @@ public sealed record ControlCommand(string Name, string Words, string Help)
     /// <summary>Every command.</summary>
     public static IReadOnlyList<ControlCommand> All { get; } =
     [
-        new("status", "", "running, paused or asleep, since when, on which engine, in which sandbox"),
+        new("status", "[--json]", "running, paused or asleep, since when, on which engine, in which sandbox"),
         new("pause", "", "stop the guest; its clock goes on meanwhile"),
         new("resume", "", "let it run on"),
-        new("stats", "", "hypercalls, interrupts, traps, times, and what went through the devices"),
+        new("stats", "[--json]", "hypercalls, interrupts, traps, times, and what went through the devices"),
         new("trace", "on|off [LIST]", "write events to the trace from now on (LIST as in --trace); off ends it"),
         new("console", "", "the console: what was said last, then live; ^] detaches"),
         new("log", "", "what was said last (64 KiB are kept)"),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Monitor;
@@ -35,7 +37,7 @@ public sealed class ControlCommands(
                     text = ControlCommand.AllHelp;
                     return true;
                 case "status":
-                    text = target.Ask(Status);
+                    text = target.Ask<string>(WantsJson(words) ? StatusJson : Status);
                     return true;
                 case "pause":
                     target.Do(running => running.Guest.Pause());
@@ -49,7 +51,8 @@ public sealed class ControlCommands(
                     text = "running\n";
                     return true;
                 case "stats":
-                    text = target.Ask(_ => StatisticsTable.Of(statistics()));
+                    bool json = WantsJson(words);
+                    text = target.Ask(_ => json ? StatisticsJson.Of(statistics()) : StatisticsTable.Of(statistics()));
                     return true;
                 case "trace":
                     text = trace(words[1..]);
@@ -97,9 +100,41 @@ public sealed class ControlCommands(
             _ = Syscall.kill(Environment.ProcessId, Signum.SIGTERM);
     }
 
+    /// <summary>Whether the answer is for a program.</summary>
+    /// <exception cref="MonitorException">Another word came after the command.</exception>
+    private static bool WantsJson(string[] words) => words switch
+    {
+        [_] => false,
+        [_, "--json"] => true,
+        _ => throw new MonitorException($"{words[0]} is followed by nothing or --json, not by '{words[1]}'"),
+    };
+
+    private string StatusJson(DebugTarget.Running running)
+    {
+        using MemoryStream bytes = new();
+        using (Utf8JsonWriter json = new(bytes, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("state", State(running));
+            json.WriteBoolean("console_is_read", !running.Console.IsStalled);
+            json.WriteBoolean("gdb", target.HasDebugger);
+            json.WriteString("kernel", running.Layout.Kernel.Path);
+            json.WriteString("engine", running.Engine.Name);
+            json.WriteNumber("up", Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
+            json.WriteNumber("process", Environment.ProcessId);
+            json.WriteString("sandbox", sandbox());
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(bytes.ToArray()) + "\n";
+    }
+
+    private static string State(DebugTarget.Running running) =>
+        running.Guest.IsPaused ? "paused" : running.Guest.IsHalted ? "asleep" : "running";
+
     private string Status(DebugTarget.Running running)
     {
-        string state = running.Guest.IsPaused ? "paused" : running.Guest.IsHalted ? "asleep" : "running";
+        string state = State(running);
         if (running.Console.IsStalled)
             state += ", but nobody reads its console";
         if (target.HasDebugger)

@@ -50,7 +50,7 @@ internal static class PageTableText
             text.Append($"{run.Start:x8}-{run.Start + run.Length - 1:x8} {run.Length >> 10,8} KiB {Rights(run.Rights)}  physical {run.Physical:x8}{(run.IsLinear ? string.Empty : " and others")}\n");
         }
 
-        return text.Append($"{pages} pages\n").ToString();
+        return text.Append($"{pages} {(pages == 1 ? "page" : "pages")}\n").ToString();
     }
 
     private static string Entry(uint? entry, string missing) =>

@@ -90,7 +90,7 @@ public sealed unsafe class RunRecorder
                 return;
             Point(force: true);
             EndLine();
-            _record.End = outcome.Reason.Length > 0 ? outcome.Reason : outcome.End.ToString();
+            _record.End = outcome.Words;
             _record.Seconds = Now;
             _record.Statistics.Add(RunStatistics.Of(running, _watcher!.Traffic));
             if (_record.Memory.Count == 0)

@@ -20,6 +20,8 @@ public sealed record StatisticsRequest(string? File, bool Json)
             "format=text" => false,
             string other => throw new LaunchException($"--stats: there is no {other}; format=json and format=text are"),
         };
+        if (comma == 1)
+            throw new LaunchException($"--stats={text} names no file before its comma; write --stats=FILE{text}, or --stats{text} for standard error");
         string file = comma == 0 ? string.Empty : text[..(comma - 1)];
         return new StatisticsRequest(file.Length == 0 ? null : file, json);
     }

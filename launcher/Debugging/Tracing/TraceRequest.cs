@@ -66,6 +66,10 @@ public sealed record TraceRequest(TraceCategories Categories, string? File, bool
                 file = word[5..];
             else if (word is "format=json" or "format=text")
                 json = word == "format=json";
+            else if (word.StartsWith("format=", StringComparison.Ordinal))
+                throw new LaunchException($"--trace: there is no {word}; format=text (the default) and format=json are");
+            else if (word == "file=")
+                throw new LaunchException("--trace: file= needs the name of a file: file=PATH");
             else if (word == "off")
                 off = true;
             else

@@ -116,6 +116,10 @@ public sealed class TraceWriter : IDisposable
             {
                 _buffer[_length++] = (byte)c;
             }
+            else if (c is '\n' or '\r' or '\t')
+            {
+                Raw(c switch { '\n' => "\\n"u8, '\r' => "\\r"u8, _ => "\\t"u8 });
+            }
             else
             {
                 Raw("\\u"u8);

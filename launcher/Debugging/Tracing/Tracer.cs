@@ -6,6 +6,7 @@ using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Monitor;
+using Lguest.Launcher.Run;
 
 namespace Lguest.Launcher.Debugging.Tracing;
 
@@ -184,8 +185,10 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public void Ended(string? reason)
     {
-        Begin("end", reason == null ? "restart" : "death");
-        if (reason != null)
+        // A kernel powers off by crashing with these words; that is no death.
+        string kind = reason switch { null => "restart", GuestLoop.PowerDown => "power-off", _ => "death" };
+        Begin("end", kind);
+        if (kind == "death")
             _writer.Text("reason", reason);
         EndAtEip();
         _writer.Flush();

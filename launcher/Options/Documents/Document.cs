@@ -32,10 +32,8 @@ public sealed record Document(string Name, Func<string> Text)
         string wanted = arguments.Length == 1 ? arguments[0] : string.Empty;
         foreach (Document document in All)
         {
-            if (document.Name != wanted)
-                continue;
-            HostOutput.Write(1, document.Text());
-            return ExitStatus.Success;
+            if (document.Name == wanted)
+                return HostOutput.Print(document.Text());
         }
 
         throw new LaunchException($"lguest document NAME prints one of {string.Join(", ", All.Select(d => d.Name))}");
