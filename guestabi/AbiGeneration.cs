@@ -17,73 +17,23 @@ public enum ClockStyle
 /// </summary>
 public sealed class AbiGeneration
 {
-    private readonly HypercallKind[] _calls;
-    private readonly Dictionary<HypercallKind, uint> _numbers = [];
-
-    private AbiGeneration(string name, uint consoleKey, byte freeNetSlot, ClockStyle clock, bool linuxBootParameters, HypercallKind[] calls)
+    private AbiGeneration(string name, uint consoleKey, byte freeNetSlot, ClockStyle clock, bool linuxBootParameters, HypercallTable calls)
     {
         Name = name;
         ConsoleKey = consoleKey;
         FreeNetSlot = freeNetSlot;
         Clock = clock;
         HasLinuxBootParameters = linuxBootParameters;
-        _calls = calls;
-        for (uint number = 0; number < calls.Length; number++)
-        {
-            if (calls[number] != HypercallKind.None)
-                _numbers.Add(calls[number], number);
-        }
+        Calls = calls;
     }
 
     /// <summary>Linux 2.6.23, the only release with the DMA interface (abi.md §3): the primary target.</summary>
     public static AbiGeneration Linux2623 { get; } = new(
-        "2.6.23", consoleKey: 0, freeNetSlot: 0x00, ClockStyle.OneShot, linuxBootParameters: true,
-        [
-            /*  0 */ HypercallKind.FlushAsync,
-            /*  1 */ HypercallKind.LguestInit,
-            /*  2 */ HypercallKind.Crash,
-            /*  3 */ HypercallKind.LoadGdt,
-            /*  4 */ HypercallKind.NewPageTable,
-            /*  5 */ HypercallKind.FlushTlb,
-            /*  6 */ HypercallKind.LoadIdtEntry,
-            /*  7 */ HypercallKind.SetStack,
-            /*  8 */ HypercallKind.SetTaskSwitched,
-            /*  9 */ HypercallKind.SetClockEvent,
-            /* 10 */ HypercallKind.Halt,
-            /* 11 */ HypercallKind.None,
-            /* 12 */ HypercallKind.BindDma,
-            /* 13 */ HypercallKind.SendDma,
-            /* 14 */ HypercallKind.SetPte,
-            /* 15 */ HypercallKind.SetPmd,
-            /* 16 */ HypercallKind.LoadTls,
-        ]);
+        "2.6.23", consoleKey: 0, freeNetSlot: 0x00, ClockStyle.OneShot, linuxBootParameters: true, HypercallTable.Linux2623);
 
-    /// <summary>
-    /// The seed patch of February 2007, against 2.6.20. Its hypercall numbers are not in the seed; these are the ones of a
-    /// closely following version (abi.md §3), with the page table and TLS calls after them.
-    /// </summary>
+    /// <summary>The seed patch of February 2007, against 2.6.20.</summary>
     public static AbiGeneration Seed200702 { get; } = new(
-        "2007-02", consoleKey: 4, freeNetSlot: 0xFF, ClockStyle.Periodic, linuxBootParameters: false,
-        [
-            /*  0 */ HypercallKind.FlushAsync,
-            /*  1 */ HypercallKind.LguestInit,
-            /*  2 */ HypercallKind.Crash,
-            /*  3 */ HypercallKind.LoadGdt,
-            /*  4 */ HypercallKind.NewPageTable,
-            /*  5 */ HypercallKind.FlushTlb,
-            /*  6 */ HypercallKind.LoadIdtEntry,
-            /*  7 */ HypercallKind.SetStack,
-            /*  8 */ HypercallKind.SetTaskSwitched,
-            /*  9 */ HypercallKind.TimerRead,
-            /* 10 */ HypercallKind.TimerStart,
-            /* 11 */ HypercallKind.Halt,
-            /* 12 */ HypercallKind.GetWallclock,
-            /* 13 */ HypercallKind.BindDma,
-            /* 14 */ HypercallKind.SendDma,
-            /* 15 */ HypercallKind.SetPte,
-            /* 16 */ HypercallKind.SetPmd,
-            /* 17 */ HypercallKind.LoadTls,
-        ]);
+        "2007-02", consoleKey: 4, freeNetSlot: 0xFF, ClockStyle.Periodic, linuxBootParameters: false, HypercallTable.Seed200702);
 
     /// <summary>Every generation that can be run, newest first.</summary>
     public static IReadOnlyList<AbiGeneration> All { get; } = [Linux2623, Seed200702];
@@ -103,11 +53,14 @@ public sealed class AbiGeneration
     /// <summary>True: the Linux zero page is at physical 0 (abi.md §1). False: max_pfn, initrd_size, cmdline[256].</summary>
     public bool HasLinuxBootParameters { get; }
 
+    /// <summary>Its hypercalls.</summary>
+    public HypercallTable Calls { get; }
+
     /// <summary>The meaning of hypercall <paramref name="number"/>; <see cref="HypercallKind.None"/> when there is no such call.</summary>
-    public HypercallKind Decode(uint number) => number < (uint)_calls.Length ? _calls[number] : HypercallKind.None;
+    public HypercallKind Decode(uint number) => Calls.Decode(number);
 
     /// <summary>The number of a call, or null when this generation does not have it.</summary>
-    public uint? NumberOf(HypercallKind kind) => _numbers.TryGetValue(kind, out uint number) ? number : null;
+    public uint? NumberOf(HypercallKind kind) => Calls.NumberOf(kind);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

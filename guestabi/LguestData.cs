@@ -18,6 +18,10 @@ public struct HypercallRingEntry
 
     /// <summary>Third argument.</summary>
     public uint Ecx;
+
+    /// <summary>One of the three arguments.</summary>
+    /// <param name="index">0 to 2.</param>
+    public readonly uint Argument(int index) => index switch { 0 => Edx, 1 => Ebx, _ => Ecx };
 }
 
 /// <summary>

@@ -44,19 +44,3 @@ public static class Selectors
     public static bool IsIgnored(int index) =>
         index is TssIndex or HostCodeIndex or HostDataIndex or DoubleFaultTssIndex;
 }
-
-/// <summary>Interrupt vectors (abi.md §4).</summary>
-public static class Vectors
-{
-    /// <summary>The hypercall: <c>int $0x1F</c>.</summary>
-    public const byte Hypercall = 0x1F;
-
-    /// <summary>Vector of irq 0; irq n is this + n.</summary>
-    public const int FirstIrq = 32;
-
-    /// <summary>Number of irqs.</summary>
-    public const int IrqCount = 32;
-
-    /// <summary>The Linux system call.</summary>
-    public const byte SystemCall = 0x80;
-}

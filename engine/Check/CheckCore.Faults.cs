@@ -3,6 +3,7 @@ using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
 
@@ -12,10 +13,6 @@ namespace Lguest.Engine.Check;
 /// </summary>
 public sealed unsafe partial class CheckCore
 {
-    private const byte DivideError = 0;
-    private const byte ProtectionFault = 13;
-    private const byte PageFault = 14;
-    private const byte SimdException = 19;
     private const int ExtendedBytes = 10;
 
     /// <summary>Whose processor the translator's instructions run on; set by tests only.</summary>
@@ -30,18 +27,18 @@ public sealed unsafe partial class CheckCore
         FxImage* actual = (FxImage*)Cpu->FxState;
         switch (exit.Vector)
         {
-            case DivideError:
+            case ExceptionVector.DivideError:
                 // A division that does not come off leaves no flag defined.
                 _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
                 break;
-            case ProtectionFault or PageFault when instruction.Op0Register.IsMM() || instruction.Op1Register.IsMM():
+            case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when instruction.Op0Register.IsMM() || instruction.Op1Register.IsMM():
                 // It may have turned the x87 unit to MMX already: the same registers, seen from another top.
                 int top = expected->Top;
                 expected->Status = (ushort)((expected->Status & ~FxImage.TopMask) | (actual->Status & FxImage.TopMask));
                 expected->KeepPlaces(top);
                 expected->Tags = actual->Tags;
                 break;
-            case ProtectionFault or PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
+            case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
                 // VendorDifferences.RepeatedComparisonFault; and it may have been interrupted and begun anew on the way.
                 _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
                 if (IsOtherOperandsFault(in instruction, in stretch.Exit, in exit))
@@ -51,7 +48,7 @@ public sealed unsafe partial class CheckCore
                 }
 
                 break;
-            case PageFault when instruction.Mnemonic is Mnemonic.Fstp or Mnemonic.Fbstp && instruction.MemorySize.GetSize() == ExtendedBytes:
+            case ExceptionVector.PageFault when instruction.Mnemonic is Mnemonic.Fstp or Mnemonic.Fbstp && instruction.MemorySize.GetSize() == ExtendedBytes:
                 // Stored in two parts, either of which may be the first.
                 if (exit.FaultAddress - stretch.Exit.FaultAddress + ExtendedBytes <= 2 * ExtendedBytes)
                 {
@@ -61,7 +58,7 @@ public sealed unsafe partial class CheckCore
                 }
 
                 break;
-            case SimdException:
+            case ExceptionVector.SimdException:
                 // With overflow or underflow unmasked, whether it is inexact too the interpreter cannot tell.
                 const uint precision = 0x20;
                 expected->Mxcsr = (expected->Mxcsr & ~precision) | (actual->Mxcsr & precision);
@@ -75,7 +72,7 @@ public sealed unsafe partial class CheckCore
     /// </summary>
     private bool IsOtherOperandsFault(in Instruction instruction, in CpuExit expected, in CpuExit actual)
     {
-        if (Vendor != ProcessorVendor.Amd || actual.Vector != PageFault || instruction is { HasRepePrefix: false, HasRepnePrefix: false }
+        if (Vendor != ProcessorVendor.Amd || actual.Vector != ExceptionVector.PageFault || instruction is { HasRepePrefix: false, HasRepnePrefix: false }
             || instruction.Mnemonic is not (Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd))
         {
             return false;

@@ -36,7 +36,7 @@ public struct CpuExit
     /// <summary>Exception or interrupt vector.</summary>
     public byte Vector;
 
-    /// <summary>The error code for vectors 8, 10–14 and 17; else 0.</summary>
+    /// <summary>The error code, where <see cref="ExceptionVector.PushesErrorCode"/>; else 0.</summary>
     public uint ErrorCode;
 
     /// <summary>Linear address of a page fault, or of the memory that a watchpoint watches.</summary>

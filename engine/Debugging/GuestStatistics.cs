@@ -22,8 +22,8 @@ public sealed class GuestStatistics
     /// <summary>Hypercalls remembered with their arguments.</summary>
     public const int Remembered = 64;
 
-    private readonly long[] _calls = new long[Enum.GetValues<HypercallKind>().Length];
-    private readonly long[] _ringCalls = new long[Enum.GetValues<HypercallKind>().Length];
+    private readonly long[] _calls = new long[HypercallTable.All.Length];
+    private readonly long[] _ringCalls = new long[HypercallTable.All.Length];
     private readonly long[] _irqs = new long[Vectors.IrqCount];
     private readonly long[] _traps = new long[256];
     private readonly long[] _exits = new long[Enum.GetValues<ExitKind>().Length];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.FloatingPoint;
 
@@ -14,15 +15,6 @@ public sealed unsafe class FloatingPointOperation
 {
     /// <summary>Returned by <see cref="Execute"/>: done.</summary>
     public const byte Done = 0;
-
-    /// <summary>#GP with error code 0: reserved bits of MXCSR.</summary>
-    public const byte GeneralProtection = 13;
-
-    /// <summary>#MF: an x87 exception was pending.</summary>
-    public const byte MathFault = 16;
-
-    /// <summary>#XM: an unmasked SSE exception.</summary>
-    public const byte SimdException = 19;
 
     private const uint PreComputation = 0x07; // IE, DE, ZE
     private const int OpcodeBits = 0x7FF;
@@ -67,7 +59,7 @@ public sealed unsafe class FloatingPointOperation
     /// <param name="cpu">The guest's processor.</param>
     /// <returns>
     /// <see cref="Done"/>, or the vector of an exception, with the state as the processor leaves it:
-    /// <see cref="MathFault"/>, <see cref="SimdException"/> or <see cref="GeneralProtection"/>.
+    /// <see cref="ExceptionVector.MathFault"/>, <see cref="ExceptionVector.SimdException"/> or <see cref="ExceptionVector.GeneralProtection"/> (reserved bits of MXCSR).
     /// </returns>
     public byte Execute(CpuState* cpu)
     {
@@ -80,12 +72,12 @@ public sealed unsafe class FloatingPointOperation
             case FloatingPointKind.SseArithmetic or FloatingPointKind.SseCompare:
                 return Simd(cpu, image);
             default:
-                return IsHeldUp(cpu) ? MathFault : Other(cpu, image);
+                return IsHeldUp(cpu) ? ExceptionVector.MathFault : Other(cpu, image);
         }
     }
 
     /// <summary>
-    /// Whether <see cref="Execute"/> would raise <see cref="MathFault"/>: a pending x87 exception comes before a fault of the
+    /// Whether <see cref="Execute"/> would raise <see cref="ExceptionVector.MathFault"/>: a pending x87 exception comes before a fault of the
     /// memory operand, so ask first.
     /// </summary>
     public bool IsHeldUp(CpuState* cpu) => _waits && (((FxImage*)cpu->FxState)->Status & FxImage.StatusErrorSummary) != 0;
@@ -153,7 +145,7 @@ public sealed unsafe class FloatingPointOperation
         if ((raised & ~(before >> 7) & PreComputation) != 0)
             raised &= PreComputation;
         image->Mxcsr = before | raised;
-        return SimdException;
+        return ExceptionVector.SimdException;
     }
 
     private byte Other(CpuState* cpu, FxImage* image)
@@ -212,7 +204,7 @@ public sealed unsafe class FloatingPointOperation
             case FloatingPointKind.LoadMxcsr:
                 uint mxcsr = Unsafe.ReadUnaligned<uint>(cpu->Scratch);
                 if ((mxcsr & ~FxImage.MxcsrValid) != 0)
-                    return GeneralProtection;
+                    return ExceptionVector.GeneralProtection;
                 image->Mxcsr = mxcsr;
                 return Done;
             case FloatingPointKind.StoreMxcsr:
@@ -228,7 +220,7 @@ public sealed unsafe class FloatingPointOperation
         FxImage loaded = default;
         operand[..FxImage.Bytes32].CopyTo(new Span<byte>(&loaded, FxImage.Bytes32));
         if ((loaded.Mxcsr & ~FxImage.MxcsrValid) != 0)
-            return GeneralProtection;
+            return ExceptionVector.GeneralProtection;
         uint mask = image->MxcsrMask;
         *image = loaded;
         image->MxcsrMask = mask;

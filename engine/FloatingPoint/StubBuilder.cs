@@ -2,6 +2,7 @@
 using System.Buffers.Binary;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.FloatingPoint;
 
@@ -83,7 +84,7 @@ internal sealed class StubBuilder
             ReturnZero();
         _code[jump - 1] = (byte)(_length - jump);
         Emit(0xB8);                            // fault: mov eax, 19
-        Emit32(FloatingPointOperation.SimdException);
+        Emit32(ExceptionVector.SimdException);
         Emit(0xC3);
     }
 

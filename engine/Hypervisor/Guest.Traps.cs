@@ -8,24 +8,16 @@ namespace Lguest.Engine.Hypervisor;
 /// <summary>How a guest is interrupted: virtual irqs, and traps of its own making (abi.md §4).</summary>
 public sealed unsafe partial class Guest
 {
-    private const byte GeneralProtection = 13;
-    private const byte PageFault = 14;
-
     private long _clockDeadline;
     private long _clockPeriod;
     private long _periodStart;
-
-    private static bool HasErrorCode(uint vector) => vector is 8 or (>= 10 and <= 14) or 17;
-
-    /// <summary>Faults push EFLAGS with RF set, so that going back to the instruction does not break again; traps do not.</summary>
-    private static bool IsFault(uint vector) => vector is not (1 or 3 or 4) && vector < Vectors.FirstIrq;
 
     /// <summary>
     /// Vectors whose gates the host keeps to itself, since it has to see them first, and the irqs: whatever their gate in the
     /// guest's table says, <c>int n</c> finds a gate of ring 0 there.
     /// </summary>
     private static bool MayBeRaised(uint vector) =>
-        vector is not (7 or GeneralProtection or PageFault or Vectors.Hypercall) && vector is < Vectors.FirstIrq or Vectors.SystemCall;
+        vector is < Vectors.FirstIrq and not Vectors.Hypercall ? !ExceptionVector.IsSeenFirst(vector) : vector == Vectors.SystemCall;
 
     /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
     private void MaybeInterrupt()
@@ -87,23 +79,23 @@ public sealed unsafe partial class Guest
 
         // No gate, or not for this ring: a protection fault at the instruction, whose error code names the gate.
         _cpu->Eip = exit.InstructionEip;
-        DeliverTrap(new CpuExit { Kind = ExitKind.Exception, Vector = GeneralProtection, ErrorCode = (exit.Vector * 8u) + 2 });
+        DeliverTrap(new CpuExit { Kind = ExitKind.Exception, Vector = ExceptionVector.GeneralProtection, ErrorCode = (exit.Vector * 8u) + 2 });
     }
 
     private void DeliverTrap(in CpuExit exit)
     {
-        if (exit.Vector == PageFault && _data != null)
+        if (exit.Vector == ExceptionVector.PageFault && _data != null)
             _data->Cr2 = exit.FaultAddress;
         Gate gate = _idt[exit.Vector];
         if (!gate.Present)
         {
-            Kill($"unhandled trap {exit.Vector} at {Hex(_cpu->Eip)} ({Hex(exit.Vector == PageFault ? exit.FaultAddress : exit.ErrorCode)})");
+            Kill($"unhandled trap {exit.Vector} at {Hex(_cpu->Eip)} ({Hex(exit.Vector == ExceptionVector.PageFault ? exit.FaultAddress : exit.ErrorCode)})");
             return;
         }
 
         BeforeTrap(in exit);
-        uint flags = _cpu->Flags | (IsFault(exit.Vector) ? EFlags.Resume : 0);
-        Deliver(exit.Vector, gate, HasErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
+        uint flags = _cpu->Flags | (ExceptionVector.PushesResumeFlag(exit.Vector) ? EFlags.Resume : 0);
+        Deliver(exit.Vector, gate, ExceptionVector.PushesErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
     }
 
     /// <summary>Pushes the frame that the processor would push, and goes to the handler.</summary>
@@ -135,7 +127,7 @@ public sealed unsafe partial class Guest
         if (!_core.PushAsKernel(stackBase + stack, frame[..words], out uint bad, out string? reason))
         {
             // A stack that is not there: through the host that is a bad address, straight from the processor a double fault.
-            bool direct = !gate.IsInterruptGate && vector is not (7 or GeneralProtection or PageFault);
+            bool direct = !gate.IsInterruptGate && !ExceptionVector.IsSeenFirst(vector);
             Kill(reason ?? (direct ? $"unhandled trap 8 at {Hex(interrupted)} (0x0)" : $"bad write address {Hex(bad - _pageOffset)}"));
             return;
         }

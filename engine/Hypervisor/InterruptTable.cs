@@ -28,7 +28,7 @@ public sealed class InterruptTable
     /// <returns>Null, or why the guest must die.</returns>
     public string? Set(uint vector, uint low, uint high)
     {
-        if (vector is 2 or 8 or 15 or Vectors.Hypercall)
+        if (ExceptionVector.IsHosts(vector) || vector == Vectors.Hypercall)
             return null;
         bool isSystemCall = vector == Vectors.SystemCall;
         if (!isSystemCall && vector >= (uint)_gates.Length)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -118,7 +119,7 @@ internal static unsafe class BranchOps
     {
         const uint changes = EFlags.Arithmetic | EFlags.Trap | EFlags.Direction | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
         if ((cpu->SystemFlags & EFlags.NestedTask) != 0)
-            throw core.Raise(10);
+            throw core.Raise(ExceptionVector.InvalidTss);
         int size = TWidth.Size;
         uint target = core.StackRead(0, size);
         uint selector = core.StackRead(size, size) & 0xFFFF;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -59,7 +60,7 @@ internal static unsafe class DecimalOps
     {
         uint divisor = op->Immediate & 0xFF;
         if (divisor == 0)
-            throw core.Raise(0);
+            throw core.Raise(ExceptionVector.DivideError);
         uint al = *(byte*)cpu;
         *(ushort*)cpu = (ushort)((al / divisor << 8) | (al % divisor));
         Finish(cpu, al % divisor, 0, 0);

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
 /// <summary>x87, MMX, SSE and SSE2, and a few instructions that only touch memory.</summary>
 internal static unsafe class FloatOps
 {
-    private const byte DeviceNotAvailable = 7;
-    private const byte MathFault = 16;
-
     /// <summary>
     /// An instruction that the host's own unit executes. The unit never sees guest memory: its operand is copied to
     /// <see cref="CpuState.Scratch"/> and back, here, where faults are understood.
@@ -65,7 +63,7 @@ internal static unsafe class FloatOps
 
     // No unit, or an exception left behind by an earlier instruction, comes before anything that is wrong with the operand.
     private static byte Unavailable(CpuState* cpu, FloatingPointOperation operation) =>
-        cpu->TaskSwitched != 0 ? DeviceNotAvailable : operation.IsHeldUp(cpu) ? MathFault : (byte)0;
+        cpu->TaskSwitched != 0 ? ExceptionVector.DeviceNotAvailable : operation.IsHeldUp(cpu) ? ExceptionVector.MathFault : (byte)0;
 
     private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;
 }

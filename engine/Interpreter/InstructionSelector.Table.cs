@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
@@ -377,7 +378,7 @@ internal sealed unsafe partial class InstructionSelector
                 _proto.Immediate = i.Immediate8;
                 return Ends(&SystemOps.Interrupt);
             case Mnemonic.Int3:
-                _proto.Immediate = 3;
+                _proto.Immediate = ExceptionVector.Breakpoint;
                 return Ends(&SystemOps.Interrupt);
             case Mnemonic.Int1:
                 return Ends(&SystemOps.DebugTrap);

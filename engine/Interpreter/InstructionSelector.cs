@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
@@ -43,7 +44,7 @@ internal sealed unsafe partial class InstructionSelector
         };
         Handler handler = Select(in instruction);
         if (handler == null)
-            Fault(6);
+            Fault(ExceptionVector.InvalidOpcode);
         else
             Append(handler);
         ended = _ended;
@@ -72,7 +73,7 @@ internal sealed unsafe partial class InstructionSelector
     /// <summary>#GP(0): privileged, and no guest has the privilege.</summary>
     private Handler Privileged()
     {
-        _proto.Immediate = 13;
+        _proto.Immediate = ExceptionVector.GeneralProtection;
         return Ends(&SystemOps.Raise);
     }
 

@@ -350,7 +350,7 @@ public sealed unsafe partial class InterpreterCore
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
         if (result != WalkResult.Ok)
         {
-            _fault.Vector = 14;
+            _fault.Vector = ExceptionVector.PageFault;
             _fault.ErrorCode = found.ErrorCode;
             _fault.Address = linear;
             _fault.KillReason = found.KillReason;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -9,29 +10,20 @@ namespace Lguest.Engine.Interpreter;
 /// </summary>
 public sealed unsafe partial class InterpreterCore
 {
-    private const byte InvalidOpcode = 6;
-    private const byte SegmentNotPresent = 11;
-    private const byte StackFault = 12;
-    private const byte GeneralProtection = 13;
-    private const byte AlignmentFault = 17;
-
     /// <summary>#GP(0): does not return.</summary>
-    internal Exception RaiseProtection(uint errorCode = 0) => Raise(GeneralProtection, errorCode);
-
-    /// <summary>#UD: does not return.</summary>
-    internal Exception RaiseInvalidOpcode() => Raise(InvalidOpcode);
+    internal Exception RaiseProtection(uint errorCode = 0) => Raise(ExceptionVector.GeneralProtection, errorCode);
 
     /// <summary>Linear address of an access through a segment, after the processor's checks of rights and limit.</summary>
     internal uint SegmentAddress(SegmentName name, uint offset, uint size, bool write)
     {
         ref SegmentRegister segment = ref CpuState.Segment(Cpu, name);
         uint attributes = segment.Attributes;
-        byte vector = name == SegmentName.Ss ? StackFault : GeneralProtection;
+        byte vector = name == SegmentName.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection;
         if ((attributes & SegmentLoad.PresentBit) == 0)
-            throw Raise(GeneralProtection);
+            throw Raise(ExceptionVector.GeneralProtection);
         bool code = (attributes & SegmentLoad.CodeBit) != 0;
         if (write ? code || (attributes & SegmentLoad.ReadableOrWritableBit) == 0 : code && (attributes & SegmentLoad.ReadableOrWritableBit) == 0)
-            throw Raise(GeneralProtection);
+            throw Raise(ExceptionVector.GeneralProtection);
         uint last = offset + (size - 1);
         if (!code && (attributes & SegmentLoad.ConformingOrExpandDownBit) != 0)
         {
@@ -51,7 +43,7 @@ public sealed unsafe partial class InterpreterCore
     internal void CheckAlignment(uint linear, uint size)
     {
         if (size is 2 or 4 or 8 && (linear & (size - 1)) != 0)
-            throw Raise(AlignmentFault);
+            throw Raise(ExceptionVector.AlignmentCheck);
     }
 
     /// <summary>Mask of the stack pointer: %esp or %sp.</summary>
@@ -91,7 +83,7 @@ public sealed unsafe partial class InterpreterCore
         ref SegmentRegister segment = ref CpuState.Segment(Cpu, name);
         if (name == SegmentName.Ss)
         {
-            CheckStackSegment(selector, Cpu->Cpl, GeneralProtection, out ulong stack);
+            CheckStackSegment(selector, Cpu->Cpl, ExceptionVector.GeneralProtection, out ulong stack);
             SegmentLoad.SetHidden(ref segment, selector, stack);
             UpdateMode();
             return;
@@ -114,7 +106,7 @@ public sealed unsafe partial class InterpreterCore
         if (!conforming && Math.Max(Cpu->Cpl, selector & 3) > SegmentLoad.Dpl(attributes))
             throw RaiseProtection(error);
         if ((attributes & SegmentLoad.PresentBit) == 0)
-            throw Raise(SegmentNotPresent, error);
+            throw Raise(ExceptionVector.SegmentNotPresent, error);
         SegmentLoad.SetHidden(ref segment, selector, descriptor);
         UpdateMode();
     }
@@ -143,7 +135,7 @@ public sealed unsafe partial class InterpreterCore
         if (!allowed)
             throw RaiseProtection(error);
         if ((attributes & SegmentLoad.PresentBit) == 0)
-            throw Raise(SegmentNotPresent, error);
+            throw Raise(ExceptionVector.SegmentNotPresent, error);
         if (offset > SegmentLoad.Limit(descriptor) && (!isReturn || rpl == Cpu->Cpl))
             throw RaiseProtection();
         return descriptor;
@@ -166,7 +158,7 @@ public sealed unsafe partial class InterpreterCore
         }
 
         if ((attributes & SegmentLoad.PresentBit) == 0)
-            throw Raise(StackFault, error);
+            throw Raise(ExceptionVector.StackFault, error);
     }
 
     /// <summary>Returning to an outer ring: data segments that it may not use become null.</summary>

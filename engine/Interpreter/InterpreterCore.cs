@@ -204,7 +204,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         if (trap && !_hasExit && !StackSegmentLoaded)
         {
             cpu->SingleStepped = DebugStatus.SingleStep;
-            _exit = new CpuExit { Kind = ExitKind.Exception, Vector = 1, InstructionEip = last->Eip };
+            _exit = new CpuExit { Kind = ExitKind.Exception, Vector = ExceptionVector.Debug, InstructionEip = last->Eip };
             _hasExit = true;
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -46,11 +47,11 @@ internal static unsafe class MultiplyOps
     {
         uint divisor = TSource.Get<TWidth>(core, cpu, op);
         if (divisor == 0)
-            throw core.Raise(0);
+            throw core.Raise(ExceptionVector.DivideError);
         ulong dividend = Dividend<TWidth>(cpu);
         ulong quotient = dividend / divisor;
         if (quotient > uint.MaxValue >> TWidth.Shift)
-            throw core.Raise(0);
+            throw core.Raise(ExceptionVector.DivideError);
         StoreQuotient<TWidth>(cpu, (uint)quotient, (uint)(dividend % divisor));
         return op + 1;
     }
@@ -68,10 +69,10 @@ internal static unsafe class MultiplyOps
 
         // The most negative dividend by -1 has no quotient, nor can C# work it out.
         if (divisor == 0 || (divisor == -1 && dividend == long.MinValue))
-            throw core.Raise(0);
+            throw core.Raise(ExceptionVector.DivideError);
         long quotient = dividend / divisor;
         if (quotient != TWidth.Extend((uint)quotient))
-            throw core.Raise(0);
+            throw core.Raise(ExceptionVector.DivideError);
         StoreQuotient<TWidth>(cpu, (uint)quotient, (uint)(dividend % divisor));
         return op + 1;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -16,11 +17,11 @@ internal static unsafe class SystemOps
 
     /// <summary>INT1 (ICEBP): a debug trap that asks for no privilege.</summary>
     public static MicroOp* DebugTrap(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
-        core.Exit(ExitKind.Exception, op->NextEip, op, 1);
+        core.Exit(ExitKind.Exception, op->NextEip, op, ExceptionVector.Debug);
 
     /// <summary>INTO.</summary>
     public static MicroOp* InterruptOnOverflow(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
-        LazyFlags.Overflow(cpu->FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, 4) : op + 1;
+        LazyFlags.Overflow(cpu->FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, ExceptionVector.Overflow) : op + 1;
 
     /// <summary>BOUND.</summary>
     public static MicroOp* Bound<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
@@ -30,12 +31,12 @@ internal static unsafe class SystemOps
         int index = TWidth.Extend(Operand.Get<TWidth>(cpu, op->Destination));
         int lower = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address));
         if (index < lower)
-            throw core.Raise(5); // the upper bound is not even looked at
+            throw core.Raise(ExceptionVector.BoundRange); // the upper bound is not even looked at
         int upper = TWidth.Extend(core.ReadLinear<TWidth>(cpu, address + (uint)TWidth.Size));
-        return index > upper ? throw core.Raise(5) : op + 1;
+        return index > upper ? throw core.Raise(ExceptionVector.BoundRange) : op + 1;
     }
 
-    /// <summary>An exception with error code 0: UD2 and what is no instruction (6), privileged instructions (13).</summary>
+    /// <summary>An exception with error code 0: #UD for UD2 and what is no instruction, #GP for privileged instructions.</summary>
     public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => core.RaiseQuietly(op, (byte)op->Immediate);
 
     /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4). Ones in the operand's own width.</summary>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
@@ -54,7 +55,7 @@ public sealed unsafe partial class TranslatorCore
         _interpreter.Quietly = true;
         exit = _interpreter.Run();
         _interpreter.Quietly = false;
-        if (exit.Kind == ExitKind.Exception && exit.Vector == 14)
+        if (exit.Kind == ExitKind.Exception && exit.Vector == ExceptionVector.PageFault)
         {
             space.Slice = SliceLength;
             return true;

@@ -346,9 +346,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
 
         // Misaligned for SSE, or through a segment that does not reach everywhere: the interpreter knows what it comes to.
-        if (Cpu->FaultVector == 13)
+        if (Cpu->FaultVector == ExceptionVector.GeneralProtection)
             return InterpretAt(eip, out exit);
-        if (Cpu->FaultVector != 14)
+        if (Cpu->FaultVector != ExceptionVector.PageFault)
         {
             exit.Vector = (byte)Cpu->FaultVector;
             return true;
@@ -377,7 +377,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 Cpu->FloatResume = Cpu->FloatWasLive;
                 return false;
             case MapResult.Fault:
-                exit.Vector = 14;
+                exit.Vector = ExceptionVector.PageFault;
                 exit.ErrorCode = errorCode;
                 exit.FaultAddress = linear;
                 return true;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text.Json;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Debugging.Monitor;
 
 namespace Lguest.Tests.Debugging;
 
@@ -93,7 +92,7 @@ internal sealed class BootTrace
                 case ("traps", string name):
                     Assert.False(halted, "in its sleep: " + story);
                     Assert.True(gates.Contains((uint)Number(e, "vector")), "without a gate: " + story);
-                    Assert.Equal(VectorNames.Of((uint)Number(e, "vector")), name);
+                    Assert.Equal(Vectors.NameOf((uint)Number(e, "vector")), name);
                     break;
             }
         }

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using Iced.Intel;
 using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Differential;
 
@@ -15,7 +16,8 @@ namespace Lguest.Tests.Differential;
 internal sealed class VendorRules(ProcessorVendor vendor)
 {
     private const int Esp = 4, Esi = 6, Edi = 7;
-    private const int BoundRange = 5, InvalidOpcode = 6, StackFault = 12, Protection = 13, PageFault = 14;
+    private const int BoundRange = ExceptionVector.BoundRange, InvalidOpcode = ExceptionVector.InvalidOpcode, StackFault = ExceptionVector.StackFault;
+    private const int Protection = ExceptionVector.GeneralProtection, PageFault = ExceptionVector.PageFault;
 
     /// <summary>The rules of this processor.</summary>
     public static VendorRules Host { get; } = new(HostProcessor.Vendor);

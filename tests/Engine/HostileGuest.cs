@@ -285,7 +285,7 @@ internal sealed class HostileGuest
     {
         uint number = CallNumber();
         uint first = Value();
-        if (_abi.Decode(number) == HypercallKind.LoadIdtEntry)
+        if (HypercallTable.Of(_abi.Decode(number)).Arguments is [{ Kind: ArgumentKind.Vector }, ..])
             first = (uint)_random.Next(140);
         Call(number, first, Value(), _random.Next(2) == 0 ? Value() : (uint)_random.Next(0x10000));
     }

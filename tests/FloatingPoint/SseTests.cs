@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.GuestAbi;
 
 namespace Lguest.Tests.FloatingPoint;
 
@@ -45,7 +46,7 @@ public sealed unsafe class SseTests : IDisposable
     {
         Unmask(ZeroDivide);
         _machine.SetXmm(0, 1, 1, 1, 1);
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x5E, 0xC1)); // divps xmm0, xmm1
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x5E, 0xC1)); // divps xmm0, xmm1
         Assert.Equal(new float[] { 1, 1, 1, 1 }, _machine.Xmm(0));
         Assert.Equal(ZeroDivide, _machine.Image->Mxcsr & 0x3F);
     }
@@ -69,7 +70,7 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(0u, _machine.Image->Mxcsr & 0x3F);
         Unmask(Underflow);
         _machine.SetXmm(0, TwiceLeastNormal, 1, 1, 1);
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x59, 0xC1));
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x59, 0xC1));
         Assert.Equal(Underflow, _machine.Image->Mxcsr & 0x3F);
         Assert.Equal(TwiceLeastNormal, _machine.Xmm(0)[0]);
     }
@@ -99,7 +100,7 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(0, _machine.Run(0x0F, 0x2E, 0xC1)); // quiet
         Assert.Equal(EFlags.Zero | EFlags.Parity | EFlags.Carry, _machine.Cpu->Flags & EFlags.Arithmetic);
         _machine.Cpu->Flags = EFlags.Fixed;
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x2F, 0xC1)); // comiss
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x2F, 0xC1)); // comiss
         Assert.Equal(EFlags.Fixed, _machine.Cpu->Flags);
     }
 
@@ -122,7 +123,7 @@ public sealed unsafe class SseTests : IDisposable
         Unmask(Invalid);
         _machine.SetXmm(0, float.NaN);
         _machine.Cpu->Registers[3] = 42;
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0xD8)); // cvttss2si ebx, xmm0
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0xD8)); // cvttss2si ebx, xmm0
         Assert.Equal(42u, _machine.Cpu->Registers[3]);
     }
 
@@ -134,7 +135,7 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(0, _machine.Run(0x0F, 0x6F, 0x00)); // movq mm0, qword
         Unmask(Precision);
         _machine.SetXmm(5, 9, 9, 9, 9);
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x2A, 0xE8)); // cvtpi2ps xmm5, mm0
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x2A, 0xE8)); // cvtpi2ps xmm5, mm0
         Assert.Equal(9f, _machine.Xmm(5)[0]);
         Assert.Equal(0x1F80u & ~(Precision << 7) | Precision, _machine.Image->Mxcsr);
         _machine.Image->Mxcsr = 0x1F80;
@@ -147,7 +148,7 @@ public sealed unsafe class SseTests : IDisposable
     public void ReservedMxcsrBitsAreRefused()
     {
         BinaryPrimitives.WriteUInt32LittleEndian(_machine.Scratch, 0x10000);
-        Assert.Equal(FloatingPointOperation.GeneralProtection, _machine.Run(0x0F, 0xAE, 0x10)); // ldmxcsr
+        Assert.Equal(ExceptionVector.GeneralProtection, _machine.Run(0x0F, 0xAE, 0x10)); // ldmxcsr
         Assert.Equal(0x1F80u, _machine.Image->Mxcsr);
         Assert.Equal(0, _machine.Run(0x0F, 0xAE, 0x18)); // stmxcsr
         Assert.Equal(0x1F80u, BinaryPrimitives.ReadUInt32LittleEndian(_machine.Scratch));
@@ -170,7 +171,7 @@ public sealed unsafe class SseTests : IDisposable
         Assert.Equal(Math.PI, _machine.Top);
         Assert.Equal(new float[] { 1, 2, 3, 4 }, _machine.Xmm(7));
         BinaryPrimitives.WriteUInt32LittleEndian(_machine.Scratch[24..], 0xFFFF_FFFF);
-        Assert.Equal(FloatingPointOperation.GeneralProtection, _machine.Run(0x0F, 0xAE, 0x08));
+        Assert.Equal(ExceptionVector.GeneralProtection, _machine.Run(0x0F, 0xAE, 0x08));
     }
 
     [Fact]
@@ -188,8 +189,8 @@ public sealed unsafe class SseTests : IDisposable
         // No XMM register is named, and yet it is MXCSR that counts.
         Unmask(Invalid);
         BinaryPrimitives.WriteSingleLittleEndian(_machine.Scratch, float.NaN);
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0x18)); // cvttss2si ebx, dword
-        Assert.Equal(FloatingPointOperation.SimdException, _machine.Run(0x0F, 0x2C, 0x18));       // cvttps2pi mm3, qword
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0x18)); // cvttss2si ebx, dword
+        Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x2C, 0x18));       // cvttps2pi mm3, qword
         Assert.Equal(0xFF, _machine.Image->Tags);
     }
 

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Native;
+using Lguest.GuestAbi;
 
 namespace Lguest.Tests.FloatingPoint;
 
@@ -90,11 +91,11 @@ public sealed unsafe class X87Tests : IDisposable
         DivideByZero();
         Assert.Equal(0x8084, _machine.Image->Status & 0x80BF);
         byte[] before = new Span<byte>(_machine.Image, 512).ToArray();
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0xD9, 0xE8));       // fld1
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0x9B));             // fwait
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0x0F, 0xEF, 0xC0)); // pxor mm0, mm0
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0x0F, 0x77));       // emms
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0xF3, 0x0F, 0xD6, 0xC0)); // movq2dq xmm0, mm0
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0xD9, 0xE8));       // fld1
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0x9B));             // fwait
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0x0F, 0xEF, 0xC0)); // pxor mm0, mm0
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0x0F, 0x77));       // emms
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0xF3, 0x0F, 0xD6, 0xC0)); // movq2dq xmm0, mm0
         Assert.Equal(before, new Span<byte>(_machine.Image, 512).ToArray());
     }
 
@@ -119,7 +120,7 @@ public sealed unsafe class X87Tests : IDisposable
         Assert.Equal(0, _machine.Run(0xD8, 0xF9)); // fdivr, masked
         Assert.Equal(double.PositiveInfinity, _machine.Top);
         LoadControl(UnmaskZeroDivide);
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0xD9, 0xE8));
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0xD9, 0xE8));
     }
 
     [Fact]
@@ -201,7 +202,7 @@ public sealed unsafe class X87Tests : IDisposable
         _machine.Scratch[..2].Fill(0xA5);
         Assert.Equal(0, store.Execute(_machine.Cpu));
         Assert.Equal(new byte[] { 0xA5, 0xA5 }, _machine.Scratch[..2].ToArray());
-        Assert.Equal(FloatingPointOperation.MathFault, _machine.Run(0x9B));
+        Assert.Equal(ExceptionVector.MathFault, _machine.Run(0x9B));
     }
 
     [Fact]

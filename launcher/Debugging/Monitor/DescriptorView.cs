@@ -37,7 +37,7 @@ internal static class DescriptorView
         {
             Gate gate = guest.Idt[vector];
             if (gate.Present)
-                text.Append($"{vector,3} {VectorNames.Of(vector),-20} {(gate.IsInterruptGate ? "interrupt gate" : "trap gate     ")} from ring {gate.Dpl}: {symbols.Format(gate.Handler)}\n");
+                text.Append($"{vector,3} {Vectors.NameOf(vector),-20} {(gate.IsInterruptGate ? "interrupt gate" : "trap gate     ")} from ring {gate.Dpl}: {symbols.Format(gate.Handler)}\n");
         }
 
         return text.Length == 0 ? "no gates are set\n" : text.ToString();

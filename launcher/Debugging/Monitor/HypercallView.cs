@@ -14,12 +14,12 @@ internal static class HypercallView
     {
         GuestStatistics statistics = guest.Statistics;
         StringBuilder text = new("     direct        ring  hypercall\n");
-        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
+        foreach (Hypercall call in HypercallTable.All)
         {
-            long direct = statistics.Hypercalls[(int)kind];
-            long ring = statistics.RingHypercalls[(int)kind];
+            long direct = statistics.Hypercalls[(int)call.Kind];
+            long ring = statistics.RingHypercalls[(int)call.Kind];
             if (direct + ring > 0)
-                text.Append($"{direct,11} {ring,11}  {HypercallNames.Of(kind)}\n");
+                text.Append($"{direct,11} {ring,11}  {call.Name}\n");
         }
 
         if (last == 0)
@@ -29,7 +29,7 @@ internal static class HypercallView
         foreach (PastHypercall call in past)
         {
             HypercallRingEntry entry = call.Call;
-            text.Append($"{call.Sequence,9} {(call.IsAsync ? "ring  " : "direct")} {HypercallNames.Describe(call.Kind, in entry)} at {symbols.Format(call.Eip)}\n");
+            text.Append($"{call.Sequence,9} {(call.IsAsync ? "ring  " : "direct")} {HypercallTable.Of(call.Kind).Describe(in entry)} at {symbols.Format(call.Eip)}\n");
         }
 
         return text.ToString();

@@ -2,7 +2,6 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Debugging.Monitor;
 
 namespace Lguest.Launcher.Debugging.Statistics;
 
@@ -80,16 +79,16 @@ public sealed class RunStatistics
             Sleeps = counted.Sleeps,
             Slept = TimeSpan.FromMicroseconds(counted.SleptNanoseconds / 1000.0),
         };
-        foreach (HypercallKind kind in Enum.GetValues<HypercallKind>())
+        foreach (Hypercall call in HypercallTable.All)
         {
-            Add(statistics.Hypercalls, HypercallNames.Of(kind), counted.Hypercalls[(int)kind]);
-            Add(statistics.RingHypercalls, HypercallNames.Of(kind), counted.RingHypercalls[(int)kind]);
+            Add(statistics.Hypercalls, call.Name, counted.Hypercalls[(int)call.Kind]);
+            Add(statistics.RingHypercalls, call.Name, counted.RingHypercalls[(int)call.Kind]);
         }
 
         for (uint irq = 0; irq < Vectors.IrqCount; irq++)
-            Add(statistics.Interrupts, VectorNames.Of(Vectors.FirstIrq + irq), counted.Interrupts[(int)irq]);
+            Add(statistics.Interrupts, Vectors.NameOf(Vectors.FirstIrq + irq), counted.Interrupts[(int)irq]);
         for (uint vector = 0; vector < (uint)counted.Traps.Length; vector++)
-            Add(statistics.Traps, VectorNames.Of(vector), counted.Traps[(int)vector]);
+            Add(statistics.Traps, Vectors.NameOf(vector), counted.Traps[(int)vector]);
         foreach (ExitKind kind in Enum.GetValues<ExitKind>())
             Add(statistics.Exits, ExitName(kind), counted.Exits[(int)kind]);
         if (atRest)

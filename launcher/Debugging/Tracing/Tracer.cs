@@ -66,17 +66,17 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public void Hypercall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
     {
+        Hypercall known = HypercallTable.Of(kind);
         string? category = isAsync && Has(TraceCategories.Async) ? "async"
             : !isAsync && Has(TraceCategories.Hypercalls) ? "hypercalls"
-            : IsPaging(kind) && Has(TraceCategories.Mmu) ? "mmu" : null;
+            : known.Category == HypercallCategory.Paging && Has(TraceCategories.Mmu) ? "mmu" : null;
         if (category != null)
         {
-            Begin(category, HypercallNames.Of(kind));
+            Begin(category, known.Name);
             if (kind == HypercallKind.None)
                 _writer.Decimal("number", call.Eax);
-            IReadOnlyList<string> names = HypercallNames.Arguments(kind);
-            for (int i = 0; i < names.Count; i++)
-                _writer.Hex(names[i], HypercallNames.Argument(in call, i));
+            for (int i = 0; i < known.Arguments.Length; i++)
+                _writer.Hex(known.Arguments[i].Name, call.Argument(i));
             EndAtEip();
         }
 
@@ -101,9 +101,10 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public void HypercallDone(HypercallKind kind, uint result)
     {
-        if (!HypercallNames.HasResult(kind) || !(Has(TraceCategories.Hypercalls) || (kind == HypercallKind.BindDma && Has(TraceCategories.Dma))))
+        Hypercall known = HypercallTable.Of(kind);
+        if (!known.HasResult || !(Has(TraceCategories.Hypercalls) || (kind == HypercallKind.BindDma && Has(TraceCategories.Dma))))
             return;
-        Begin("result", HypercallNames.Of(kind));
+        Begin("result", known.Name);
         _writer.Hex("eax", result);
         _writer.End();
     }
@@ -131,16 +132,15 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public void Trap(uint vector, uint errorCode, uint faultAddress)
     {
-        const uint pageFault = 14;
-        bool isPageFault = vector == pageFault;
+        bool isPageFault = vector == ExceptionVector.PageFault;
         string? category = Has(TraceCategories.Traps) ? "traps" : isPageFault && Has(TraceCategories.Mmu) ? "mmu" : null;
         if (category == null)
             return;
-        Begin(category, VectorNames.Of(vector));
+        Begin(category, Vectors.NameOf(vector));
         _writer.Decimal("vector", vector);
         if (isPageFault)
             _writer.Hex("address", faultAddress);
-        if (vector is 8 or (>= 10 and <= pageFault) or 17)
+        if (ExceptionVector.PushesErrorCode(vector))
             _writer.Hex("error", errorCode);
         if (vector == Vectors.SystemCall)
             _writer.Decimal("eax", _guest!.Core.Cpu->Registers[(int)GeneralRegister.Eax]);
@@ -253,9 +253,6 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _writer.Dispose();
-
-    private static bool IsPaging(HypercallKind kind) =>
-        kind is HypercallKind.NewPageTable or HypercallKind.FlushTlb or HypercallKind.SetPte or HypercallKind.SetPmd;
 
     private GuestEvents If(TraceCategories any, GuestEvents events) => Has(any) ? events : GuestEvents.None;
 

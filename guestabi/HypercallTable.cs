@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.GuestAbi;
+
+/// <summary>
+/// What a guest can ask of its host with <c>int $0x1F</c>, by meaning; the numbers differ between generations. What each call
+/// does: abi.md §3.3. What else is known of it stands in <see cref="HypercallTable"/>, in the same order.
+/// </summary>
+public enum HypercallKind : byte
+{
+    /// <summary>No call has this number: asking for it kills the guest.</summary>
+    None,
+
+    /// <summary>Nothing but running the asynchronous ring.</summary>
+    FlushAsync,
+
+    /// <summary>Where lguest_data is; must come first, and once.</summary>
+    LguestInit,
+
+    /// <summary>The guest ends, with a text of up to 128 bytes.</summary>
+    Crash,
+
+    /// <summary>The whole GDT.</summary>
+    LoadGdt,
+
+    /// <summary>The page directory to use from now on.</summary>
+    NewPageTable,
+
+    /// <summary>0: user mappings only; else kernel mappings too.</summary>
+    FlushTlb,
+
+    /// <summary>One gate, in two words.</summary>
+    LoadIdtEntry,
+
+    /// <summary>The stack for entries from ring 3.</summary>
+    SetStack,
+
+    /// <summary>0 or 8: the task-switched flag.</summary>
+    SetTaskSwitched,
+
+    /// <summary>Nanoseconds until irq 0 is raised once; 0 turns it off.</summary>
+    SetClockEvent,
+
+    /// <summary>Sleep until an interrupt.</summary>
+    Halt,
+
+    /// <summary>n buffers for a key, with n &lt;&lt; 8 | irq. Result 1 or 0.</summary>
+    BindDma,
+
+    /// <summary>One buffer to a key.</summary>
+    SendDma,
+
+    /// <summary>A page table entry has changed.</summary>
+    SetPte,
+
+    /// <summary>A directory entry has changed.</summary>
+    SetPmd,
+
+    /// <summary>The three descriptors of a thread.</summary>
+    LoadTls,
+
+    /// <summary>Nanoseconds since TIMER_START, in %eax.</summary>
+    TimerRead,
+
+    /// <summary>Raise irq 0 this many times a second; 0 stops.</summary>
+    TimerStart,
+
+    /// <summary>Seconds since the epoch, in %eax.</summary>
+    GetWallclock,
+}
+
+/// <summary>
+/// The calls, a line each: what the hypervisor decodes by, and what traces, the monitor, statistics and reports print. Our own
+/// guests' header (guest/lib/lguest.h) and abi.md §3.2 and §3.4 are compared with it. A new call is a line here, its kind above, and
+/// what it does in the hypervisor.
+/// </summary>
+public sealed class HypercallTable
+{
+    private static readonly Hypercall[] s_all =
+    [
+        new(HypercallKind.None, "(no such call)", HypercallCategory.None, null, null) { Arguments = [Number("edx"), Number("ebx"), Number("ecx")] },
+
+        //                                                                          2007-02  2.6.23
+        new(HypercallKind.FlushAsync, "FLUSH_ASYNC", HypercallCategory.Ring, 0, 0),
+        new(HypercallKind.LguestInit, "LGUEST_INIT", HypercallCategory.Life, 1, 1) { Arguments = [Physical("data")] },
+        new(HypercallKind.Crash, "CRASH", HypercallCategory.Life, 2, 2) { Arguments = [Physical("text")] },
+        new(HypercallKind.LoadGdt, "LOAD_GDT", HypercallCategory.Processor, 3, 3) { Arguments = [Physical("table"), Number("entries")] },
+        new(HypercallKind.NewPageTable, "NEW_PGTABLE", HypercallCategory.Paging, 4, 4) { Arguments = [Physical("directory")], MayStandInRing = true },
+        new(HypercallKind.FlushTlb, "FLUSH_TLB", HypercallCategory.Paging, 5, 5) { Arguments = [Number("kernel")], MayStandInRing = true },
+        new(HypercallKind.LoadIdtEntry, "LOAD_IDT_ENTRY", HypercallCategory.Interrupts, 6, 6) { Arguments = [Vector("vector"), Entry("low"), Entry("high")] },
+        new(HypercallKind.SetStack, "SET_STACK", HypercallCategory.Processor, 7, 7) { Arguments = [Selector("ss"), Virtual("esp"), Number("pages")], MayStandInRing = true },
+        new(HypercallKind.SetTaskSwitched, "TS", HypercallCategory.Processor, 8, 8) { Arguments = [Number("ts")], MayStandInRing = true },
+        new(HypercallKind.SetClockEvent, "SET_CLOCKEVENT", HypercallCategory.Clock, null, 9) { Arguments = [Number("ns")] },
+        new(HypercallKind.Halt, "HALT", HypercallCategory.Interrupts, 11, 10),
+        new(HypercallKind.BindDma, "BIND_DMA", HypercallCategory.Dma, 13, 12) { Arguments = [Physical("key"), Physical("array"), Number("n_irq")], HasResult = true },
+        new(HypercallKind.SendDma, "SEND_DMA", HypercallCategory.Dma, 14, 13) { Arguments = [Physical("key"), Physical("dma")] },
+        new(HypercallKind.SetPte, "SET_PTE", HypercallCategory.Paging, 15, 14) { Arguments = [Physical("directory"), Virtual("address"), Entry("entry")], MayStandInRing = true },
+        new(HypercallKind.SetPmd, "SET_PMD", HypercallCategory.Paging, 16, 15) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
+        new(HypercallKind.LoadTls, "LOAD_TLS", HypercallCategory.Processor, 17, 16) { Arguments = [Physical("table")], MayStandInRing = true },
+        new(HypercallKind.TimerRead, "TIMER_READ", HypercallCategory.Clock, 9, null) { HasResult = true },
+        new(HypercallKind.TimerStart, "TIMER_START", HypercallCategory.Clock, 10, null) { Arguments = [Number("hz")] },
+        new(HypercallKind.GetWallclock, "GET_WALLCLOCK", HypercallCategory.Clock, 12, null) { HasResult = true },
+    ];
+
+    private readonly HypercallKind[] _kinds;
+    private readonly uint?[] _numbers = new uint?[s_all.Length];
+
+    private HypercallTable(Func<Hypercall, uint?> numberOf)
+    {
+        uint last = 0;
+        foreach (Hypercall call in s_all)
+        {
+            _numbers[(int)call.Kind] = numberOf(call);
+            last = Math.Max(last, numberOf(call) ?? 0);
+        }
+
+        _kinds = new HypercallKind[last + 1];
+        foreach (Hypercall call in s_all)
+        {
+            if (numberOf(call) is { } number)
+                _kinds[number] = call.Kind;
+        }
+    }
+
+    /// <summary>Every call of any generation, by <see cref="HypercallKind"/>; the first is none.</summary>
+    public static ReadOnlySpan<Hypercall> All => s_all;
+
+    /// <summary>
+    /// The calls of the seed patch of February 2007. Their numbers are not in the seed; these are the ones of a closely following
+    /// version (abi.md §3.2), with the page table and TLS calls after them.
+    /// </summary>
+    public static HypercallTable Seed200702 { get; } = new(static call => call.Seed200702);
+
+    /// <summary>The calls of Linux 2.6.23.</summary>
+    public static HypercallTable Linux2623 { get; } = new(static call => call.Linux2623);
+
+    /// <summary>What is known of a call.</summary>
+    public static Hypercall Of(HypercallKind kind) => s_all[(int)kind];
+
+    /// <summary>The meaning of a number; <see cref="HypercallKind.None"/> when there is no such call.</summary>
+    public HypercallKind Decode(uint number) => number < (uint)_kinds.Length ? _kinds[number] : HypercallKind.None;
+
+    /// <summary>The number of a call, or null when this generation does not have it.</summary>
+    public uint? NumberOf(HypercallKind kind) => _numbers[(int)kind];
+
+    private static HypercallArgument Number(string name) => new(name, ArgumentKind.Number);
+
+    private static HypercallArgument Physical(string name) => new(name, ArgumentKind.Physical);
+
+    private static HypercallArgument Virtual(string name) => new(name, ArgumentKind.Virtual);
+
+    private static HypercallArgument Vector(string name) => new(name, ArgumentKind.Vector);
+
+    private static HypercallArgument Selector(string name) => new(name, ArgumentKind.Selector);
+
+    private static HypercallArgument Entry(string name) => new(name, ArgumentKind.Entry);
+}
