@@ -4,6 +4,10 @@
 # make test       all tests, in two to four minutes; TEST_FILTER=... runs some (see dotnet test --filter)
 # make fuzz       hostile input for two minutes; FUZZ_TIME=10m, FUZZ_ONLY=TARGET: docs/testing.md
 # make bench      the benchmarks, and docs/performance.md; BENCH=--help lists options
+# make install    into PREFIX (/usr/local), below DESTDIR; make uninstall removes it again: docs/install.md
+# make dist       out/dist/lguest-VERSION-linux-x86_64.tar.gz, which runs where it is unpacked
+# make deb        out/dist/lguest_VERSION_amd64.deb, a Debian package
+# make image      out/dist/lguest-VERSION-oci.tar, an OCI image of the program and the demo guest (podman load -i)
 # make readme     README's table of options, from the program's own
 # make format     applies the style that .ci/run checks
 # make clean      removes everything that was built
@@ -12,49 +16,46 @@
 DOTNET ?= dotnet
 OUT := out
 MEMORY ?= 64m
+PREFIX ?= /usr/local
 
-# Our own house for the build's own chatter: no telemetry, no banner.
+# No telemetry, no banner; and no ICU library is needed on a machine that has none.
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT := 1
 
 CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
 	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props
 
-.PHONY: readme all launcher guests test fuzz run bench format clean help sdk
-all: launcher guests
+.PHONY: all launcher guests tools sdk linker test fuzz run bench install uninstall dist deb image readme format clean help
+all: tools launcher guests
 
 help:
 	@sed -n '2,/^$$/s/^# //p' Makefile
 
 launcher: $(OUT)/lguest
 
+# What is missing is said before anything is built. Who installs what is built (sudo make install) needs none of it.
+tools: sdk linker
+	@$(MAKE) --no-print-directory -C guest compiler
+
 sdk:
 	@version=$$($(DOTNET) --version 2>/dev/null); case $$version in \
 	[1-9][0-9].*) ;; \
-	'') echo "make: there is no '$(DOTNET)' here: the .NET SDK 10 or newer is needed (https://dotnet.microsoft.com/download; DOTNET=PATH names one)" >&2; exit 1 ;; \
+	'') echo "make: there is no .NET SDK here ('$(DOTNET) --version' does not work): version 10 or newer is needed (https://dotnet.microsoft.com/download; DOTNET=PATH names one)" >&2; exit 1 ;; \
 	*) echo "make: '$(DOTNET)' is version $$version: the .NET SDK 10 or newer is needed (https://dotnet.microsoft.com/download; DOTNET=PATH names another)" >&2; exit 1 ;; \
 	esac
 
-# One native program, by NativeAOT. Its compiler is a package; where no registry has it, the launcher is published as it was before
-# there was one: compiled ahead (ReadyToRun) with its own runtime beside it, or at least so that it runs, and this is said here.
-PUBLISH = $(DOTNET) publish launcher -c Release -r linux-x64 -p:DebugType=none -v quiet -o $(OUT)
-$(OUT)/lguest: $(CS_SOURCES) | sdk
-	@mkdir -p $(OUT)
-	@echo "building the launcher (a minute or two, and longer the first time)"
-	@if $(PUBLISH) -p:PublishAot=true -p:NativeDebugSymbols=true >$(OUT)/publish.log 2>&1; then \
-		echo "out/lguest is ready"; \
-	elif ! grep -q 'NU110[0-9]\|NU1301' $(OUT)/publish.log; then \
-		cat $(OUT)/publish.log; exit 1; \
-	elif $(PUBLISH) --self-contained true >$(OUT)/publish.log 2>&1; then \
-		echo "note: the NativeAOT compiler is unavailable; out/lguest is ready, needs the files beside it, and starts slower"; \
-	elif $(PUBLISH) --self-contained false >$(OUT)/publish.log 2>&1; then \
-		echo "note: the packages to compile it ahead are unavailable; out/lguest is ready, needs .NET installed, and starts slower"; \
-	elif grep -q NU1301 $(OUT)/publish.log; then \
-		grep -m1 NU1301 $(OUT)/publish.log >&2; \
-		echo "make: the packages that lguest is built with cannot be fetched: is there a network? (dotnet nuget list source)" >&2; exit 1; \
-	else \
-		cat $(OUT)/publish.log; exit 1; \
-	fi
+# The NativeAOT compiler links with clang, or else with gcc.
+linker:
+	@command -v clang >/dev/null || command -v gcc >/dev/null || \
+		{ echo "make: there is no 'gcc' here, which lguest is linked with (apt-get install gcc libc6-dev)" >&2; exit 1; }
+	@echo 'int main(void) { return 0; }' | $$(command -v clang || echo gcc) -x c -o /dev/null - -lm 2>/dev/null || \
+		{ echo "make: '$$(command -v clang || echo gcc)' cannot link a C program: are the C library's headers there? (apt-get install libc6-dev)" >&2; exit 1; }
+
+# One native program, or what comes nearest to it here.
+$(OUT)/lguest: $(CS_SOURCES)
+	@$(MAKE) --no-print-directory sdk linker
+	@packaging/publish.sh $(DOTNET) $(OUT)
 	@touch $@
 
 guests:
@@ -82,6 +83,15 @@ fuzz: all
 run: all
 	@test -f $(OUT)/scratch.img || dd if=/dev/zero of=$(OUT)/scratch.img bs=1M count=8 status=none
 	$(OUT)/lguest $(MEMORY) --block=$(OUT)/scratch.img $(OUT)/guest/demo
+
+install: launcher guests
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" packaging/install.sh install $(OUT)
+
+uninstall:
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" packaging/install.sh uninstall $(OUT)
+
+dist deb image: launcher guests
+	@OUT=$(OUT) packaging/$@.sh
 
 bench: all
 	LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) run --project bench -c Release -- $(BENCH)

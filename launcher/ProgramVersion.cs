@@ -6,7 +6,7 @@ namespace Lguest.Launcher;
 /// <summary>Which lguest this is: the version of Directory.Build.props, and the commit it was built from where git knew.</summary>
 public static class ProgramVersion
 {
-    /// <summary>Three numbers: 0.2.0.</summary>
+    /// <summary>Three numbers: 0.2.0; on the way to them 0.2.0-dev.</summary>
     public static string Number => Split().Number;
 
     /// <summary>What <c>--version</c> prints: <c>0.2.0 (1a2b3c4d5e6f)</c>.</summary>

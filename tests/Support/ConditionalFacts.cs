@@ -39,6 +39,21 @@ public enum Need
     /// <summary>fish on the path.</summary>
     Fish,
 
+    /// <summary>make on the path.</summary>
+    Make,
+
+    /// <summary>dpkg-deb on the path.</summary>
+    DpkgDeb,
+
+    /// <summary>umoci on the path.</summary>
+    Umoci,
+
+    /// <summary>out/lguest with all that was published beside it, no link to another build.</summary>
+    Publication,
+
+    /// <summary>out/lguest as NativeAOT makes it.</summary>
+    NativeProgram,
+
     /// <summary>Being root: for other users and their limits.</summary>
     Root,
 
@@ -83,6 +98,11 @@ public static class Needs
                 Need.Bash => OnPath("bash"),
                 Need.Zsh => OnPath("zsh"),
                 Need.Fish => OnPath("fish"),
+                Need.Make => OnPath("make"),
+                Need.DpkgDeb => OnPath("dpkg-deb"),
+                Need.Umoci => OnPath("umoci"),
+                Need.Publication => new FileInfo(LauncherPath) is { Exists: true, LinkTarget: null } ? null : $"{LauncherPath} is not what make published",
+                Need.NativeProgram => File.Exists(LauncherPath + ".dbg") ? null : $"{LauncherPath} was not published by the NativeAOT compiler",
                 Need.Root => Environment.UserName == "root" ? null : "needs root",
                 Need.OrdinaryUser => Environment.UserName == "root" ? "root may read everything" : null,
                 _ => throw new ArgumentOutOfRangeException(nameof(needs)),
