@@ -9,6 +9,7 @@
 # make deb        out/dist/lguest_VERSION_amd64.deb, a Debian package
 # make image      out/dist/lguest-VERSION-oci.tar, an OCI image of the program and the demo guest (podman load -i)
 # make readme     README's table of options, from the program's own
+# make tour       docs/tour.md, the story that the comments tell
 # make format     applies the style that .ci/run checks
 # make clean      removes everything that was built
 # make help       this list
@@ -26,7 +27,7 @@ export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT := 1
 CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
 	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props
 
-.PHONY: all launcher guests tools sdk linker test fuzz run bench install uninstall dist deb image readme format clean help
+.PHONY: all launcher guests tools sdk linker test fuzz run bench install uninstall dist deb image readme tour format clean help
 all: tools launcher guests
 
 help:
@@ -100,6 +101,11 @@ bench: all
 readme: launcher
 	$(OUT)/lguest document options.md >$(OUT)/options.md
 	sed -i -e '/^<!-- options -->$$/r $(OUT)/options.md' -e '/^<!-- options -->$$/,/^<!-- \/options -->$$/{/^|/d}' README.md
+
+# The page is checked by a test, as README's table is.
+tour: sdk
+	@$(DOTNET) build tests -c Release -v quiet -clp:ErrorsOnly
+	@$(DOTNET) exec tests/bin/Release/net10.0/Lguest.Tests.dll tour
 
 format:
 	$(DOTNET) format Lguest.sln

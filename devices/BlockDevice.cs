@@ -5,6 +5,7 @@ using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Devices;
 
+// [D:170] A disk
 /// <summary>
 /// A disk. The guest describes one request in the device's page and sends DMA to the key that is the page's address: with the
 /// data for a write, empty for a read, whose data goes to the reply buffer that the guest bound at the same key. Whatever the
@@ -91,6 +92,9 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
             Refuse(wrong.Message);
         }
 
+        // [D:180+6] The order of an answer
+        // The guest looks at the result as soon as it has its interrupt, and at the length when it has seen the result. So the
+        // length is written first and the interrupt is raised last.
         memory.WriteUInt32(reply, used);
         memory.WriteUInt32(_page + ResultOffset, (uint)result);
 
@@ -128,6 +132,7 @@ public sealed class BlockDevice(BlockImage image, Complaints? complaints = null)
         return Refuse($"write of {request.Bytes} bytes at sector {request.Sector} took {written}{Describe(error)}");
     }
 
+    // [D:190+16] Half a write is worse than none
     /// <summary>
     /// A write must be whole sectors, all of them on the disk, and as long as the buffers that came with it. Nothing of any
     /// other write is carried out: half a write is worse than none, and one beyond the end would make the file longer.

@@ -46,12 +46,19 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     /// <inheritdoc/>
     public bool Watches(uint sentTo) => sentTo == key;
 
+    // [D:150+1] The console: output
+    // The end of the way from [G:200]: a writev to standard output. When nobody reads there, the guest has to wait, and the
+    // launcher goes on looking after everything else meanwhile.
     /// <inheritdoc/>
     public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => (uint)port.Write(sent);
 
     /// <inheritdoc/>
     public void ReadInput() => port.ReadInput();
 
+    // [D:160+40] The console: input
+    // Input works the other way round: the guest has left an empty buffer at the key, and whoever has something takes it with
+    // GETDMA, fills it, says how much, and raises the irq that the guest asked for. No buffer, or a full one: what was typed
+    // keeps, and is offered again.
     /// <inheritdoc/>
     public bool Deliver(IGuestChannel channel)
     {

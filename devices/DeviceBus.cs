@@ -3,8 +3,9 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Devices;
 
+// [D:100] The bus
 /// <summary>
-/// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices behind it, and the way from a DMA key to
+/// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices after it, and the way from a DMA key to
 /// the device that it belongs to (abi.md §6). Devices are found by the guest in the order in which they were added, so the
 /// first block device is lgba; device i interrupts with irq i + 1.
 /// </summary>
@@ -101,6 +102,9 @@ public sealed class DeviceBus
     public DeviceStatus StatusOf(int index) =>
         _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size)).Status;
 
+    // [D:120+20] From a key to a device
+    // The guest sent memory to a key, and here it arrives from [L:220]. The list is read once and checked as a whole; then whoever
+    // knows the key gets it, and what it took is stored in the list's first word, which is all that the guest hears.
     /// <summary>The guest sent DMA that no other guest took.</summary>
     /// <param name="channel">Its channel.</param>
     /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>.</param>

@@ -24,6 +24,11 @@ public sealed unsafe class GuestVector
     /// </summary>
     public Iovec[] Sections => _sections;
 
+    // [D:140+24] Read once
+    // A scatter list is the guest's memory: the guest could change it while we look, if it had a second processor; and in a page
+    // that is shared with other guests, somebody else can. Whoever checks an address and then reads it *again* has checked
+    // nothing. So the list is copied in one go, and the copy is what is checked and used. This rule holds wherever the host reads
+    // what others can write, and you will find its mark, "Read once", all over the source ([M:130]).
     /// <summary>Takes the sections of a <c>lguest_dma</c>.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="dmaAddress">Guest physical address of the structure.</param>

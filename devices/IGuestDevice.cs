@@ -3,6 +3,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Devices;
 
+// [D:130] What a device is
 /// <summary>
 /// A device as the bus sees it: what to write in its descriptor, and what to do when the guest sends it something. A device
 /// never throws for what a guest does: whatever nonsense is asked, the guest gets an error, and the launcher lives.

@@ -54,6 +54,10 @@ public sealed record EngineChoice(string Name, bool IsAutomatic, IReadOnlyList<s
 /// <param name="Choice">Why.</param>
 public sealed record OpenedEngine(ExecutionCore Core, EngineChoice Choice);
 
+// [H:110] Which engine?
+// What runs the guest's instructions is not the hypervisor's business: it has an ExecutionCore, and there are several kinds. Each
+// knows what it needs of the host, and says so when it does not get it. Whether a host allows what the translator needs
+// (executable mappings, much address space) only trying shows, so "auto" is the first that opens.
 /// <summary>
 /// The engines there are. Each knows what it needs of the host, and says so when it does not get it. <see cref="EngineKind.Auto"/> is
 /// the first that opens: whether the host allows what an engine needs (executable mappings, much address space) only trying shows.

@@ -11,9 +11,11 @@ public enum ClockStyle
     OneShot,
 }
 
+// [P:200] There is no ABI
 /// <summary>
-/// One generation of the lguest interface. "No ABI" was its author's promise, and he kept it: what changed from one kernel
-/// to the next is gathered here, a table per generation, so that nobody else has to ask which generation a guest speaks.
+/// One generation of the lguest interface. "There is no ABI" was its author's promise, and he kept it: the interface
+/// changed with nearly every kernel. What differs is gathered here, a table for each generation, so that nobody else has to ask
+/// which one a guest speaks.
 /// </summary>
 public sealed class AbiGeneration
 {

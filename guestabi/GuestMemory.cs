@@ -37,6 +37,11 @@ public interface IHostWriteObserver
     void HostWrites(uint address, uint length);
 }
 
+// [P:100] What a guest is
+// A guest is a kernel and its programs, with one processor and some memory. Its memory begins at address 0; to the host it is one
+// mapping of a file, in which guest physical address x is at Base + x. Everybody on this side, whether device, hypervisor or
+// debugger, sees it through this class. Data is handed out as spans of the memory itself, so that a disk's bytes reach the guest
+// without a copy in between.
 /// <summary>
 /// The guest's physical memory as everybody on this side sees it: one mapping in which guest physical address 0 is at
 /// <see cref="Base"/>, of which only the guest's own <see cref="Ranges"/> may be touched. Every access goes through a check
@@ -97,6 +102,9 @@ public abstract unsafe class GuestMemory : IDisposable
     /// <summary>First address that is not the guest's whatever the ranges say: the pfn limit of INITIALIZE, in bytes (abi.md §5).</summary>
     public ulong Limit { get; set; } = ulong.MaxValue;
 
+    // [P:110+13] The one check
+    // All that a guest can hand us is numbers, and most of them are addresses. This is what is asked of each before anything is
+    // touched. The sum is computed in 64 bits, for address + length is exactly what a hostile guest makes overflow.
     /// <summary>Whether all of [<paramref name="address"/>, + <paramref name="length"/>) is the guest's, in one range.</summary>
     public bool Contains(uint address, uint length)
     {
@@ -133,6 +141,12 @@ public abstract unsafe class GuestMemory : IDisposable
         return new Span<byte>(Base + address, (int)length);
     }
 
+    // [M:130+7] Read once, decide, use
+    // While the host looks at a guest's memory, the guest stands still. But the page of a shared network is mapped by other
+    // processes, too, and they write there whenever they like; and a guest may use that page for anything, its page tables and its
+    // code included. So the rule of [D:140] holds everywhere: what the guest or a peer can change is read once, into private
+    // memory, and decided and used from there. docs/engine.md has a table of every place where that matters. Code in such a page
+    // is never translated, and is decoded anew each time it runs.
     /// <summary>
     /// A structure copied from guest memory, each of its bytes read once: what is decided on the copy and used from it is the
     /// same, whoever writes there meanwhile.

@@ -75,6 +75,10 @@ public enum HypercallKind : byte
 /// </summary>
 public sealed class HypercallTable
 {
+    // [P:150+24] What there is to ask for
+    // Some twenty things: a guest loads its descriptor tables through us, switches page tables, says which translations it has
+    // changed, sets its one timer, sleeps, sends memory to a device, and dies. Each release numbered them as it liked. What they
+    // do is in abi.md §3.3.
     private static readonly Hypercall[] s_all =
     [
         new(HypercallKind.None, "(no such call)", HypercallCategory.None, null, null) { Arguments = [Number("edx"), Number("ebx"), Number("ecx")] },

@@ -46,6 +46,11 @@ public unsafe struct LguestData
     /// <summary>What the host writes to <see cref="ReserveMem"/>: the top 4 MiB of the address space are not the guest's.</summary>
     public const uint ReservedBytes = 4u * 1024 * 1024;
 
+    // [P:160+10] What needs no asking
+    // A hypercall costs a way out of the guest and back in, and a kernel turns interrupts off and on thousands of times a second.
+    // So guest and host share a structure in the guest's memory. Turning interrupts off is a write to its first word: nobody is
+    // told. The host looks at it when it has an interrupt to deliver. Calls that can wait are put in a ring here, and are made
+    // with the next one that cannot.
     /// <summary>0x200 when the guest takes interrupts. The guest writes it directly, without a call.</summary>
     public uint IrqEnabled;
 

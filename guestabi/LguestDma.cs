@@ -3,6 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Lguest.GuestAbi;
 
+// [P:170] How data moves
+// A list of up to sixteen pieces of guest memory, and a word that says how much of them was used. A guest sends one to a *key* (a
+// number that stands for a device), or leaves one at a key for what may come. Disks, networks and the console are all made of
+// this.
 /// <summary>
 /// <c>struct lguest_dma</c>: a scatter list in guest memory, 100 bytes (abi.md §6). The first section of length 0 ends it.
 /// </summary>

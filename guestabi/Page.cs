@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 namespace Lguest.GuestAbi;
 
+// [P:120] Pages, and three kinds of addresses
+// Memory is given out, protected and shared by the page. Three kinds of addresses occur all over the source. A *linear* address is
+// what the guest's instructions use, once the segment's base (0, nearly always) is added. The guest's page tables lead from it to
+// a *guest physical* one. Where that is in our own process is a *host* address. A guest never sees the last kind, and never
+// chooses one.
 /// <summary>The i386 page: the unit in which everything between guest and host is mapped.</summary>
 public static class Page
 {

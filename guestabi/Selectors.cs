@@ -31,6 +31,11 @@ public static class Selectors
     /// <summary>GDT index of the double fault TSS (likewise).</summary>
     public const int DoubleFaultTssIndex = 31;
 
+    // [P:130] Ring 1
+    // A kernel expects ring 0, where everything is allowed, and no host gives that away. So a guest's kernel runs in ring 1, and
+    // its programs in ring 3 as always. Most instructions do in ring 1 what they do in ring 0. Those that would touch the machine
+    // itself (cli, lgdt, mov to cr3) fault; and a few, popf and iret above all, quietly leave alone what they may not change. A
+    // *paravirtual* kernel knows that and does not use them: it asks its host instead.
     /// <summary>The ring in which a guest kernel runs.</summary>
     public const uint GuestRing = 1;
 

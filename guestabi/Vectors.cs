@@ -4,6 +4,9 @@ namespace Lguest.GuestAbi;
 /// <summary>The numbers that an interrupt or trap can have (abi.md §4.3); those below 32 are <see cref="ExceptionVector"/>s.</summary>
 public static class Vectors
 {
+    // [P:140+1] How a guest asks
+    // By an interrupt that no hardware uses. %eax says what is wanted, three more registers are the arguments, and the answer
+    // comes back in %eax: a system call, one storey further down.
     /// <summary>The hypercall: <c>int $0x1F</c>.</summary>
     public const byte Hypercall = 0x1F;
 

@@ -4,6 +4,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Devices.Network;
 
+// [D:210] A network with the host
 /// <summary>
 /// A network of two: the host (or whoever is behind it) in slot 0 of the page, the guest in slot 1. The guest sends to the
 /// key page + 0 and binds its receive buffers at page + 4 (abi.md §6). The host's address carries the promiscuous bit, so that

@@ -139,6 +139,7 @@ public struct SegmentRegister
     public uint Attributes;
 }
 
+// [I:110] The registers
 /// <summary>
 /// Everything that a guest's processor remembers, at fixed places in native memory, so that emitted code can reach it as
 /// easily as C#. The arithmetic flags are kept the lazy way: see <see cref="LazyFlags"/>.

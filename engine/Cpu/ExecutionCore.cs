@@ -52,6 +52,10 @@ public struct CpuExit
     public string? Reason;
 }
 
+// [I:100] A processor without a hypervisor
+// What runs guest instructions. It knows registers, segments and page tables; it does not know what a trap or a hypercall means.
+// Run returns when something happens that is not a processor's own business, and says what: that is the whole seam between [H:130]
+// and an engine.
 /// <summary>
 /// What runs guest instructions: the processor without its hypervisor. It knows registers, segments and page tables; what a
 /// trap or a hypercall means is decided by who calls <see cref="Run"/>.

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 
 namespace Lguest.Engine.Cpu;
 
+// [I:170] Flags that are hardly ever looked at
 /// <summary>
 /// The six arithmetic flags without working them out. Most instructions set all of them and most of those are never looked
 /// at, so an instruction leaves just two words behind: its result, sign-extended to 32 bits, and a word of carries

@@ -7,6 +7,7 @@ namespace Lguest.Engine.Debugging;
 /// <summary>There is no guest any more that could be asked.</summary>
 public sealed class GuestGoneException() : Exception("the guest is gone");
 
+// [M:150] One thread owns a guest
 /// <summary>
 /// Work for the thread that owns a guest, handed over by threads that may not touch it. The owner looks in between two
 /// stretches of guest code, so everything done there sees the guest at rest.

@@ -6,6 +6,7 @@ using Lguest.Engine.Native;
 
 namespace Lguest.Engine.FloatingPoint;
 
+// [I:230] Floating point
 /// <summary>
 /// x87, MMX, SSE and SSE2 for an interpreter: each instruction runs on the host's own floating-point unit, in a few bytes of
 /// emitted machine code, so that every rounding, flag and NaN is the processor's. For x86-64 Linux hosts. One per guest; not

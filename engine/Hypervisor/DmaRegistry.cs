@@ -50,6 +50,10 @@ public sealed class DmaRegistry(GuestMemory memory)
     public DmaBinding? Find(uint key) =>
         Latest(key) is { } binding ? new DmaBinding(binding.Array, binding.Count, binding.Irq) : null;
 
+    // [H:240+17] A buffer for what came in
+    // A device has something for the guest and asks for a buffer that the guest has left at a key. The guest's list of buffers is
+    // in its own memory, so the address of each is computed in 64 bits and checked: a guest may bind any nonsense, and this is
+    // where it is found out.
     /// <summary>A free buffer of the array bound last under a key. Its irq is left in its used_len.</summary>
     /// <returns>Its guest physical address, or null: nothing bound, or every buffer full.</returns>
     /// <exception cref="GuestAddressException">The guest bound what it has not.</exception>

@@ -250,6 +250,8 @@ public sealed unsafe partial class Guest
         return _reset ? -Errno.ERESTART : -Errno.ENOENT;
     }
 
+    // [H:260+11] Sleeping
+    // A halted guest costs nothing: the thread waits until the clock is due, a device has something, or a debugger wants to look.
     private void Sleep()
     {
         long before = _clock.Monotonic;

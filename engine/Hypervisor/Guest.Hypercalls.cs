@@ -52,6 +52,10 @@ public sealed unsafe partial class Guest
         Ecx = _cpu->Registers[(int)GeneralRegister.Ecx],
     };
 
+    // [H:150+30] The first call
+    // The other end of [G:120]. The address is checked once, with the size of the whole structure; from now on the host may write
+    // there. The stretch in which no interrupt may come is read now and never again: a guest that changed it later would only fool
+    // itself.
     private void Initialize()
     {
         uint number = _cpu->Registers[(int)GeneralRegister.Eax];
@@ -83,6 +87,9 @@ public sealed unsafe partial class Guest
         WriteTimestamp();
     }
 
+    // [H:160+18] The ring
+    // The other end of [G:130]. Host and guest each keep a place in the ring, and they agree as long as nobody skips a slot. A
+    // slot is copied before it is looked at, and marked as done when the call is made.
     private void DoAsyncCalls()
     {
         for (int i = 0; i < LguestData.RingSize; i++)
@@ -111,6 +118,9 @@ public sealed unsafe partial class Guest
             _observer!.HypercallDone(kind, call.Eax);
     }
 
+    // [H:170+30] What the calls do
+    // One line each, mostly: the descriptor table is copied, a gate is set, the core is told to forget translations. A call that
+    // makes no sense kills the guest, with the words that the genuine hypervisor would have used. It never harms anybody else.
     private void Call(HypercallKind kind, ref uint eax, uint edx, uint ebx, uint ecx)
     {
         switch (kind)
@@ -324,6 +334,9 @@ public sealed unsafe partial class Guest
         }
     }
 
+    // [H:230+13] Off to the launcher
+    // All that a hypervisor does with devices: it notes what was sent where, and the loop of [H:130] goes back to its launcher
+    // with it.
     private void SendDma(uint key, uint dma)
     {
         if (!Dma.IsValidKey(key))
@@ -337,6 +350,10 @@ public sealed unsafe partial class Guest
         _pendingKey = key;
     }
 
+    // [H:190] A hint
+    // The guest has changed an entry already, in its own memory ([G:150]); we are told so that whatever was made of the old one
+    // goes. The entry that comes with the call is looked at only as far as the genuine host looks, to kill where it kills. What
+    // counts is what will be found in memory when somebody walks there the next time ([I:190]).
     private void SetPte(uint pageDirectory, uint address, uint entry)
     {
         const uint used = (uint)(PageFlags.Accessed | PageFlags.Dirty);

@@ -19,6 +19,10 @@ public sealed unsafe partial class Guest
     private static bool MayBeRaised(uint vector) =>
         vector is < Vectors.FirstIrq and not Vectors.Hypercall ? !ExceptionVector.IsSeenFirst(vector) : vector == Vectors.SystemCall;
 
+    // [H:200+37] May it be interrupted now?
+    // Five conditions: something is pending; the guest has not masked it; it is not in the few instructions before its iret
+    // ([G:180]); it has interrupts on, or it sleeps; and there is a gate. If one is missing, nothing happens, and we come back:
+    // very soon, since a guest that turns interrupts on tells nobody.
     /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
     private void MaybeInterrupt()
     {
@@ -61,6 +65,9 @@ public sealed unsafe partial class Guest
         _data->TimeNanoseconds = (int)(wall % 1_000_000_000);
     }
 
+    // [H:220+20] int n
+    // From ring 1 with the right number it is a hypercall. Else it is the guest's own affair, if it has a gate that this ring may
+    // use; a system call of a program is that. Without one it is a protection fault, as on a processor.
     private void HandleSoftwareInterrupt(in CpuExit exit)
     {
         if (exit.Vector == Vectors.Hypercall && _cpu->Cpl == Selectors.GuestRing)
@@ -98,6 +105,11 @@ public sealed unsafe partial class Guest
         Deliver(exit.Vector, gate, ExceptionVector.PushesErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
     }
 
+    // [H:210+43] A trap, delivered
+    // The frame that a processor would push: from ring 3 the old stack first, on the stack that the guest has named for that; then
+    // flags, %cs and %eip, and for some vectors an error code. One bit is made up. The guest has never really turned interrupts
+    // off, so the flag in the frame is the one that it believes in; it will put the same bit back at [G:180]. Only the core can
+    // say whether the stack can be written.
     /// <summary>Pushes the frame that the processor would push, and goes to the handler.</summary>
     private void Deliver(uint vector, in Gate gate, uint? errorCode, uint flags)
     {
@@ -155,6 +167,9 @@ public sealed unsafe partial class Guest
         _clockDeadline = hz == 0 ? 0 : _periodStart + _clockPeriod;
     }
 
+    // [H:250+14] The clock
+    // A guest has one timer, and asks for it once at a time: no tick disturbs a guest that has nothing to do. Engines come back by
+    // themselves in time for this, some by counting instructions, some by a signal.
     private void CheckClock()
     {
         if (_clockDeadline == 0)

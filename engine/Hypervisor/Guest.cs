@@ -9,7 +9,7 @@ namespace Lguest.Engine.Hypervisor;
 
 /// <summary>
 /// A guest and its hypervisor: what lg.ko was. Any <see cref="ExecutionCore"/> runs the instructions; what they mean to the
-/// world outside is decided here. The tour: <see cref="Run"/> is the loop everything hangs on,
+/// world outside is decided here. The parts: <see cref="Run"/> is the loop everything hangs on,
 /// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted,
 /// <c>Guest.Debugging.cs</c> how it is stopped and looked into.
 /// </summary>
@@ -63,7 +63,9 @@ public sealed unsafe partial class Guest : IDisposable
         _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);
 
-        // Entry state (abi.md §2): everything 0 but these.
+        // [H:120+11] How a guest begins
+        // Flat segments of ring 1, the entry point, page tables; everything else is zero. The host's own entries of the descriptor
+        // table are set, too: the guest cannot use them, but it can see them (abi.md §2).
         _gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         _gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
         SetHostDescriptors();
@@ -137,6 +139,10 @@ public sealed unsafe partial class Guest : IDisposable
     /// <summary>A number as 2.6.23 prints <c>%#x</c>, zero with its prefix too.</summary>
     private static string Hex(uint value) => $"0x{value:x}";
 
+    // [H:130+60] The loop on which everything hangs
+    // Make the calls that the guest asked for. If one of them is for a device, go back to the launcher. Is there work from other
+    // threads, or a break? Is the clock due? Can an interrupt be delivered? Is the guest asleep? If none of that: run it, and see
+    // why it stopped. The order matters in one place, and a comment says why.
     private long RunUntilNeeded(Span<byte> answer)
     {
         // The launcher has taken the DMA of the last time.

@@ -85,6 +85,10 @@ internal static unsafe class AluOps
     }
 }
 
+// [I:160+14] An instruction
+// This is what the processor does for ADD: the sum goes where the operand came from, and two words are kept from which all six
+// flags can be worked out. Widths and operand forms are type arguments, so that the compiler makes a function of its own, without
+// a test in it, for each.
 internal readonly unsafe struct Add : IAlu
 {
     public static bool Writes => true;

@@ -66,6 +66,9 @@ internal sealed unsafe class BlockBuilder
         InterpreterCore.Block block = new() { First = first, Eip = eip, Physical = physical, Mode = _core.Mode };
         while (count < MaxInstructions && !ended)
         {
+            // [M:160+12] A breakpoint that the guest cannot see
+            // No byte of the guest is replaced by an INT3. A block begins at the breakpoint, with an op that leaves. The guest can
+            // read its code, compute its checksum or overwrite it; the breakpoint stays.
             if (_core.IsBreakpoint(next))
             {
                 // Only ever at the start of a block, so that going on from there is entering a block.

@@ -110,6 +110,11 @@ internal static unsafe class BranchOps
         return ReturnTo(core, cpu, op, target, selector, size * 2, (int)op->Immediate, size);
     }
 
+    // [I:250+17] iret
+    // And back into the program that was interrupted. The frame was pushed at [H:210]; the guest's kernel has done its work and
+    // has put the interrupt flag where it belongs ([G:180]); now it loads %eip, %cs and flags, and from ring 3 also the stack. It
+    // is the guest's own instruction, on the guest's own stack: IF and IOPL are left alone, as in ring 1 (abi.md §4.2), and no
+    // selector lets it reach ring 0. *This is the whole way round*: from here on a program runs until it wants something again.
     /// <summary>
     /// IRET. From ring 1 to ring 1 or 3: IF and IOPL are not changed (abi.md §4). With NT set it would return to another
     /// task: there is none.

@@ -6,6 +6,7 @@ using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lgue
 
 namespace Lguest.Engine.Interpreter;
 
+// [I:150] The instruction set
 /// <summary>
 /// The table of the instruction set: for each mnemonic the handler, chosen by operand width and by where the operands are.
 /// What is not here is no instruction of this processor and raises #UD.

@@ -75,6 +75,10 @@ public sealed unsafe partial class InterpreterCore
             ForgetJumps();
     }
 
+    // [I:180+9] Reading memory
+    // Every load of the guest comes through here, so it has to be short: a table of pages that were translated already (what a
+    // processor calls its TLB), one load, one compare. The compare does three things at once: right page, readable, and not across
+    // the page's end. Anything else takes the slow way.
     /// <summary>Reads a value of 1, 2 or 4 bytes at a linear address, zero-extended.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal uint ReadLinear<TWidth>(CpuState* cpu, uint address)

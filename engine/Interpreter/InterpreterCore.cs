@@ -8,10 +8,15 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
 
+// [I:120] Blocks of decoded instructions
+// Decoding i386 machine code is expensive: prefixes, two bytes of addressing, operands of three sizes. So it is done once. What
+// comes of an instruction is a small record that knows which function carries it out and where its operands are; records of
+// instructions that follow each other form a block, and running a block is calling one function after the other. A block ends with
+// an instruction that goes elsewhere for sure, and at the end of its page: in the next one the guest may have mapped anything.
 /// <summary>
 /// The interpreter: rings 1 and 3 of a 686, one instruction after the other. Instructions are decoded once (by Iced) into
 /// blocks of <see cref="MicroOp"/>s, which are kept by physical address and thrown away when their bytes are written.
-/// <para>The tour: this file runs blocks; <c>InterpreterCore.Memory.cs</c> is how they reach memory,
+/// <para>The parts: this file runs blocks; <c>InterpreterCore.Memory.cs</c> is how they reach memory,
 /// <c>InterpreterCore.Blocks.cs</c> where they are kept, <c>BlockBuilder.cs</c> how they are made; the <c>*Ops.cs</c> files
 /// are the instructions themselves, by kind.</para>
 /// </summary>

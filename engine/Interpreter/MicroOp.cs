@@ -4,6 +4,7 @@ using Lguest.Engine.Cpu;
 
 namespace Lguest.Engine.Interpreter;
 
+// [I:130+20] A decoded instruction
 /// <summary>
 /// One decoded instruction, ready to run: what does it (<see cref="Handler"/>) and where its operands are. The operands are
 /// byte offsets into <see cref="CpuState"/>, so that %ah is as easy to reach as %eax and an address without a base simply adds
@@ -20,7 +21,7 @@ internal unsafe struct MicroOp
     [FieldOffset(8)]
     public uint Eip;
 
-    /// <summary>Where the one behind it is.</summary>
+    /// <summary>Where the next one is.</summary>
     [FieldOffset(12)]
     public uint NextEip;
 

@@ -67,6 +67,7 @@ internal static unsafe class SystemOps
         return op + 1;
     }
 
+    // [I:240+7] What time is it?
     /// <summary>
     /// RDTSC: a counter of nanoseconds, which is what lguest_data.tsc_khz says it is. It cannot drift against the host's clock,
     /// since it is the host's clock.

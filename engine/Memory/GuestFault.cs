@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 namespace Lguest.Engine.Memory;
 
+// [I:210] When an instruction cannot go on
 /// <summary>
 /// A guest's instruction cannot go on. Thrown from wherever that is found out, caught in the run loop: the instruction has
 /// changed nothing by then. One object per core, with its fields set anew: throwing it is part of a page fault's cost.

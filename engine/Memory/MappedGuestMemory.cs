@@ -5,6 +5,7 @@ using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Memory;
 
+// [L:180] Memory
 /// <summary>
 /// Guest memory in one memory file, mapped once. The whole 4 GiB of guest physical address space are reserved, and only the
 /// guest's own ranges are backed: an address is its own offset in the mapping and in the file, so that an engine may map any

@@ -63,6 +63,12 @@ internal static unsafe class PageWalk
     /// <summary>The top 4 MiB belong to the host's switcher.</summary>
     private const uint SwitcherStart = uint.MaxValue - LguestData.ReservedBytes + 1;
 
+    // [I:190+46] Walking the guest's page tables
+    // The slow way: the guest's own two levels, as the processor would go. The address's upper ten bits choose an entry of the
+    // directory, which names a table; the next ten an entry there, which names the page. Each entry is loaded once, judged, and
+    // used from the register that it was loaded to. Where a processor would fault, the guest gets its page fault; where an entry
+    // names memory that is not the guest's, it dies. What the walk finds is marked as used and written in the guest's own entry,
+    // for its kernel decides by that what to swap out.
     /// <summary>Walks.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="directory">Guest physical address of the page directory.</param>

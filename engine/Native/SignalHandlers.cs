@@ -49,6 +49,11 @@ internal struct EmittedRegion
     public ulong EntryAbort;
 }
 
+// [T:200] A fault
+// The guest's code touches what is not mapped, or divides by zero: the host's kernel sends a signal to this process. The runtime
+// would take that for the end of the world, so we are asked first, by a few instructions of emitted code. Is the instruction that
+// did it part of an engine's code? Then what the processor said goes into the CpuState, and the thread goes on at the way out of
+// [T:190], as if the guest's code had jumped there by itself. Anything else is for others.
 /// <summary>
 /// What happens when emitted code faults or is interrupted. Links of the <see cref="SignalChain"/>, emitted code themselves: the
 /// runtime's own handlers would take a fault in code they do not know for the end of the world. A fault in an engine's code goes
@@ -173,6 +178,11 @@ internal static unsafe class SignalHandlers
         a.jmp(done);
         a.Label(ref inCode);
 
+        // [T:270+7] How to interrupt code that asks nobody
+        // Translated code has no "is there anything to do?" at the end of each block. When the clock is due, or another thread
+        // wants the guest, it gets a signal, and the handler below leads it out through the door. Wherever that happens, the table
+        // of [T:210] knows which instruction the guest is at.
+        //
         // Where there is no exit for it, the code looks at the attention flag by itself before it goes on.
         a.mov(r9, __[rcx + EmittedRegion.AttentionExitOffset]);
         a.test(r9, r9);

@@ -5,6 +5,7 @@ using static Tmds.Linux.LibC;
 
 namespace Lguest.Engine.Translator;
 
+// [T:120] Four gigabytes with nothing in them
 /// <summary>
 /// 4 GiB of host address space in which a guest's address space appears: linear address x of the guest is at
 /// <see cref="Base"/> + x. Nothing is there but what was mapped on demand; the rest, and a strip on both sides, is reserved

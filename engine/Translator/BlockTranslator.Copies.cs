@@ -54,6 +54,14 @@ internal sealed unsafe partial class BlockTranslator
             return false;
         }
 
+        // [T:150+6] Why it stays inside
+        // Two prefixes do it. One says that the address has 32 bits, so that whatever a guest puts into its registers, the
+        // processor computes modulo 4 GiB. The other adds the base of %gs, where the window of [T:120] begins. The result lies in
+        // the window or faults, and no instruction of the guest's can change the one or the other. There are seven such forms,
+        // each bounded by its shape and not by the guest's good will (docs/engine.md); each place that emits one says which.
+        //
+        // Most instructions are copied byte for byte, in fact, with these prefixes in front of them.
+        //
         // Containment: form 1. The bytes come from the private copy that was decoded.
         if (memory && !address)
             _emit.Bytes(GsPrefix);

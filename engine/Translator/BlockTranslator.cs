@@ -8,6 +8,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
+// [T:130] From guest code to host code
 /// <summary>
 /// Makes host code of guest code, a block at a time. i386 and x86-64 are nearly the same instruction set: most instructions
 /// are encoded again as they are, with their memory operand moved into the window (%gs, 32-bit address) and %esp renamed. The

@@ -4,6 +4,7 @@ using Lguest.Engine.Native;
 
 namespace Lguest.Engine.Translator;
 
+// [T:180] Where does this lead?
 /// <summary>
 /// Where indirect branches, returns, and branches to another page look for their target: 65536 places, found by the low half
 /// of the target. The first array holds tags, the second host addresses. A tag is the negated sum of target (sign-extended)

@@ -37,6 +37,7 @@ internal enum TranslatedExit : uint
     SoftwareInterrupt,
 }
 
+// [T:110] Which register is what
 /// <summary>
 /// The way into translated code and out of it. While translated code runs:
 /// <list type="bullet">
@@ -85,6 +86,10 @@ internal sealed unsafe class NativeStubs
         a.push(r14);
         a.push(r15);
         a.sub(rsp, 8);
+        // [T:190+24] The door
+        // From C# into the guest. The host's registers are saved, the window's base is loaded into %gs, and then the guest's flags
+        // and registers; the last jump leads into its code. The way out is a few lines below. If somebody wants attention, a
+        // signal that arrives in between finds the first steps marked as such, and the entry is called off.
         a.mov(r13, rdi);
         a.mov(__[r13 + 0xF8], rsp);
         a.mov(r12, __[r13 + 0x518]);
@@ -226,6 +231,11 @@ internal sealed unsafe class NativeStubs
     /// <summary>For the signal handlers.</summary>
     public EmittedRegion InterruptReturnRegion { get; }
 
+    // [T:280+26] A system call, without anybody's help
+    // What a program does most, and the one trap whose delivery is emitted: the frame of [H:210] is pushed, in a few stores, to
+    // the stack that the kernel has named, with the flag that it believes in; the ring, the window and the branch key are changed;
+    // and the kernel's handler runs. Until the first store nothing has changed, and after it nothing can fault. The hypervisor
+    // never hears of it.
     /// <summary>
     /// INT 0x80 from ring 3, without leaving: what the processor does through a trap gate. EIP is stored already, behind the
     /// instruction. Until the stack is written nothing has changed; from then on nothing faults. An interruption in between is
@@ -274,6 +284,10 @@ internal sealed unsafe class NativeStubs
         a.jmp(exit);
     }
 
+    // [T:290+22] iret, without anybody's help
+    // And the way back, which is where this tour ends: the guest's frame is loaded word by word, each once, and compared with what
+    // is ordinary (the selectors of the last time, no flags but those of arithmetic). If it is not ordinary, [I:250] does it. Then
+    // the window is the program's again, its stack pointer is loaded, and the last jump leads to where it was interrupted.
     /// <summary>
     /// IRET from ring 1 to ring 3, if it is the ordinary one: the %cs and %ss of the last time, no flags but those that
     /// arithmetic sets, no data segment that ring 3 may not keep. EIP is stored, at the instruction.

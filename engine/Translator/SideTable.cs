@@ -23,6 +23,7 @@ internal enum SideKind : byte
     GoingToWithEcxInR9,
 }
 
+// [T:210] Which instruction was it?
 /// <summary>
 /// From a place in the emitted code back to the guest instruction it belongs to: what makes faults and interruptions precise.
 /// Code is only ever added at the end, so the table is sorted by itself.

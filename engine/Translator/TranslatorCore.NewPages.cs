@@ -5,11 +5,12 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
+// [T:250] Pages that are new
 /// <summary>
-/// How programs come to pages that are new to them. Mapping a page into a window is dear: a signal, a change of the host's page
+/// How programs come to pages that are new to them. Mapping a page into a window is expensive: a signal, a change of the host's page
 /// tables, a fault of the host's own, later the way back: as much as a thousand interpreted instructions. A program that has
 /// just missed one page will mostly miss others in a moment (it has been started, has forked, fills a buffer), and many of them
-/// it will never touch again. So behind a first miss the interpreter goes ahead with the program, to which a new page is
+/// it will never touch again. So after a first miss the interpreter goes ahead with the program, to which a new page is
 /// nothing but a walk of the guest's tables, until it meets no more new ones for a while. What is missed after that is mapped.
 /// </summary>
 public sealed unsafe partial class TranslatorCore

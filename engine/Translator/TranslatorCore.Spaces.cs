@@ -7,6 +7,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
+// [T:230] One window for the kernel, one for each program
 /// <summary>
 /// How the guest's memory appears to translated code. The kernel (ring 1) has one window for all address spaces, in which only
 /// its own part is ever mapped: that part is the same everywhere, so a switch of page directories changes nothing. Each address
@@ -187,6 +188,11 @@ public sealed unsafe partial class TranslatorCore
         space.Key = ++_lastKey;
     }
 
+    // [T:220+20] A page comes into the window
+    // Nothing is in a window at first. The guest's code touches an address, the processor faults, and here the guest's page tables
+    // are walked ([I:190]). What comes of it: the guest has a page there, and it is mapped, with the guest's rights and at the
+    // same place, and the instruction is begun anew; or the guest gets a page fault of its own; or it dies. From then on this page
+    // costs nothing at all: the host's own memory management does what the interpreter's table did.
     /// <summary>Maps what translated code has just missed, and what it will miss next.</summary>
     private MapResult TryMap(uint linear, bool write, out uint errorCode, out string? killReason)
     {
@@ -275,6 +281,9 @@ public sealed unsafe partial class TranslatorCore
     private static bool MapsWritable(AddressWindow window, uint page, uint frame) =>
         window[page] == (frame | AddressWindow.MappedBit | AddressWindow.WritableBit);
 
+    // [T:260+14] Code that changes, once more
+    // As in [I:200], but the guest's stores do not pass by us. So a page that code was made of is read-only wherever it appears in
+    // a window. A store to it faults; the interpreter makes it, and the blocks that were made of those bytes go.
     /// <summary>Code was translated from a frame: wherever it can be written, it cannot any more.</summary>
     private void ProtectFrame(uint frame)
     {
@@ -327,6 +336,9 @@ public sealed unsafe partial class TranslatorCore
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }
 
+    // [T:240+25] When the guest says that it has changed something
+    // The hints of [G:150] arrive here. What a window has of a page table is compared with the table as it is now, and only what
+    // differs is put right: a kernel that forks changes a few entries, and would be slow if it lost all others each time.
     /// <summary>Puts right what a window has of the page tables in which a range of pages is.</summary>
     private void Revalidate(AddressWindow window, uint directory, uint first, uint last, bool user)
     {

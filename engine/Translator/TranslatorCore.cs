@@ -9,10 +9,11 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
+// [T:100] The same machine language
 /// <summary>
 /// The translator: guest code runs as host code, at nearly the host's speed. The interpreter is inside, on the same
 /// registers, for single instructions that are not worth translating and for guests that do unusual things with segments.
-/// <para>The tour: this file runs translated code and handles its exits; <c>TranslatorCore.Code.cs</c> is where it is kept,
+/// <para>The parts: this file runs translated code and handles its exits; <c>TranslatorCore.Code.cs</c> is where it is kept,
 /// <c>TranslatorCore.Spaces.cs</c> how the guest's memory appears in windows, <c>BlockTranslator*.cs</c> how it is made,
 /// <c>NativeStubs.cs</c> the way in and out.</para>
 /// </summary>

@@ -7,6 +7,9 @@
 
 volatile struct lguest_device_desc *devices;
 
+/* [G:210+8] Looking for devices
+ * The whole of what other systems call bus enumeration.
+ */
 void device_init(void)
 {
 	u32 i;
@@ -59,6 +62,13 @@ static void fill_sections(struct lguest_dma *dma, void *buf, u32 bytes)
 		dma->len[n] = 0;
 }
 
+/* [G:220+37] A disk driver
+ * A request is a page, a buffer for the answer and a call; everything Linux's
+ * driver does beside this is queueing. Note the end: it sleeps with interrupts
+ * off, and HALT is over as soon as one is pending, whatever the guest's flag
+ * says. A test and a sleep between which the interrupt could slip in would now
+ * and then sleep for ever.
+ */
 int block_transfer(struct block *b, bool write, u32 sector, void *buf,
 		   u32 bytes)
 {

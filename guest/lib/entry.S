@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
+/* [G:100] The first instruction
  * Where every guest begins.  The launcher knows nothing but the mark: the
  * first instruction is the byte after it.  All general registers are zero,
  * %esp included, so the first push would fault: a stack comes first.  Before

@@ -10,6 +10,13 @@ extern const u8 noirq_start[], noirq_end[];
 /* The host keeps its own cursor; ours must walk in step. */
 static u32 next_slot;
 
+/* [G:120+11] Introducing oneself
+ * The first call, before which no other is allowed, says where lguest_data is.
+ * The guest fills in what is its own: an empty ring, and the stretch of code
+ * in which it must not be interrupted (you will see why at [G:180]). The host
+ * fills in the rest: how much of the top of the address space is its own, how
+ * fast the time stamp counter runs, and what time it is.
+ */
 void hcall_init(void)
 {
 	u32 i;
@@ -21,6 +28,13 @@ void hcall_init(void)
 	hcall(LHCALL_LGUEST_INIT, phys(&lguest_data), 0, 0);
 }
 
+/* [G:130+16] Asking later
+ * A kernel that switches from one program to another loads the thread's
+ * segments, a stack, page tables: one call each, and none is urgent. They go
+ * into the ring, in order; the status byte is written last, since it is what
+ * hands the slot over. The host carries them out before the next call that
+ * does not wait.
+ */
 void hcall_async(u32 call, u32 a1, u32 a2, u32 a3)
 {
 	volatile struct hcall_args *slot = &lguest_data.hcalls[next_slot];
@@ -48,6 +62,10 @@ noreturn void crash(const char *reason)
 		hcall(LHCALL_CRASH, phys(text), 0, 0);
 }
 
+/* [G:230+4] Switching off
+ * There is no power to switch off. A guest that is done dies of a reason that
+ * every launcher knows.
+ */
 noreturn void power_off(void)
 {
 	crash("Power down");

@@ -10,6 +10,10 @@
 #define phys(v)		((u32)(v) - PAGE_OFFSET)
 #define virt(p)		((void *)((u32)(p) + PAGE_OFFSET))
 
+/* [G:110+8] A hypercall
+ * One instruction. The word "memory" tells the compiler that anything may have
+ * changed meanwhile, and it may: the host has been at work.
+ */
 static inline u32 hcall(u32 call, u32 a1, u32 a2, u32 a3)
 {
 	asm volatile("int $0x1f"
@@ -25,6 +29,12 @@ void hcall_async(u32 call, u32 a1, u32 a2, u32 a3);
 noreturn void crash(const char *reason);
 noreturn void power_off(void);
 
+/* [G:170+15] Interrupts off and on
+ * What cli and sti are on a real machine: a write to the word that the host
+ * looks at before it interrupts. It costs what a write costs. (What if an
+ * interrupt comes in right after irqs_on? It is delivered a little later: the
+ * host looks again soon.)
+ */
 static inline bool irqs_off(void)
 {
 	bool on = lguest_data.irq_enabled & X86_EFLAGS_IF;

@@ -26,6 +26,12 @@ u32 *pte_of(u32 vaddr)
 	return (u32 *)virt(pmd & -PAGE_SIZE) + (vaddr >> 12) % 1024;
 }
 
+/* [G:150+5] Changing a page table
+ * Page tables are in the guest's own memory, and the guest writes to them as
+ * any kernel would. But what the host has made of an entry is then out of
+ * date, as a processor's TLB would be, and the host cannot know. So each
+ * change is followed by a call that says where.
+ */
 void set_pte(u32 vaddr, u32 pte)
 {
 	*(volatile u32 *)pte_of(vaddr) = pte;
@@ -54,6 +60,11 @@ void *map_pages(u32 paddr, u32 n)
 	return (void *)vaddr;
 }
 
+/* [G:160+18] Page tables of its own
+ * The launcher has made page tables with which the kernel finds itself where
+ * it was linked to be. A real kernel soon makes its own; this one copies the
+ * directory and adds two tables.
+ */
 void mm_init(void)
 {
 	u32 i, n = (snippets_end - snippets_start) / PAGE_SIZE;

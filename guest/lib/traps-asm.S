@@ -91,11 +91,12 @@ trap_common:
 	popa
 	addl	$8, %esp
 
-	/*
+	/* [G:180+13] The way back
 	 * The processor ignores IF in our ring, so iret cannot re-enable
 	 * interrupts: we publish the flag ourselves, and the host promises
-	 * not to interrupt between that and the iret.  %ds may already be
-	 * the interrupted program's: only %ss is known to be good.
+	 * not to interrupt between that and the iret, where a second frame
+	 * would be put on top of the one that is about to be used.  %ds may
+	 * already be the interrupted program's: only %ss is known to be good.
 	 */
 	pushl	%eax
 	movl	12(%esp), %eax

@@ -23,7 +23,11 @@ noreturn void trap_die(struct trap_frame *f)
 	crash("unexpected trap");
 }
 
-/* Called from traps-asm.S. */
+/* [G:190+12] A trap
+ * Traps and interrupts arrive as they do on hardware: the frame that the
+ * processor would have pushed is on the kernel's stack, and a handler of the
+ * guest's runs. Nothing in here knows that the host has pushed it.
+ */
 void trap_enter(struct trap_frame *f)
 {
 	if (f->vector >= FIRST_IRQ_VECTOR &&

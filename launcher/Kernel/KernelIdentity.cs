@@ -3,6 +3,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Kernel;
 
+// [L:160] Who is it?
 /// <summary>
 /// What a kernel is, read off its loaded image: by the mark that kernels with lguest's guest code carry since 2.6.23, with the
 /// entry point right after it, and by the banner that every Linux kernel carries.

@@ -12,6 +12,10 @@ public static class KernelLoader
     /// <summary>Bytes that loading a kernel may need besides as many as the guest has.</summary>
     private const long Besides = 48 << 20;
 
+    // [L:120] From a file to a kernel
+    // A kernel comes as a vmlinux (an ELF file that says where each piece wants to be), as a bzImage (a program that unpacks
+    // itself, on a machine that we do not have), or as a vmlinux in gzip. All of it is read and understood before anything else
+    // happens: a guest that restarts starts from what was read then, even if the file has been rebuilt meanwhile.
     /// <summary>Reads a kernel.</summary>
     /// <param name="path">vmlinux, bzImage, or a vmlinux packed with gzip.</param>
     /// <param name="ramBytes">Bytes of the lowest memory bank: no kernel may be larger.</param>
@@ -74,6 +78,7 @@ public static class KernelLoader
         return new KernelImage(file, "bzImage", segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
     }
 
+    // [L:150+18] Where does it believe to be?
     /// <summary>
     /// Nothing in a raw image says where the kernel believes to be. But its code does: <c>mov ADDRESS,%eax</c> is the byte 0xA1
     /// and the address, of which the highest byte is nearly always that of CONFIG_PAGE_OFFSET. We do not disassemble, we count.

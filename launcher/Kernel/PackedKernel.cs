@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 namespace Lguest.Launcher.Kernel;
 
+// [L:140] A bzImage
 /// <summary>
 /// Finds the kernel in a bzImage. A bzImage is meant to unpack itself, which a paravirtual guest cannot do; so its gzip stream
 /// is looked for and unpacked here. The image around it is code, in which the bytes that begin a gzip stream may stand by

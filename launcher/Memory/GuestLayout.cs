@@ -4,6 +4,7 @@ using Lguest.Launcher.Kernel;
 
 namespace Lguest.Launcher.Memory;
 
+// [L:170] Who lives where
 /// <summary>
 /// Who lives where in the guest's physical memory (abi.md §1). In the lowest bank: boot parameters, kernel, and from its top
 /// downwards the initrd, the page directory, the linear page tables. Above all RAM: the device descriptors and device pages.

@@ -32,6 +32,10 @@ public static class LinearMap
         }
     }
 
+    // [L:190+24] The first page tables
+    // Nobody in ring 1 can turn paging on, so it is on from the first instruction, with tables that we make: RAM appears at the
+    // address where the kernel was linked to be, usually 3 GiB, and nothing else is mapped. They take the kernel as far as
+    // [G:160].
     /// <summary>Writes page directory and tables.</summary>
     public static void Write(GuestMemory memory, GuestLayout layout)
     {

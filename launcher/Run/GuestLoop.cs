@@ -48,6 +48,9 @@ public sealed class GuestLoop
         console.WaitToWrite = waitToWrite == null ? null : WaitForReader;
     }
 
+    // [L:220+46] The loop
+    // The heart of the launcher: read the channel, which runs the guest; look after what it wants; read again. There are four
+    // answers: the guest has sent something to a device; somebody wants us (BREAK); it is dead; it wants to be restarted.
     /// <summary>Runs the guest to its end.</summary>
     /// <exception cref="LaunchException">The channel answers something that no channel may.</exception>
     public RunOutcome Run()

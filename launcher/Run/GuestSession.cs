@@ -144,6 +144,10 @@ public sealed class GuestSession : IDisposable
         }
     }
 
+    // [L:240] Every way to end
+    // A guest powers off, dies, restarts; a user types ^C three times or sends a signal; the time is up; nobody reads the output
+    // any more. Each has its exit status. Whatever it is, the terminal is the user's again, the disks are saved, and only then is
+    // the last sentence printed.
     private int RunToTheEnd()
     {
         using StopSignals signals = new(EndNow, ContinueTerminal);
@@ -205,6 +209,10 @@ public sealed class GuestSession : IDisposable
         return ExitStatus.Failure;
     }
 
+    // [L:210+24] One life of a guest
+    // In order: memory, the kernel in it, page tables, boot information, devices, a channel; then the guest exists, and has not
+    // run. Everything that belongs to the host (the disks and their locks, the terminal) is older than this, and is still there
+    // when the guest restarts and comes here again.
     private RunOutcome RunOnce(StopSignals signals)
     {
         using GuestMemory memory = MakeMemory();
@@ -252,6 +260,9 @@ public sealed class GuestSession : IDisposable
         }
     }
 
+    // [L:215+9] Sealed
+    // All that the launcher needs is open, and the guest has not run yet: the moment to give up everything else. Should a guest
+    // ever get out of the engine, it finds a process that can neither open a file nor start a program ([M:170]).
     /// <summary>All is open, and no instruction of the guest has run: from here on the launcher has only what it needs.</summary>
     private void SealOnce()
     {

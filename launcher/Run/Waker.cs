@@ -6,6 +6,7 @@ using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Run;
 
+// [L:230] Waking somebody who is busy
 /// <summary>
 /// While the owner thread runs the guest, somebody has to watch the keyboard. The waker sleeps in <c>poll</c> until a device's
 /// descriptor is readable, and then breaks the guest out with BREAK, which returns when the owner has looked after its devices

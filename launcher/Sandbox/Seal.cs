@@ -24,6 +24,10 @@ public static class Seal
 
     private const string ControlGroups = "/sys/fs/cgroup";
 
+    // [M:170+24] Should a guest get out
+    // Two walls are better than one. The first is the engine: no access of the guest's leaves its window. The second is this: by
+    // the time the guest runs, the process has no capabilities and cannot get any, can open no file but those in a short list, and
+    // can make few system calls. A mistake in the first wall is then a mistake, and not yet a disaster.
     /// <summary>Seals the process.</summary>
     /// <param name="needs">What it must still be able to do.</param>
     /// <returns>What is in force now.</returns>

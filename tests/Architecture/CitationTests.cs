@@ -43,7 +43,7 @@ public sealed partial class CitationTests
     public void ADeadLinkIsNamed()
     {
         SourceFile target = new("docs/there.md", "# One `two`: three\n## One\n## One\n");
-        SourceFile page = new("docs/page.md", "[a](there.md) [b](there.md#one-two-three) [c](there.md#one-1) [d](https://x/y)\n[e](gone.md)\n[f](there.md#two)\n[g](#no) [h](../docs/)\n");
+        SourceFile page = new("docs/page.md", "[a](there.md) [b](there.md#one-two-three) [c](there.md#one-1) [d](https://x/y)\n[e](gone.md)\n[f](there.md#two)\n[g](#no) [h](../docs/) `[i](j)`\n```\n[k](l)\n```\n");
         Assert.Equal(["docs/page.md:2: gone.md", "docs/page.md:3: there.md#two", "docs/page.md:4: #no"], DeadLinks(page, [target, page]));
     }
 
@@ -74,7 +74,9 @@ public sealed partial class CitationTests
 
     private static IEnumerable<string> DeadLinks(SourceFile page, IReadOnlyList<SourceFile> all)
     {
-        foreach (Match match in Link().Matches(page.Text))
+        // What looks like a link in code is none; lines stay where they are.
+        string text = Code().Replace(page.Text, static code => new string([.. code.Value.Select(static c => c == '\n' ? c : ' ')]));
+        foreach (Match match in Link().Matches(text))
         {
             string link = match.Groups[1].Value;
             if (link.Contains("://", StringComparison.Ordinal) || link.StartsWith("mailto:", StringComparison.Ordinal))
@@ -103,7 +105,7 @@ public sealed partial class CitationTests
         return anchors;
     }
 
-    [GeneratedRegex(@"abi\.md(?![#)\w])(?<list>(?:[\s/*,;]*(?:and |to )?§\d+(?:\.\d+)?)+)?")]
+    [GeneratedRegex(@"abi\.md(?![#)\]\w])(?<list>(?:[\s/*,;]*(?:and |to )?§\d+(?:\.\d+)?)+)?")]
     private static partial Regex Mention();
 
     [GeneratedRegex(@"§(\d+(?:\.\d+)?)")]
@@ -120,6 +122,9 @@ public sealed partial class CitationTests
 
     [GeneratedRegex("<a (?:id|name)=\"([^\"]+)\"")]
     private static partial Regex NamedAnchor();
+
+    [GeneratedRegex(@"^```.*?^```|`[^`\n]*`", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Code();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

@@ -3,6 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace Lguest.Tests.Architecture;
 
+// [M:220] Rules that the tree keeps
+// A house this size stays readable only while its storeys stay apart: devices never see an engine, engines never see a device, and
+// both stand on facts that know nobody. Tests read the source for that. When you want to add something (a device, a hypercall, an
+// instruction, an engine, a generation), docs/adding.md says in steps where it goes.
 /// <summary>
 /// Folders of a project use each other in one direction: then each can be read, and changed, with only those below it in mind. Two
 /// projects are not there yet; no other folder may join their circles.

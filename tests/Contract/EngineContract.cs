@@ -6,6 +6,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Contract;
 
+// [M:190] One suite for every engine
 /// <summary>
 /// What every engine behind the channel must do, whatever it is made of: one suite, and a derived class of one line for each
 /// engine. The parts are by subject; each test is a guest of a few instructions.

@@ -6,6 +6,7 @@ using Lguest.Tests.Contract;
 
 namespace Lguest.Tests.EngineParts;
 
+// [M:200] Guests that mean harm
 /// <summary>
 /// Makes guests of a random number generator's worst ideas: a short start that is well formed, so that the nonsense behind it
 /// is reached, and then nonsense of some kind.

@@ -4,6 +4,7 @@ using Lguest.Tests.EngineParts;
 using Lguest.Tests.EngineParts.Signals;
 using Lguest.Tests.Fuzz;
 using Lguest.Tests.Sandbox;
+using Lguest.Tests.Tour;
 
 namespace Lguest.Tests.Support;
 
@@ -31,6 +32,8 @@ internal static class ChildProgram
                 return FuzzChild.Run(rest);
             case ["fuzz", .. string[] rest]:
                 return FuzzProgram.Run(rest);
+            case ["tour"]:
+                return TourProgram.Run();
             default:
                 Console.Error.WriteLine("run the tests with make test");
                 return 2;
