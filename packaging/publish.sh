@@ -14,7 +14,8 @@ publish() { "$dotnet" publish launcher -c Release -r linux-x64 -p:DebugType=none
 # NuGet's reasons come in several lines for each project, the innermost last.
 unfetched() {
     reasons=$(sed -n 's/.*error NU1301: *//p' "$log" | sed -e 's/ *\[.*//' -e 's/\.*$//')
-    reason=$(echo "$reasons" | grep -v -m 1 'Unable to load the service\|inner exception' || echo "$reasons" | head -n 1)
+    outer='Unable to load the service\|Failed to retrieve information\|inner exception'
+    reason=$(echo "$reasons" | grep -v -m 1 "$outer" || echo "$reasons" | head -n 1)
     echo "make: the packages that lguest is built with cannot be fetched ($reason): is there a network? (apt-get install ca-certificates; dotnet nuget list source)" >&2
     exit 1
 }

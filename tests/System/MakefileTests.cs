@@ -58,6 +58,7 @@ public sealed class MakefileTests : IDisposable
             [ "$1" = publish ] || { echo 10.0.100; exit; }
             echo publish >>"${0%/*}/calls"
             echo "/x/launcher.csproj : error NU1301: Unable to load the service index for source https://example.test/index.json."
+            echo "/x/launcher.csproj : error NU1301: Failed to retrieve information about 'Iced' from remote source 'https://example.test/'."
             echo "/x/launcher.csproj : error NU1301:   Name or service not known (example.test:443) [/x/launcher.csproj]"
             exit 1
             """);
