@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make            out/lguest, and our own guests under out/guest/ (V=1 shows each file that is compiled)
 # make run        boots the demo guest with a scratch disk; MEMORY=64m
-# make test       all tests, in two to four minutes; TEST_FILTER=... runs some (see dotnet test --filter)
+# make test       all tests, in three to five minutes; TEST_FILTER=... runs some (see dotnet test --filter)
+# make nativetest the engine's tests as a native program only; TEST_FILTER=FullyQualifiedName~...
 # make fuzz       hostile input for two minutes; FUZZ_TIME=10m, FUZZ_ONLY=TARGET: docs/testing.md
 # make bench      the benchmarks, and docs/performance.md; BENCH=--help lists options
 # make install    into PREFIX (/usr/local), below DESTDIR; make uninstall removes it again: docs/install.md
@@ -25,9 +26,11 @@ export DOTNET_NOLOGO := 1
 export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT := 1
 
 CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
-	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props
+	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props aot.props
+NATIVE_TEST_SOURCES := $(shell find guestabi engine nativetests tests/Contract tests/Differential tests/Engine tests/FloatingPoint \
+	tests/Support \( -name '*.cs' -o -name '*.csproj' -o -name 'rd.xml' \) -not -path '*/obj/*' -not -path '*/bin/*') aot.props
 
-.PHONY: all launcher guests tools sdk linker test fuzz run bench install uninstall dist deb image readme tour format clean help
+.PHONY: all launcher guests tools sdk linker test nativetest fuzz run bench install uninstall dist deb image readme tour format clean help
 all: tools launcher guests
 
 help:
@@ -65,13 +68,38 @@ guests:
 # The test run names a test that hangs and ends (tests/Support/RunWatch.cs); where even that hangs, the platform kills it after
 # TEST_HANG without a result. Run by the assembly: through the project, MSBuild would keep the progress to itself.
 TEST_HANG ?= 6m
-test: all
+NATIVE_TESTS := $(OUT)/native/Lguest.NativeTests
+test: all $(if $(TEST_FILTER),,$(NATIVE_TESTS))
 	@echo "building the tests"
 	@$(DOTNET) build tests -c Release -v quiet -nologo -clp:NoSummary
-	@echo "running them: some two minutes on two idle processors, four on busy ones"
-	@LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
+	@status=0; \
+	if [ -z "$(TEST_FILTER)" ] && [ -s $(NATIVE_TESTS) ]; then \
+		echo "running the engine's tests as a native program: half a minute on two idle processors, two on busy ones"; \
+		LGUEST_OUT=$(CURDIR)/$(OUT) $(NATIVE_TESTS) results $(OUT)/results/native.trx || status=1; \
+	fi; \
+	echo "running all tests: some two minutes on two idle processors, four on busy ones"; \
+	LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
 		--logger lguest --logger "console;verbosity=quiet" --logger trx --results-directory $(OUT)/results \
-		--blame:"CollectHangDump;TestTimeout=$(TEST_HANG);HangDumpType=None" $(if $(TEST_FILTER),--filter "$(TEST_FILTER)")
+		--blame:"CollectHangDump;TestTimeout=$(TEST_HANG);HangDumpType=None" $(if $(TEST_FILTER),--filter "$(TEST_FILTER)") || status=1; \
+	exit $$status
+
+# The engine's suites compiled natively, as the launcher is.
+nativetest: $(NATIVE_TESTS)
+	@[ ! -s $(NATIVE_TESTS) ] || LGUEST_OUT=$(CURDIR)/$(OUT) $(NATIVE_TESTS) results $(OUT)/results/native.trx \
+		$(if $(TEST_FILTER),filter "$(TEST_FILTER)")
+
+# After the launcher: both publications build the engine. Without the compiler an empty file stands for it.
+$(NATIVE_TESTS): $(NATIVE_TEST_SOURCES) | $(OUT)/lguest
+	@mkdir -p $(OUT)/native
+	@echo "building the native tests (a minute or two)"
+	@if $(DOTNET) publish nativetests -c Release -r linux-x64 -p:PublishAot=true -p:NativeDebugSymbols=true -p:DebugType=none \
+		-v quiet -o $(OUT)/native >$(OUT)/native/publish.log 2>&1; then \
+		touch $@; \
+	elif grep -q 'NU110[0-9]\|NU1301' $(OUT)/native/publish.log; then \
+		echo "note: the NativeAOT compiler is unavailable: no test runs natively"; : >$@; \
+	else \
+		cat $(OUT)/native/publish.log; exit 1; \
+	fi
 
 # Finds become files in tests/Fuzz/cases, where make test runs them again. FUZZ_ONLY=TARGET,TARGET, FUZZ_SEED=NUMBER, FUZZ_CASE=FILE.
 FUZZ_TIME ?= 2m

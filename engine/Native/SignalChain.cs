@@ -103,11 +103,12 @@ internal static unsafe class SignalChain
         Volatile.Write(ref chain->Next, (ulong)old.sa_handler);
         sigaction action = old;
         action.sa_handler = handler;
-        action.sa_flags = (action.sa_flags & ~SA_RESETHAND) | SA_SIGINFO | SA_ONSTACK;
+        action.sa_flags = (action.sa_flags & ~SA_RESETHAND) | SA_SIGINFO;
 
-        // Where nobody cared, system calls need not know that there was a signal.
+        // Where nobody cared, system calls need not know that there was a signal. Else whoever was there says on which stack: CoreCLR
+        // wants SIGSEGV on the alternate one, and would overflow that with a division by zero, whose exception it handles where it is.
         if (chain->Next <= Ignore)
-            action.sa_flags |= SA_RESTART;
+            action.sa_flags |= SA_RESTART | SA_ONSTACK;
         Change(signal, &action, &old);
         Changed?.Invoke(signal);
         Volatile.Write(ref chain->Next, (ulong)old.sa_handler);

@@ -43,7 +43,7 @@ public sealed class ProjectTests
     [Fact]
     public void EveryProjectOfTheProductIsKnown()
     {
-        string[] others = ["bench", "tests", "testlogger"];
+        string[] others = ["bench", "nativetests", "tests", "testlogger"];
         IEnumerable<string> projects = SourceTree.All.Where(static file => file.Path.EndsWith(".csproj", StringComparison.Ordinal)).Select(static file => file.Folder);
         Assert.Equal(SourceTree.Product.Concat(others).Order(), projects.Order());
     }

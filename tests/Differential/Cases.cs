@@ -5,7 +5,7 @@ namespace Lguest.Tests.Differential;
 
 /// <summary>
 /// Runs cases on this processor and on another runner. <c>LGUEST_SEED=0x...</c> (as a failure prints it) runs just that case,
-/// <c>LGUEST_CASES=n</c> multiplies the number of cases.
+/// <c>LGUEST_CASES=n</c> multiplies the number of cases; 0.1 is a tenth of them.
 /// </summary>
 /// <param name="other">What is tested.</param>
 /// <param name="found">Where disagreements go.</param>
@@ -19,8 +19,11 @@ internal sealed class Cases(ISnippetRunner other, Disagreements found, Func<ulon
     private readonly Outcome _expected = new();
     private readonly Outcome _actual = new();
 
-    public static int Factor { get; } =
-        int.Parse(Environment.GetEnvironmentVariable("LGUEST_CASES") ?? "1", CultureInfo.InvariantCulture);
+    private static readonly double s_factor =
+        double.Parse(Environment.GetEnvironmentVariable("LGUEST_CASES") ?? "1", CultureInfo.InvariantCulture);
+
+    /// <summary>How many cases to run where so many are usual; at least one.</summary>
+    public static int Of(int usual) => Math.Max(1, (int)(usual * s_factor));
 
     public void Run(ulong seed, InstructionForm? form)
     {

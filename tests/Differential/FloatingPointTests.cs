@@ -23,12 +23,12 @@ public sealed class FloatingPointTests(ITestOutputHelper output)
         Cases compare = new(interpreter, found, NewGenerator().Make);
         foreach ((Iced.Intel.Code code, InstructionForm form) in FloatingPointForms.All)
         {
-            for (int i = 0; i < CasesPerForm * Cases.Factor; i++)
+            for (int i = 0; i < Cases.Of(CasesPerForm); i++)
                 compare.Run((Suite + (ulong)code) << SuiteShift | (uint)i, form);
         }
 
         Assert.InRange(FloatingPointForms.All.Count, 400, 500);
-        found.Check(FloatingPointForms.All.Count * CasesPerForm * Cases.Factor);
+        found.Check(FloatingPointForms.All.Count * Cases.Of(CasesPerForm));
     }
 
     [NativeFact]
@@ -37,8 +37,8 @@ public sealed class FloatingPointTests(ITestOutputHelper output)
         Disagreements found = new(output);
         using InterpreterRunner interpreter = new();
         Cases compare = new(interpreter, found, NewGenerator().Make);
-        for (int i = 0; i < Sequences * Cases.Factor; i++)
+        for (int i = 0; i < Cases.Of(Sequences); i++)
             compare.Run((Suite << SuiteShift) | (uint)i, null);
-        found.Check(Sequences * Cases.Factor);
+        found.Check(Cases.Of(Sequences));
     }
 }

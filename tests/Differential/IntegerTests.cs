@@ -29,11 +29,11 @@ public sealed class IntegerTests(ITestOutputHelper output)
         Cases compare = new(interpreter, found, NewGenerator().Make);
         for (int form = 0; form < IntegerTable.Forms.Count; form++)
         {
-            for (int i = 0; i < CasesPerForm * Cases.Factor; i++)
+            for (int i = 0; i < Cases.Of(CasesPerForm); i++)
                 compare.Run(((ulong)form + 1) << SuiteShift | (uint)i, IntegerTable.Forms[form]);
         }
 
-        found.Check(IntegerTable.Forms.Count * CasesPerForm * Cases.Factor);
+        found.Check(IntegerTable.Forms.Count * Cases.Of(CasesPerForm));
     }
 
     [NativeTheory]
@@ -44,9 +44,9 @@ public sealed class IntegerTests(ITestOutputHelper output)
         Disagreements found = new(output);
         using InterpreterRunner interpreter = new(quietly);
         Cases compare = new(interpreter, found, NewGenerator().Make);
-        for (int i = 0; i < Sequences * Cases.Factor; i++)
+        for (int i = 0; i < Cases.Of(Sequences); i++)
             compare.Run((ulong)i, null);
-        found.Check(Sequences * Cases.Factor);
+        found.Check(Cases.Of(Sequences));
     }
 
     /// <summary>The cases above do meet page faults: else taking them back would prove nothing.</summary>

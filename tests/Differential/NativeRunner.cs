@@ -55,8 +55,9 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
         _stubs.Bytes.CopyTo(new Span<byte>(_memory + (StubPage * Layout.PageSize), (int)Layout.PageSize));
         *At<ulong>(NativeStubs.BlockedSignals) = BlockedSignals;
         Probe();
-        SignalChain.Add(
-            (byte*)_stubs.Link, SignalChain.Illegal, SignalChain.Trap, SignalChain.Bus, SignalChain.FloatingPoint, SignalChain.Segmentation);
+        ReadOnlySpan<int> signals = [SignalChain.Illegal, SignalChain.Trap, SignalChain.Bus, SignalChain.FloatingPoint, SignalChain.Segmentation];
+        SignalChain.Add((byte*)_stubs.Link, signals);
+        AlternateStack.UseFor(signals);
         GsSelector = LocalDescriptors.TryAdd(0, Layout.Data, Layout.GsLimit);
         *At<uint>(NativeStubs.GsSelector) = GsSelector;
     }
@@ -73,6 +74,7 @@ internal sealed unsafe class NativeRunner : ISnippetRunner
     /// <inheritdoc/>
     public void Run(Snippet snippet, Outcome outcome)
     {
+        AlternateStack.Ensure();
         lock (_turn)
         {
             snippet.WriteCode(new Span<byte>(_memory, (int)Layout.PageSize));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
 using Lguest.Engine.Native;
 using Lguest.Tests.Support;
 
@@ -11,7 +12,9 @@ namespace Lguest.Tests.EngineParts.Signals;
 public sealed unsafe class SignalChainTests
 {
     private const int SignalStatus = 128;
-    private const int Abort = 6;
+
+    /// <summary>What a runtime ends with that does not know a SIGBUS: CoreCLR aborts, and a native program has no handler for it.</summary>
+    private static readonly int s_runtimesEnd = RuntimeFeature.IsDynamicCodeSupported ? 6 : SignalChain.Bus;
 
     public static TheoryData<string> Orders
     {
@@ -38,15 +41,24 @@ public sealed unsafe class SignalChainTests
     [TheoryNeeding(Need.Translator)]
     [InlineData("default", SignalStatus + SignalChain.Bus)]
     [InlineData("ignored", SignalStatus + SignalChain.Bus)]
-    [InlineData("runtime", SignalStatus + Abort)]
+    [InlineData("runtime", SignalStatus)]
     public void WhatNobodyKnowsIsFatal(string before, int status)
     {
+        if (before == "runtime")
+            status += s_runtimesEnd;
         ProcessResult result = ChildProgram.Run(nameof(SignalChild), "unknown", before);
         Assert.Equal((status, "here\n"), (result.Status, result.Output));
     }
 
     [FactNeeding(Need.Translator)]
     public void WhatIsSentIsNoFault() => AssertDone(ChildProgram.Run(nameof(SignalChild), "sent"));
+
+    /// <summary>
+    /// Null pointers, divisions by zero and collections by the thousand, on threads of their own, while guests on others do little
+    /// but fault: each comes out where it belongs.
+    /// </summary>
+    [FactNeeding(Need.Translator)]
+    public void TheRuntimesFaultsStayItsOwn() => AssertDone(ChildProgram.Run(nameof(SignalChild), "storm"));
 
     /// <summary>
     /// A signal that arrives as soon as a handler was put in front of one that is there finds the old one. If that were noted only

@@ -50,6 +50,9 @@ internal static unsafe partial class SignalChild
             case ["no timers"]:
                 NoTimers();
                 break;
+            case ["storm"]:
+                FaultStorm.Run(s_wrong);
+                break;
             case ["at once"]:
                 AtOnce();
                 break;
