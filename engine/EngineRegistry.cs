@@ -22,6 +22,9 @@ public sealed class EngineUnavailableException(string engine, string reason, Exc
 /// <param name="Make">Makes a processor at rest for the calling thread, or throws what the host answered, with nothing left over.</param>
 public sealed record EngineEntry(EngineKind Kind, string Name, Func<string?> WhyNot, Func<GuestMemory, DescriptorTable, ExecutionCore> Make)
 {
+    /// <summary>A few words for the help; empty: the name says enough.</summary>
+    public string Remark { get; init; } = string.Empty;
+
     /// <summary>Makes a processor at rest, which belongs to the calling thread.</summary>
     /// <exception cref="EngineUnavailableException">This host cannot run it, or refuses what it needs.</exception>
     public ExecutionCore Open(GuestMemory memory, DescriptorTable gdt)
@@ -69,9 +72,9 @@ public sealed class EngineRegistry(IReadOnlyList<EngineEntry> entries, IReadOnly
     /// <summary>The engines of this program.</summary>
     public static EngineRegistry Default { get; } = new(
         [
-            new(EngineKind.Translator, "translator", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new TranslatorCore(memory, gdt)),
+            new(EngineKind.Translator, "translator", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new TranslatorCore(memory, gdt)) { Remark = "x86-64 Linux" },
             new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt) => new InterpreterCore(memory, gdt)),
-            new(EngineKind.Check, "check", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new CheckCore(memory, gdt)),
+            new(EngineKind.Check, "check", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new CheckCore(memory, gdt)) { Remark = "both, compared" },
         ],
         [EngineKind.Translator, EngineKind.Interpreter]);
 

@@ -25,8 +25,8 @@ public static class OptionTable
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only", AddBlock),
         new("console", '\0', "WHERE", "where the guest's console is, in place of standard input and output:\nFILE takes its output (input stays standard input), unix:PATH a client's\nconnection, pty a new pseudo-terminal",
             static (options, value) => options.Console = ConsoleOption.Parse(value)),
-        new("engine", '\0', "NAME", "what runs the guest: auto (the fastest there is; the default),\ntranslator (x86-64 Linux), interpreter, or check: both, compared", SetEngine,
-            Choices: ["auto", "translator", "interpreter", "check"]),
+        new("engine", '\0', "NAME", $"what runs the guest: auto (the fastest there is; the default),\n{EngineHelp()}", SetEngine,
+            Choices: ["auto", .. EngineRegistry.Default.Entries.Select(static engine => engine.Name)]),
         new("eof", '\0', "ACTION", "when standard input ends: ignore it (the default), or poweroff: type ^D,\nand end a guest that then sleeps for two seconds without a word", SetEof,
             Choices: ["ignore", "poweroff"]),
         new("exit-status", '\0', null, "the guest gives the exit status: by a line 'lguest: exit status N' on its\nconsole, or as a kernel's last words; a power-off without one is status 1",
@@ -102,6 +102,12 @@ public static class OptionTable
         "poweroff" => true,
         _ => throw new LaunchException($"there is no --eof={value}; it is ignore or poweroff"),
     };
+
+    private static string EngineHelp()
+    {
+        string[] engines = [.. EngineRegistry.Default.Entries.Select(static engine => engine.Remark.Length == 0 ? engine.Name : $"{engine.Name} ({engine.Remark})")];
+        return $"{string.Join(", ", engines[..^1])} or {engines[^1]}";
+    }
 
     private static void SetEngine(LaunchOptions options, string value)
     {
