@@ -351,6 +351,8 @@ public sealed unsafe partial class InterpreterCore
     private void ForgetBlocks()
     {
         Epoch++;
+        if (_blockCount == 1)
+            return; // Nothing was decoded: clearing would only make the tables take up memory.
         _arenaNext = _arena;
         _blockCount = 1;
         NativeMemory.Clear(_hash, HashSize * sizeof(int));

@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Interpreter;
@@ -25,6 +26,7 @@ public sealed unsafe partial class InterpreterCore
 
     /// <summary>So many entries are forgotten one by one, more all at once.</summary>
     private const int FewFills = 64;
+    private const int TableBytes = (TlbBytes * 3) + JumpCacheBytes + (2 * NowhereBytes) + (FewFills * 8);
 
     private byte* _tables;
     private byte* _kernelTlb;
@@ -396,7 +398,7 @@ public sealed unsafe partial class InterpreterCore
 
     private void AllocateTables()
     {
-        _tables = (byte*)NativeMemory.AlignedAlloc((nuint)((TlbBytes * 3) + JumpCacheBytes + (2 * NowhereBytes) + (FewFills * sizeof(nint))), 4096);
+        _tables = MemoryMap.Zeroes(TableBytes);
         _kernelTlb = _tables;
         _userTlb = _tables + TlbBytes;
         Cpu->JumpCache = _userTlb + TlbBytes;
@@ -404,10 +406,7 @@ public sealed unsafe partial class InterpreterCore
         _rmwBuffer = _emptyTlb + TlbBytes;
         _nowhere = _rmwBuffer + NowhereBytes;
         _fills = (nint*)(_nowhere + NowhereBytes);
-        NativeMemory.Clear(Cpu->JumpCache, JumpCacheBytes);
-        NativeMemory.Clear(_rmwBuffer, 2 * NowhereBytes);
         NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
-        NativeMemory.Fill(_emptyTlb, TlbBytes, 0xFF);
         Cpu->Tlb = _kernelTlb;
         AllocateBlocks();
         ForgetJumps();
@@ -416,7 +415,8 @@ public sealed unsafe partial class InterpreterCore
     private void FreeTables()
     {
         FreeBlocks();
-        NativeMemory.AlignedFree(_tables);
+        if (_tables != null)
+            MemoryMap.Unmap(_tables, TableBytes);
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 
 namespace Lguest.Engine.Interpreter;
@@ -92,6 +93,8 @@ public sealed unsafe partial class InterpreterCore
         }
 
         _faultPending = true;
+        if (*(uint*)_emptyTlb == 0)
+            NativeMemory.Fill(_emptyTlb, TlbBytes, 0xFF);
         cpu->Tlb = _emptyTlb;
         return _nowhere;
     }

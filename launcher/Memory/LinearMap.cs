@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Memory;
@@ -46,27 +47,19 @@ public static class LinearMap
         memory.Write(directory, Page.Size).Clear();
         foreach (uint start in Tables(layout.Banks, pageOffset))
         {
-            memory.Write(table, Page.Size).Clear();
-            for (uint index = 0; index < Page.EntriesPerTable; index++)
+            Span<uint> entries = MemoryMarshal.Cast<byte, uint>(memory.Write(table, Page.Size));
+            entries.Clear();
+            foreach (MemoryRange bank in layout.Banks.All)
             {
-                ulong address = start + ((ulong)index * Page.Size);
-                if (address < mappedEnd && IsRam(layout.Banks, address))
-                    memory.WriteUInt32(table + (index * sizeof(uint)), (uint)address | (uint)PageFlags.Linear);
+                // Banks begin and end at pages; whole pages only are mapped.
+                ulong from = Math.Max(bank.Start, start);
+                ulong to = Math.Min(Math.Min(bank.End, mappedEnd), start + (ulong)TableSpan);
+                for (ulong address = from; address < to; address += Page.Size)
+                    entries[(int)((address - start) >> Page.Shift)] = (uint)address | (uint)PageFlags.Linear;
             }
 
             memory.WriteUInt32(directory + ((pageOffset + start) / TableSpan * sizeof(uint)), table | (uint)PageFlags.Linear);
             table += Page.Size;
         }
-    }
-
-    private static bool IsRam(MemoryBanks banks, ulong address)
-    {
-        foreach (MemoryRange bank in banks.All)
-        {
-            if (address >= bank.Start && address < bank.End)
-                return true;
-        }
-
-        return false;
     }
 }
