@@ -39,6 +39,17 @@ public sealed partial class CitationTests
         "A link in a document names a file, and a heading, that exist:",
         SourceTree.All.Where(static file => file.Path.EndsWith(".md", StringComparison.Ordinal)).SelectMany(static file => DeadLinks(file, SourceTree.All)));
 
+    /// <summary>The guide to adding things is worth something as long as its places are there.</summary>
+    [Fact]
+    public void EachFileThatTheGuideNamesExists()
+    {
+        SourceFile guide = SourceTree.Get("docs/adding.md");
+        MatchCollection names = FileName().Matches(guide.Text);
+        Assert.True(names.Count > 40);
+        Rule.Holds("The guide names files that exist:", names.Where(static name => SourceTree.All.All(file => file.Path != name.Groups[1].Value))
+            .Select(name => $"{guide.Place(name.Index)}: {name.Groups[1].Value}"));
+    }
+
     [Fact]
     public void ADeadLinkIsNamed()
     {
@@ -125,6 +136,9 @@ public sealed partial class CitationTests
 
     [GeneratedRegex(@"^```.*?^```|`[^`\n]*`", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Code();
+
+    [GeneratedRegex(@"`([\w./]+/[\w.]+\.\w+)`")]
+    private static partial Regex FileName();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
