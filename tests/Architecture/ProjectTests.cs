@@ -48,6 +48,14 @@ public sealed class ProjectTests
         Assert.Equal(SourceTree.Product.Concat(others).Order(), projects.Order());
     }
 
+    [Fact]
+    public void EveryFolderOfTestsIsDescribed()
+    {
+        string document = SourceTree.Get("docs/testing.md").Text;
+        Rule.Holds("docs/testing.md has a line for each folder of tests:", SourceTree.CSharp("tests").Select(static file => file.Folder.Split('/'))
+            .Where(static folder => folder.Length > 1).Select(static folder => $"tests/{folder[1]}").Distinct().Where(folder => !document.Contains($"| `{folder}` |", StringComparison.Ordinal)));
+    }
+
     private static IEnumerable<string> References(string project) =>
         Items(project, "ProjectReference").Select(static path => Path.GetFileNameWithoutExtension(path));
 
