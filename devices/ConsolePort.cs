@@ -55,6 +55,12 @@ public sealed unsafe class ConsolePort : IDisposable
     /// <summary>Bytes of output so far.</summary>
     public long BytesWritten { get; private set; }
 
+    /// <summary>Whether what comes next on a terminal would not begin at the beginning of a line.</summary>
+    public bool IsMidLine => _output.LastByte is not (0 or (byte)'\n');
+
+    /// <summary>Whether the output can be written now without waiting.</summary>
+    public bool CanWrite => _output.IsReady;
+
     /// <summary>Hears the guest's output as it is written; null: nobody listens.</summary>
     public ConsoleListener? Listener { get; set; }
 

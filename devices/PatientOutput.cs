@@ -39,6 +39,12 @@ internal sealed unsafe class PatientOutput : IDisposable
             OpenFlags.O_WRONLY | OpenFlags.O_NONBLOCK | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC);
     }
 
+    /// <summary>The last byte that was written to a terminal, pipe or socket; 0 before the first.</summary>
+    public byte LastByte { get; private set; }
+
+    /// <summary>Whether something can be written now without waiting.</summary>
+    public bool IsReady => CanWrite(new Pollfd[1], _shared, 0);
+
     /// <summary>Writes.</summary>
     /// <param name="vector">What; what is left in it was not written.</param>
     /// <param name="wait">Returns when the descriptor can be written, or false: the rest is not to be written.</param>
@@ -60,6 +66,8 @@ internal sealed unsafe class PatientOutput : IDisposable
             long count = Syscall.write(fd, piece, (ulong)length);
             if (count >= 0)
             {
+                if (count > 0)
+                    LastByte = piece[count - 1];
                 vector.Consume(count);
                 done += (int)count;
                 continue;

@@ -42,7 +42,10 @@ void cmd_note(const char *args);
 void network_init(void);
 void cmd_ifconfig(const char *args);
 void cmd_arp(const char *args);
+/* dhcp.c, ping.c, udp.c */
+void cmd_dhcp(const char *args);
 void cmd_ping(const char *args);
+void cmd_udp(const char *args);
 /* ending.c */
 void cmd_crash(const char *args);
 void cmd_reboot(const char *args);

@@ -87,9 +87,24 @@ static u32 complete(char *line, u32 len, u32 size)
 	return i;
 }
 
+/* What was typed last, for cursor up. */
+static char last[512];
+
+static u32 recall(char *line, u32 len, u32 size)
+{
+	u32 n = strlen(last);
+
+	if (!n || n + 1 > size)
+		return len;
+	erase(len);
+	memcpy(line, last, n);
+	console_write(line, n);
+	return n;
+}
+
 int input_line(const char *prompt, char *line, u32 size)
 {
-	u32 len = 0, escape = 0;
+	u32 len = 0, escape = 0, lost = 0;
 
 	printf("%s", prompt);
 	for (;;) {
@@ -97,6 +112,8 @@ int input_line(const char *prompt, char *line, u32 size)
 
 		/* Cursor keys and their like: ESC [ ... letter. */
 		if (escape) {
+			if (escape == 2 && c == 'A')
+				len = recall(line, len, size);
 			escape = escape == 1 && c == '[' ? 2 :
 				(escape == 2 && (c < '@' || c > '~')) ? 2 : 0;
 			continue;
@@ -109,6 +126,11 @@ int input_line(const char *prompt, char *line, u32 size)
 		case '\n':
 			console_write("\n", 1);
 			line[len] = '\0';
+			if (lost)
+				printf("(a line has at most %u characters; the last %u are left out)\n",
+				       size - 1, lost);
+			if (len)
+				snprintf(last, sizeof(last), "%s", line);
 			return len;
 		case CTRL('D'):
 			if (len)
@@ -117,7 +139,7 @@ int input_line(const char *prompt, char *line, u32 size)
 			return -1;
 		case CTRL('C'):
 			printf("^C\n%s", prompt);
-			len = 0;
+			len = lost = 0;
 			break;
 		case '\b':
 		case 127:
@@ -148,9 +170,15 @@ int input_line(const char *prompt, char *line, u32 size)
 			len = complete(line, len, size);
 			break;
 		default:
-			if ((u8)c >= ' ' && len + 1 < size) {
+			if ((u8)c < ' ')
+				break;
+			if (len + 1 < size) {
 				line[len++] = c;
 				console_write(&c, 1);
+			} else {
+				/* A terminal beeps. */
+				console_write("\a", 1);
+				lost++;
 			}
 		}
 	}

@@ -16,6 +16,7 @@ static void range(u32 start, u32 end, const char *what)
 static void page_tables(void)
 {
 	u32 v = 0, start = 0, first = 0, flags = 0, length = 0, n = 0;
+	const u32 *table = NULL;
 
 	printf("Virtual memory (page directory at physical %08x):\n",
 	       phys(page_directory));
@@ -25,7 +26,12 @@ static void page_tables(void)
 		bool goes_on;
 
 		if (pde & PTE_P) {
-			pte = ((u32 *)virt(pde & -PAGE_SIZE))[n % 1024];
+			/* The launcher's tables may lie above what is mapped. */
+			if (n % 1024 == 0)
+				table = (pde & -PAGE_SIZE) < mapped_ram() ?
+					virt(pde & -PAGE_SIZE) :
+					map_spare(pde & -PAGE_SIZE);
+			pte = table[n % 1024];
 			v = n * PAGE_SIZE;
 		}
 		goes_on = length && (pte & PTE_P) &&

@@ -1,65 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small network: ARP, ICMP echo and UDP echo (port 7), answered in the
- * interrupt, and ping.  ip=ADDRESS on the command line or `ifconfig ADDRESS`
- * brings it up.  All of one Ethernet: there are no routes.
+ * A small network: Ethernet, ARP and IP, served in the interrupt.  ip=ADDRESS on
+ * the command line or `ifconfig ADDRESS` brings it up, ip=dhcp or `dhcp` asks
+ * for an address.  All of one Ethernet: there are no routes.
  */
-#include "demo.h"
-#include "net.h"
+#include "network.h"
 #include "traps.h"
 
-#define ETH_HEADER	14
 #define ETH_LEAST	60
-#define IP_HEADER	20
-#define ICMP_HEADER	8
 #define ETH_P_IP	0x0800
 #define ETH_P_ARP	0x0806
-#define IPPROTO_ICMP	1
-#define IPPROTO_UDP	17
-#define ECHO_PORT	7
 #define NR_NEIGHBOURS	16
-#define PING_BYTES	56
-#define NS_PER_S	1000000000
-
-struct neighbour {
-	u32 ip;
-	u8 mac[6];
-};
 
 static u8 frames[NET_RING][2048] __attribute__((aligned(4096)));
-static struct net net;
+struct net net;
+u32 my_ip;
 static bool present, up;
-static u32 my_ip;
 static struct neighbour neighbours[NR_NEIGHBOURS];
 static u32 nr_neighbours;
 
-/* What the last echo reply was, for ping. */
-static volatile u16 reply_sequence;
-static volatile u32 reply_from, reply_bytes, reply_ttl;
+static const u8 everybody[6] = { 255, 255, 255, 255, 255, 255 };
 
-static u32 get16(const u8 *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static u32 get32(const u8 *p)
-{
-	return get16(p) << 16 | get16(p + 2);
-}
-
-static void put16(u8 *p, u32 v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static void put32(u8 *p, u32 v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static u32 checksum(const u8 *p, u32 bytes)
+u32 checksum(const u8 *p, u32 bytes)
 {
 	u32 sum = 0;
 
@@ -106,7 +68,6 @@ static void learn(u32 ip, const u8 *mac)
 static void send_arp(u32 operation, const u8 *to_mac, u32 to_ip)
 {
 	static u8 frame[64] __attribute__((aligned(64)));
-	static const u8 everybody[6] = { 255, 255, 255, 255, 255, 255 };
 	static const u8 ethernet_ip[6] = { 0, 1, 8, 0, 6, 4 };
 
 	memset(frame, 0, sizeof(frame));
@@ -127,15 +88,34 @@ static void on_arp(const u8 *frame, u32 bytes)
 {
 	if (bytes < 42)
 		return;
-	if (get32(frame + 38) != my_ip)
+	if (!my_ip || get32(frame + 38) != my_ip)
 		return;
 	learn(get32(frame + 28), frame + 22);
 	if (get16(frame + 20) == 1)
 		send_arp(2, frame + 22, get32(frame + 28));
 }
 
-/* Send a packet back where it came from, its payload as it is. */
-static void turn_round(u8 *frame, u32 bytes)
+void send_ip(const u8 *mac, u32 ip, u32 protocol, u8 *frame, u32 payload)
+{
+	static u16 identification;
+	u8 *header = frame + ETH_HEADER;
+
+	memcpy(frame, mac ? mac : everybody, 6);
+	memcpy(frame + 6, net.mac, 6);
+	put16(frame + 12, ETH_P_IP);
+	memset(header, 0, IP_HEADER);
+	header[0] = 0x45;
+	put16(header + 2, IP_HEADER + payload);
+	put16(header + 4, ++identification);
+	header[8] = 64;
+	header[9] = protocol;
+	put32(header + 12, my_ip);
+	put32(header + 16, ip);
+	put16(header + 10, checksum(header, IP_HEADER));
+	transmit(frame, ETH_HEADER + IP_HEADER + payload);
+}
+
+void turn_round(u8 *frame, u32 bytes)
 {
 	u8 *ip = frame + ETH_HEADER;
 
@@ -149,40 +129,6 @@ static void turn_round(u8 *frame, u32 bytes)
 	transmit(frame, bytes);
 }
 
-static void on_icmp(u8 *frame, u32 bytes)
-{
-	u8 *ip = frame + ETH_HEADER, *icmp = ip + IP_HEADER;
-
-	if (bytes < IP_HEADER + ICMP_HEADER)
-		return;
-	if (icmp[0] == 8 && icmp[1] == 0) {
-		icmp[0] = 0;
-		put16(icmp + 2, 0);
-		put16(icmp + 2, checksum(icmp, bytes - IP_HEADER));
-		turn_round(frame, ETH_HEADER + bytes);
-	} else if (icmp[0] == 0 && get16(icmp + 4) == lguest_data.guestid) {
-		reply_from = get32(ip + 12);
-		reply_bytes = bytes - IP_HEADER;
-		reply_ttl = ip[8];
-		barrier();
-		reply_sequence = get16(icmp + 6);
-	}
-}
-
-static void on_udp(u8 *frame, u32 bytes)
-{
-	u8 *udp = frame + ETH_HEADER + IP_HEADER;
-
-	if (bytes < IP_HEADER + 8 || get16(udp + 2) != ECHO_PORT ||
-	    get16(udp) == ECHO_PORT)
-		return;
-	memcpy(udp + 2, udp, 2);
-	put16(udp, ECHO_PORT);
-	/* 0: no checksum, which UDP allows. */
-	put16(udp + 6, 0);
-	turn_round(frame, ETH_HEADER + bytes);
-}
-
 static void on_ip(u8 *frame, u32 room)
 {
 	u8 *ip = frame + ETH_HEADER;
@@ -191,7 +137,12 @@ static void on_ip(u8 *frame, u32 room)
 	/* No options, no fragments: enough for an echo. */
 	if (room < IP_HEADER || ip[0] != 0x45 || bytes > room ||
 	    bytes < IP_HEADER || get16(ip + 6) & 0x3FFF ||
-	    get32(ip + 16) != my_ip || checksum(ip, IP_HEADER))
+	    checksum(ip, IP_HEADER))
+		return;
+	/* An address is offered to somebody who has none yet. */
+	if (ip[9] == IPPROTO_UDP && on_dhcp(frame, bytes))
+		return;
+	if (!my_ip || get32(ip + 16) != my_ip)
 		return;
 	if (ip[9] == IPPROTO_ICMP)
 		on_icmp(frame, bytes);
@@ -217,8 +168,7 @@ static void on_net(struct trap_frame *f)
 	}
 }
 
-/* Dotted numbers; *rest is what follows.  0 when it is no address. */
-static u32 parse_ip(const char *s, const char **rest)
+u32 parse_ip(const char *s, const char **rest)
 {
 	u32 ip = 0, i, byte;
 
@@ -234,7 +184,7 @@ static u32 parse_ip(const char *s, const char **rest)
 	return ip;
 }
 
-static void print_ip(u32 ip)
+void print_ip(u32 ip)
 {
 	printf("%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
 	       ip & 255);
@@ -248,7 +198,7 @@ static void print_mac(const u8 *mac)
 		printf("%s%02x", i ? ":" : "", mac[i]);
 }
 
-static void bring_up(u32 ip)
+void bring_up(u32 ip)
 {
 	my_ip = ip;
 	if (up)
@@ -268,19 +218,27 @@ void network_init(void)
 	address = parse_ip(ip, &rest);
 	if (address)
 		bring_up(address);
+	else if (!strncmp(ip, "dhcp", 4))
+		cmd_dhcp("");
 	else
-		printf("ip= needs an address, 10.0.0.1\n");
+		printf("ip= needs an address, 10.0.0.1, or dhcp\n");
 }
 
-static bool ready(void)
+bool network_present(void)
 {
-	if (up)
-		return true;
-	if (present)
-		printf("no address yet: ifconfig 10.0.0.1\n");
-	else
-		printf("no network: start me with --sharenet=FILE, --tunnet=ADDRESS or --usernet\n");
-	return false;
+	if (!present)
+		printf("no network: start me with --usernet, --tunnet=ADDRESS or --sharenet=FILE\n");
+	return present;
+}
+
+bool ready(void)
+{
+	if (!network_present())
+		return false;
+	if (!my_ip)
+		printf("no address yet.  With --usernet: dhcp.  With --tunnet=10.0.0.1: ifconfig 10.0.0.2.\n"
+		       "With --sharenet: ifconfig 10.0.0.1, and another number in each guest.\n");
+	return my_ip != 0;
 }
 
 void cmd_ifconfig(const char *args)
@@ -322,25 +280,14 @@ void cmd_arp(const char *args)
 		printf("nobody yet\n");
 }
 
-/*
- * Sleep until something happens; the clock ends it after `ms`.  With interrupts
- * off before and after, so that nothing happens between looking and sleeping.
- */
-static void nap(u32 ms)
+void nap(u32 ms)
 {
 	hcall(LHCALL_SET_CLOCKEVENT, ms * 1000000, 0, 0);
 	hcall(LHCALL_HALT, 0, 0, 0);
 	irqs_off();
 }
 
-/* Microseconds since some time, as of the last interrupt. */
-static u64 now_us(void)
-{
-	return (u64)(u32)lguest_data.time_sec * 1000000 +
-	       (u32)lguest_data.time_nsec / 1000;
-}
-
-static struct neighbour *resolve(u32 ip)
+struct neighbour *resolve(u32 ip)
 {
 	struct neighbour *n;
 	u32 i, j;
@@ -355,82 +302,4 @@ static struct neighbour *resolve(u32 ip)
 		}
 	}
 	return NULL;
-}
-
-static void send_echo(u32 ip, const u8 *mac, u32 sequence)
-{
-	static u8 frame[128] __attribute__((aligned(128)));
-	u8 *header = frame + ETH_HEADER, *icmp = header + IP_HEADER;
-	u32 i, length = IP_HEADER + ICMP_HEADER + PING_BYTES;
-
-	memset(frame, 0, sizeof(frame));
-	memcpy(frame, mac, 6);
-	memcpy(frame + 6, net.mac, 6);
-	put16(frame + 12, ETH_P_IP);
-	header[0] = 0x45;
-	put16(header + 2, length);
-	put16(header + 4, sequence);
-	header[8] = 64;
-	header[9] = IPPROTO_ICMP;
-	put32(header + 12, my_ip);
-	put32(header + 16, ip);
-	put16(header + 10, checksum(header, IP_HEADER));
-	icmp[0] = 8;
-	put16(icmp + 4, lguest_data.guestid);
-	put16(icmp + 6, sequence);
-	for (i = 0; i < PING_BYTES; i++)
-		icmp[ICMP_HEADER + i] = i;
-	put16(icmp + 2, checksum(icmp, ICMP_HEADER + PING_BYTES));
-	transmit(frame, ETH_HEADER + length);
-}
-
-void cmd_ping(const char *args)
-{
-	static u16 sequence;
-	const char *rest;
-	u32 ip, count, i, j, got = 0;
-	struct neighbour *n;
-
-	if (!ready())
-		return;
-	ip = parse_ip(args, &rest);
-	if (!ip) {
-		printf("whom?  ping 10.0.0.1\n");
-		return;
-	}
-	count = *rest ? parse_number(rest, &rest) : 3;
-	irqs_off();
-	n = resolve(ip);
-	irqs_on();
-	if (!n) {
-		printf("nobody answers for ");
-		print_ip(ip);
-		printf("\n");
-		return;
-	}
-	for (i = 0; i < count; i++) {
-		u64 start;
-		u8 mac[6];
-
-		memcpy(mac, n->mac, 6);
-		/* A fresh time stamp comes with an interrupt. */
-		irqs_off();
-		nap(1);
-		sequence++;
-		start = now_us();
-		send_echo(ip, mac, sequence);
-		for (j = 0; j < 100 && reply_sequence != sequence; j++)
-			nap(10);
-		irqs_on();
-		if (reply_sequence != sequence) {
-			printf("no answer to %u\n", i + 1);
-			continue;
-		}
-		got++;
-		printf("%u bytes from ", reply_bytes);
-		print_ip(reply_from);
-		printf(": seq=%u ttl=%u time=%u us\n", i + 1, reply_ttl,
-		       (u32)(now_us() - start));
-	}
-	printf("%u sent, %u received\n", count, got);
 }

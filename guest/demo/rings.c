@@ -84,7 +84,7 @@ void cmd_user(const char *args)
 	printf("%u system calls, none of which the host noticed.\n", calls);
 }
 
-SNIPPET(fault_read, "movl 0xDEADBEEF, %eax");
+SNIPPET(fault_read, "movl 0x0BADBEEF, %eax");
 SNIPPET(fault_write, "movl %eax, 0x1000");
 SNIPPET(fault_jump, "movl $0x0BADC0DE, %eax; jmp *%eax");
 SNIPPET(fault_divide, "xorl %ecx, %ecx; divl %ecx");

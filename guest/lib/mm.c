@@ -19,6 +19,13 @@ u32 launcher_pgdir(void)
 		PAGE_SIZE;
 }
 
+u32 mapped_ram(void)
+{
+	u32 most = WINDOW - PAGE_OFFSET;
+
+	return ram_size() < most ? ram_size() : most;
+}
+
 u32 *pte_of(u32 vaddr)
 {
 	u32 pmd = page_directory[vaddr >> 22];
@@ -60,7 +67,37 @@ void *map_pages(u32 paddr, u32 n)
 	return (void *)vaddr;
 }
 
-/* [G:160+18] Page tables of its own
+void *map_spare(u32 paddr)
+{
+	u32 vaddr = WINDOW + 1023 * PAGE_SIZE;
+
+	set_pte(vaddr, paddr | PTE_P | PTE_W | PTE_A | PTE_D);
+	return (void *)vaddr;
+}
+
+/*
+ * The launcher's directory is the page below the initrd, with the tables right
+ * below it.  Where there is so much RAM that it cannot be read there, it is
+ * written anew.
+ */
+static void copy_directory(void)
+{
+	u32 mapped = -PAGE_OFFSET - lguest_data.reserve_mem;
+	u32 tables = (ram_size() - 1) / (1024 * PAGE_SIZE) + 1, i;
+
+	if (launcher_pgdir() < mapped - PAGE_SIZE) {
+		memcpy(page_directory, virt(launcher_pgdir()),
+		       sizeof(page_directory));
+		return;
+	}
+	if (tables > -PAGE_OFFSET / (1024 * PAGE_SIZE))
+		tables = -PAGE_OFFSET / (1024 * PAGE_SIZE);
+	for (i = 0; i < tables; i++)
+		page_directory[PAGE_OFFSET / (1024 * PAGE_SIZE) + i] =
+			(launcher_pgdir() - (tables - i) * PAGE_SIZE) | 7;
+}
+
+/* [G:160+16] Page tables of its own
  * The launcher has made page tables with which the kernel finds itself where
  * it was linked to be. A real kernel soon makes its own; this one copies the
  * directory and adds two tables.
@@ -69,9 +106,7 @@ void mm_init(void)
 {
 	u32 i, n = (snippets_end - snippets_start) / PAGE_SIZE;
 
-	/* The launcher's linear map will do; we add our two tables.  It sits
-	 * in RAM like everything else, so its copy is just as good. */
-	memcpy(page_directory, virt(launcher_pgdir()), sizeof(page_directory));
+	copy_directory();
 	page_directory[USER_BASE >> 22] = phys(user_table) | 7;
 	page_directory[WINDOW >> 22] = phys(window_table) | 3;
 	for (i = 0; i < n; i++)

@@ -20,6 +20,10 @@ extern u8 frames[NR_FRAMES][PAGE_SIZE];
 extern u32 page_directory[1024], user_table[1024], window_table[1024];
 
 void mm_init(void);
+/* Bytes of RAM that the linear map reaches: all, or all below the window. */
+u32 mapped_ram(void);
+/* Map any one page, until the next call. */
+void *map_spare(u32 paddr);
 /* The launcher's own page directory, for those who want to look at it. */
 u32 launcher_pgdir(void);
 u32 *pte_of(u32 vaddr);

@@ -81,9 +81,15 @@ trap_common:
 	movl	$KERNEL_DS, %eax
 	movl	%eax, %ds
 	movl	%eax, %es
-	pushl	%esp
+	/* A frame of its own, for whoever follows frame pointers from here
+	 * to the code that was interrupted. */
+	movl	%esp, %eax
+	pushl	14*4(%eax)
+	pushl	%ebp
+	movl	%esp, %ebp
+	pushl	%eax
 	call	trap_enter
-	addl	$4, %esp
+	addl	$12, %esp
 	popl	%gs
 	popl	%fs
 	popl	%es

@@ -38,6 +38,7 @@ public sealed class GuestSession : IDisposable
     private readonly DebugHub _debug;
     private readonly Lock _endLock = new();
     private bool _ended;
+    private bool _lineLeft;
 
     /// <summary>Prepares everything that can fail because of what the user gave. Nothing has been changed by then.</summary>
     /// <param name="options">The command line.</param>
@@ -117,7 +118,7 @@ public sealed class GuestSession : IDisposable
         }
         finally
         {
-            _terminal?.Restore();
+            LeaveLine();
             _debug.TellStatistics();
         }
     }
@@ -176,6 +177,8 @@ public sealed class GuestSession : IDisposable
                 case RunEnd.Died when _reported != null && ReportedStatus.OfReason(outcome.Reason) is { } status:
                     return status;
                 case RunEnd.ConsoleAbort:
+                    signals.IgnoreInterrupts();
+                    TellTerminal("ended by ^C, three times");
                     return ExitStatus.ConsoleAbort;
                 case RunEnd.Stopped when signals.Status == 0:
                     return GuestStatus(outcome);
@@ -183,6 +186,8 @@ public sealed class GuestSession : IDisposable
                 case RunEnd.Stopped:
                     if (signals.Status == ExitStatus.TimedOut && _options.Timeout is { } limitOfTime)
                         End($"the guest was ended: it has run for the {limitOfTime.TotalSeconds:0.###} s of --timeout");
+                    else if (StopSignals.NameOf(signals.Status) is { } signal)
+                        TellTerminal($"ended by {signal}");
                     return signals.Status;
                 case RunEnd.OutputFailed when _console.OutputError == Mono.Unix.Native.Errno.EPIPE:
                     return ExitStatus.BrokenPipe;
@@ -190,7 +195,7 @@ public sealed class GuestSession : IDisposable
                     End($"the guest's console cannot be written to standard output: {HostMessage.Of(_console.OutputError)}");
                     return ExitStatus.Failure;
                 default:
-                    _terminal?.Restore();
+                    LeaveLine();
                     _debug.TellOfDeath();
                     End(outcome.Reason);
                     return ExitStatus.Failure;
@@ -308,9 +313,31 @@ public sealed class GuestSession : IDisposable
     /// <summary>Says how it ended, on a terminal that is the user's own again.</summary>
     private void End(string sentence)
     {
-        _terminal?.Restore();
+        LeaveLine();
         _debug.TellStatistics();
         _say(sentence);
+    }
+
+    /// <summary>Says how it ended to somebody at a terminal, who sees the guest stop in the middle of a line; a script has the status.</summary>
+    private void TellTerminal(string sentence)
+    {
+        if (_terminal != null && LeaveLine())
+            End(sentence);
+    }
+
+    /// <summary>Gives the terminal back, and begins a new line on it if the guest has not: what comes next is not the guest's.</summary>
+    /// <returns>Whether the terminal can be written; not when somebody has stopped it.</returns>
+    private bool LeaveLine()
+    {
+        _terminal?.Restore();
+        if (_terminal == null)
+            return true;
+        if (!_console.CanWrite)
+            return false;
+        if (_console.IsMidLine && !_lineLeft)
+            _ = HostOutput.Write(_console.OutputDescriptor, "\n");
+        _lineLeft = true;
+        return true;
     }
 
     /// <summary>The way out when the normal one is blocked.</summary>

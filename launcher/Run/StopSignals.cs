@@ -16,8 +16,10 @@ public sealed class StopSignals : IDisposable
     private readonly Lock _lock = new();
     private readonly Action<int> _emergency;
     private readonly Action _continued;
+    private readonly PosixSignalRegistration _interrupt;
     private Action? _wake;
     private int _status;
+    private bool _interruptsIgnored;
     private Timer? _timer;
 
     /// <summary>Starts to listen.</summary>
@@ -28,7 +30,7 @@ public sealed class StopSignals : IDisposable
         _emergency = emergency;
         _continued = continued;
         Listen(PosixSignal.SIGHUP, 1);
-        Listen(PosixSignal.SIGINT, 2);
+        _interrupt = Listen(PosixSignal.SIGINT, 2);
         Listen(PosixSignal.SIGQUIT, 3);
         Listen(PosixSignal.SIGTERM, 15);
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
@@ -42,6 +44,15 @@ public sealed class StopSignals : IDisposable
     /// <summary>0, or the exit status that a signal asked for.</summary>
     public int Status => Volatile.Read(ref _status);
 
+    /// <summary>The name of the signal that asked for a status; null for another reason, or when nobody can read it: after a hang-up.</summary>
+    public static string? NameOf(int status) => (status - ExitStatus.SignalBase) switch
+    {
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        15 => "SIGTERM",
+        _ => null,
+    };
+
     /// <summary>Who is to be woken, or nobody.</summary>
     public void OnStop(Action? wake)
     {
@@ -53,6 +64,12 @@ public sealed class StopSignals : IDisposable
         }
     }
 
+    /// <summary>
+    /// From now on to the process's end ^C changes nothing. For a user who pressed it three times, and once more by the time that
+    /// the terminal makes a signal of it again: the disks are to be saved, and the status is that of the first three.
+    /// </summary>
+    public void IgnoreInterrupts() => Volatile.Write(ref _interruptsIgnored, true);
+
     /// <summary>Asks for the end as a signal does.</summary>
     /// <param name="status">The exit status, not 0.</param>
     public void Ask(int status) => Asked(status);
@@ -61,7 +78,11 @@ public sealed class StopSignals : IDisposable
     public void Dispose()
     {
         foreach (PosixSignalRegistration registration in _registrations)
-            registration.Dispose();
+        {
+            if (registration != _interrupt || !_interruptsIgnored)
+                registration.Dispose();
+        }
+
         lock (_lock)
         {
             _wake = null;
@@ -69,12 +90,17 @@ public sealed class StopSignals : IDisposable
         }
     }
 
-    private void Listen(PosixSignal signal, int number) =>
-        _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+    private PosixSignalRegistration Listen(PosixSignal signal, int number)
+    {
+        PosixSignalRegistration registration = PosixSignalRegistration.Create(signal, context =>
         {
             context.Cancel = true;
-            Asked(ExitStatus.SignalBase + number);
-        }));
+            if (signal != PosixSignal.SIGINT || !Volatile.Read(ref _interruptsIgnored))
+                Asked(ExitStatus.SignalBase + number);
+        });
+        _registrations.Add(registration);
+        return registration;
+    }
 
     private void Asked(int status)
     {

@@ -24,7 +24,6 @@ public sealed class FileTests
         ["guest/conformance/fpu.c"] = (480, "mostly tables: known answers"),
         ["guest/conformance/integer.c"] = (1100, "tables: instructions and their models"),
         ["guest/conformance/interrupts.c"] = (420, "to be cut"),
-        ["guest/demo/network.c"] = (440, "to be cut"),
         ["tests/Contract/EngineContract.Hypercalls.cs"] = (480, "a list of cases"),
         ["tests/Contract/EngineContract.Paging.cs"] = (420, "a list of cases"),
         ["tests/Contract/EngineContract.Traps.cs"] = (540, "a list of cases"),

@@ -35,6 +35,46 @@ public sealed class DeathTests : IDisposable
         Assert.EndsWith("lguest: CRASH: the demo kernel was asked to crash\n", result.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// The tour's bug: frame pointers lead through the trap to the code that caused it, also after a call that does not return, and
+    /// instructions are counted only by an engine that counts them.
+    /// </summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("interpreter")]
+    [InlineData("translator")]
+    public void TheCallsLeadToTheCause(string engine)
+    {
+        ProcessResult result = LauncherProcess.Run("note a\nnote b\nnote c\nnote d\nnote water\n", ["--engine=" + engine, "16m", Needs.Guest("demo")]);
+        Assert.Equal(1, result.Status);
+        string[] calls = [.. result.Error[result.Error.IndexOf("backtrace by frame pointers", StringComparison.Ordinal)..].Split('\n')
+            .Where(static line => line.StartsWith("  #", StringComparison.Ordinal)).Select(static line => line[(line.IndexOf('<', StringComparison.Ordinal) + 1)..line.IndexOf('+', StringComparison.Ordinal)])];
+        Assert.Equal(["crash", "trap_die", "trap_enter", "trap_common", "strlen", "format", "printf", "notes_show", "cmd_note"], calls[..9]);
+        Assert.Equal("guest_main", calls[^3]);
+        Assert.Equal(engine == "interpreter", result.Error.Contains(" instructions\n", StringComparison.Ordinal));
+    }
+
+    /// <summary>Without frame pointers: words on the stack that follow a call, and no others.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void OnlyWhatFollowsACallMayBeAReturnAddress()
+    {
+        // call 1f; 1: push $address of this very code, which follows no call; call *%eax with the address of int3, which nobody handles.
+        byte[] code =
+        [
+            0xBC, 0x00, 0x00, 0x20, 0xC0,       // mov $0xC0200000,%esp
+            0x31, 0xED,                         // xor %ebp,%ebp
+            0x68, 0x23, 0x00, 0x10, 0xC0,       // push $0xC0100023
+            0xE8, 0x00, 0x00, 0x00, 0x00,       // call the next instruction
+            0xA1, 0x10, 0x00, 0x00, 0x00,       // mov 0x10,%eax: dies
+        ];
+        string kernel = _directory.File("kernel", TinyKernel.Elf(code));
+        string map = _directory.File("map", "c0100000 T start\nc0100800 T end\n"u8.ToArray());
+        ProcessResult result = LauncherProcess.Run("--symbols=" + map, "16m", kernel);
+        Assert.Equal(1, result.Status);
+        Assert.Contains("no frame pointers; on the stack, and perhaps return addresses:\n   ? c01000", result.Error, StringComparison.Ordinal);
+        Assert.Equal(1, result.Error.Split("   ? ").Length - 1);
+        Assert.DoesNotContain("? c0100023", result.Error, StringComparison.Ordinal);
+    }
+
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void AnUnhandledPageFaultShowsTheWalk()
     {

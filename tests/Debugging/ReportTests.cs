@@ -67,6 +67,38 @@ public sealed class ReportTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    /// <summary>A short run: a bar for each interval, and nothing between them.</summary>
+    [Fact]
+    public void AnIntervalIsABar()
+    {
+        RunRecord run = new() { Seconds = 1 };
+        run.Intervals.Add(new RunInterval { End = 0.5, Length = 0.25, Hypercalls = 10 });
+        run.Intervals.Add(new RunInterval { End = 1, Length = 0.25, Hypercalls = 5 });
+        Assert.Contains("<path d=\"M250 70V4H500V70ZM750 70V37H1000V70Z\"/>", ReportPage.Of(run), StringComparison.Ordinal);
+    }
+
+    /// <summary>Sleep is counted beside the flame graph, not in it.</summary>
+    [Fact]
+    public void SleepIsNoFlame()
+    {
+        RunRecord run = new() { Seconds = 400, Still = 127_634 };
+        Assert.Contains("No sample found the guest running: its work was done in moments. 127,634 more found it asleep or paused.", ReportPage.Of(run), StringComparison.Ordinal);
+        run.Samples.Add("kernel (ring 1);guest_main", 5);
+        string page = ReportPage.Of(run);
+        Assert.Contains("5 samples of the guest at work. 127,634 more found it asleep or paused.", page, StringComparison.Ordinal);
+        Assert.Contains("guest_main: 5 samples, 100.0 %", page, StringComparison.Ordinal);
+    }
+
+    /// <summary>A page that is found years later says when it was made, by what, and by which command.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void TheHeadSaysWhenAndHow()
+    {
+        Assert.Equal(0, LauncherProcess.Run("--report=" + Report, "16m", Needs.Guest("conformance/hello"), "<b>", "two words").Status);
+        string page = File.ReadAllText(Report);
+        Assert.Matches(new Regex("<p>20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d [+-]\\d\\d:\\d\\d, lguest \\d+\\.\\d+\\.\\d+"), page);
+        Assert.Contains($"<code>lguest --report={Report} 16m {Needs.Guest("conformance/hello")} &lt;b&gt; &#39;two words&#39;</code>", page, StringComparison.Ordinal);
+    }
+
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void AReportThatCannotBeWrittenIsRefusedAtTheStart()
     {
@@ -97,8 +129,8 @@ public sealed class ReportTests : IDisposable
 
     /// <summary>Wide, as on a desk, and narrow, as on a phone: it is laid out, and is not wider than the screen.</summary>
     [TheoryNeeding(Need.Chromium, Need.Launcher, Need.Guests)]
-    [InlineData(1200, 1600)]
-    [InlineData(500, 2400)]
+    [InlineData(1280, 1600)]
+    [InlineData(390, 2400)]
     public void ABrowserShowsIt(int width, int height)
     {
         Assert.Equal(0, LauncherProcess.Run("--report=" + Report, "16m", Needs.Guest("conformance/interrupts")).Status);
@@ -107,16 +139,17 @@ public sealed class ReportTests : IDisposable
         string probe = _directory.File("probe.html", System.Text.Encoding.UTF8.GetBytes($$"""
             <!DOCTYPE html><body style="margin:0"><iframe id="page" style="width:{{width}}px;height:{{height}}px;border:0" srcdoc="{{System.Net.WebUtility.HtmlEncode(File.ReadAllText(Report))}}"></iframe>
             <script>document.getElementById('page').onload=function(){var d=this.contentDocument,e=d.documentElement;
-            document.title='probe wide='+(e.scrollWidth>e.clientWidth)+' sections='+d.querySelectorAll('section').length+' bars='+[...d.querySelectorAll('.bars i')].filter(b=>b.getBoundingClientRect().width>0).length+' flames='+[...d.querySelectorAll('.flame .bar')].filter(b=>b.getBoundingClientRect().width>0).length+' tall='+(e.scrollHeight>500)+' end'}</script>
+            document.title='probe wide='+(e.scrollWidth>e.clientWidth)+' sections='+d.querySelectorAll('section').length+' bars='+[...d.querySelectorAll('.bars i')].filter(b=>b.getBoundingClientRect().width>0).length+' flames='+[...d.querySelectorAll('.flame .bar')].filter(b=>b.getBoundingClientRect().width>0).length+' tall='+(e.scrollHeight>500)+' cut='+[...d.querySelectorAll('section')].filter(s=>s.scrollWidth>s.clientWidth).length+' end'}</script>
             """));
         string document = Chromium("--virtual-time-budget=5000", "--dump-dom", "file://" + probe);
-        Match found = Regex.Match(document, "<title>probe wide=(\\w+) sections=(\\d+) bars=(\\d+) flames=(\\d+) tall=(\\w+) end</title>");
+        Match found = Regex.Match(document, "<title>probe wide=(\\w+) sections=(\\d+) bars=(\\d+) flames=(\\d+) tall=(\\w+) cut=(\\d+) end</title>");
         Assert.True(found.Success, document[..Math.Min(document.Length, 500)]);
         Assert.Equal("false", found.Groups[1].Value);
         Assert.Equal(9, int.Parse(found.Groups[2].Value));
         Assert.True(int.Parse(found.Groups[3].Value) > 10);
         Assert.True(int.Parse(found.Groups[4].Value) > 0);
         Assert.Equal("true", found.Groups[5].Value);
+        Assert.Equal("0", found.Groups[6].Value);
 
         string picture = Path.Combine(_directory.Path, "picture.png");
         Chromium($"--window-size={width},{height}", "--screenshot=" + picture, "file://" + Report);

@@ -43,6 +43,20 @@ public sealed class SymbolTests : IDisposable
         Assert.True(table.TryFind(address + 1, out Symbol symbol));
         Assert.Equal("guest_main", symbol.Name);
         Assert.True(symbol.IsCode);
+
+        // A mark at the end of the code is no code, nor is what comes after it.
+        uint end = Assert.NotNull(table.AddressOf("snippets_end"));
+        Assert.False(table.TryFind(end + 0x20, out symbol) && symbol.IsCode);
+    }
+
+    /// <summary>A return address belongs to the function that made the call, also when that was its last instruction.</summary>
+    [Fact]
+    public void AReturnAddressBelongsToTheCaller()
+    {
+        SymbolTable table = new([new Symbol(0x1000, 0x10, "dies", true), new Symbol(0x1010, 0x10, "next", true)]);
+        Assert.Equal("00001010 <dies+0x10>", table.FormatReturn(0x1010));
+        Assert.Equal("00001010 <next>", table.Format(0x1010));
+        Assert.Equal("00000000", table.FormatReturn(0));
     }
 
     [FactNeeding(Need.Guests)]

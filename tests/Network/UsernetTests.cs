@@ -21,6 +21,26 @@ public sealed class UsernetTests
         Assert.Contains("10.9.8.2 is at 02:4c:47:55:45:53", guest.Command("arp"), StringComparison.Ordinal);
     }
 
+    /// <summary>The address comes by DHCP, a datagram reaches a service of the host and its answer comes back.</summary>
+    [NetFact(NetNeed.Passt)]
+    public void AFirstTryOfTheNetworkWorks()
+    {
+        using Socket service = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        service.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Task answer = Task.Run(() =>
+        {
+            byte[] question = new byte[100];
+            EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+            int count = service.ReceiveFrom(question, ref from);
+            service.SendTo([.. "you said "u8, .. question.AsSpan(0, count)], from);
+        });
+        using RunningGuest guest = RunningGuest.Demo([], ["--usernet=10.9.8.15/24"], "dhcp");
+        Assert.Contains("eth0 10.9.8.15, ", guest.Command("ifconfig"), StringComparison.Ordinal);
+        string output = guest.Command(string.Create(CultureInfo.InvariantCulture, $"udp 10.9.8.2 {((IPEndPoint)service.LocalEndPoint!).Port} hello"));
+        Assert.Contains("10.9.8.2 answers, 14 bytes: you said hello", output, StringComparison.Ordinal);
+        Assert.Matches("1 sent, 1 received|sysctl net.ipv4.ping_group_range", guest.Command("ping 10.9.8.2 1"));
+    }
+
     /// <summary>passt ends with its launcher, even one that is killed.</summary>
     [NetFact(NetNeed.Passt)]
     public void PasstEndsWithItsLauncher()

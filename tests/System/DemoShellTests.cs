@@ -90,6 +90,37 @@ public sealed class DemoShellTests : IDisposable
         Assert.Equal(_terminal.Before, _terminal.Settings);
     }
 
+    /// <summary>More memory than its linear map can hold: it uses what it can, and says so.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("1000m")]
+    [InlineData("1g")]
+    [InlineData("2g")]
+    [InlineData("4095m")]
+    public void ALotOfMemory(string memory)
+    {
+        ProcessResult result = LauncherProcess.Run(memory, Needs.Guest("demo"), "run=mem,fault,user,off");
+        Assert.Equal((0, string.Empty), (result.Status, result.Error));
+        Assert.Contains("(This kernel maps the first 992 MiB, and leaves the rest alone.)", result.Output, StringComparison.Ordinal);
+        Assert.Contains("address 0badbeef: read by the kernel of an absent page", result.Output, StringComparison.Ordinal);
+        Assert.Contains("none of which the host noticed", result.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>A line up to its limit, more than that, the line before once more, and what people type to leave.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("exit")]
+    [InlineData("quit")]
+    public void LongLinesAndLeaving(string leave)
+    {
+        string whole = new('x', 506);
+        ProcessResult result = LauncherProcess.Run($"echo {whole}\necho {whole}yz\n?\necho once\n\u001b[A more\n{leave}\n", ["16m", Needs.Guest("demo")]);
+        Assert.Equal((0, string.Empty), (result.Status, result.Error));
+        Assert.Equal(4, result.Output.Split(whole).Length - 1);
+        Assert.Contains("(a line has at most 511 characters; the last 2 are left out)", result.Output, StringComparison.Ordinal);
+        Assert.Contains("this list", result.Output, StringComparison.Ordinal);
+        Assert.Contains("\nonce more\n", result.Output, StringComparison.Ordinal);
+        Assert.EndsWith("Good-bye.\n", result.Output, StringComparison.Ordinal);
+    }
+
     /// <summary>The same through pipes, all input at once, from a bzImage: nothing is lost, and the end of input is not the guest's.</summary>
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void PipesWorkToo()

@@ -55,6 +55,7 @@ public sealed class WaysOutTests : IDisposable
         StartWaiting();
         _terminal.TypeControlCUntilItEnds();
         ExpectEnd(2);
+        Assert.Equal("lguest: ended by ^C, three times\n", _terminal.Error);
     }
 
     /// <summary>Three ^C in one go are input, not a way out.</summary>
@@ -70,16 +71,27 @@ public sealed class WaysOutTests : IDisposable
 
     /// <summary>Signals that ask us to go.</summary>
     [TheoryNeeding(Need.Launcher, Need.Guests)]
-    [InlineData(Signum.SIGTERM, 143)]
-    [InlineData(Signum.SIGHUP, 129)]
-    [InlineData(Signum.SIGINT, 130)]
-    [InlineData(Signum.SIGQUIT, 131)]
-    public void Signals(Signum signal, int status)
+    [InlineData(Signum.SIGTERM, 143, "lguest: ended by SIGTERM\n")]
+    [InlineData(Signum.SIGHUP, 129, "")]
+    [InlineData(Signum.SIGINT, 130, "lguest: ended by SIGINT\n")]
+    [InlineData(Signum.SIGQUIT, 131, "lguest: ended by SIGQUIT\n")]
+    public void Signals(Signum signal, int status, string words)
     {
         StartWaiting();
         _terminal.Signal(signal);
         ExpectEnd(status);
-        Assert.Equal(string.Empty, _terminal.Error);
+        Assert.Equal(words, _terminal.Error);
+    }
+
+    /// <summary>What comes after a guest that was stopped at its prompt, the shell's own prompt for instance, begins on a line of its own.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ThePromptIsLeftBehind()
+    {
+        _terminal.Start("16m", Needs.Guest("demo"));
+        _terminal.WaitFor("demo> ");
+        _terminal.Signal(Signum.SIGTERM);
+        ExpectEnd(143);
+        Assert.EndsWith("demo> \n", _terminal.Output.Replace("\r", string.Empty, StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
     /// <summary>A signal while the guest is busy, not halted: <c>jmp .</c>, since a guest that ends by itself may be faster than the signal.</summary>

@@ -28,7 +28,7 @@ public static unsafe class Backtrace
         {
             if (Word(guest, frame) is not { } caller || Word(guest, frame + sizeof(uint)) is not { } address)
                 break;
-            if (address == 0 || (symbols.Count > 0 && !IsCode(symbols, address)))
+            if (address == 0 || (symbols.Count > 0 && !IsCode(symbols, address - 1)))
                 break;
             frames.Add(address);
             low = frame + (2 * sizeof(uint));
@@ -39,8 +39,8 @@ public static unsafe class Backtrace
     }
 
     /// <summary>
-    /// Words of the stack that name code: what may have been return addresses. All that there is of a kernel that was built
-    /// without frame pointers.
+    /// Words of the stack that name code right after a call: what may have been return addresses. All that there is of a kernel
+    /// that was built without frame pointers.
     /// </summary>
     /// <param name="guest">The guest, at rest.</param>
     /// <param name="symbols">What is code.</param>
@@ -53,16 +53,46 @@ public static unsafe class Backtrace
         {
             if (Word(guest, stack + (uint)(i * sizeof(uint))) is not { } word)
                 break;
-            if (IsCode(symbols, word))
+            if (IsCode(symbols, word - 1) && IsAfterCall(guest, word))
                 found.Add(word);
         }
 
         return found;
     }
 
-    /// <summary>Whether a symbol with code covers an address, not at its first byte: nobody returns there.</summary>
+    /// <summary>Whether a symbol with code covers an address.</summary>
     private static bool IsCode(SymbolTable symbols, uint address) =>
-        symbols.TryFind(address, out Symbol symbol) && symbol.IsCode && symbol.Address != address;
+        symbols.TryFind(address, out Symbol symbol) && symbol.IsCode;
+
+    /// <summary>Whether the bytes before an address are a near call: relative, or through a register or memory (FF /2).</summary>
+    private static bool IsAfterCall(Guest guest, uint address)
+    {
+        const int longest = 7;
+        Span<byte> before = stackalloc byte[longest];
+        if (PageTableView.Read(guest.Memory, guest.PageDirectory, address - longest, before) < longest)
+            return false;
+        if (before[^5] == 0xE8)
+            return true;
+        for (int length = 2; length <= longest; length++)
+        {
+            if (before[^length] == 0xFF && (before[longest - length + 1] & 0x38) == 0x10 && IndirectCallLength(before[(longest - length + 1)..]) == length)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Bytes of an indirect call, by those after its opcode.</summary>
+    private static int IndirectCallLength(ReadOnlySpan<byte> operand)
+    {
+        int mode = operand[0] >> 6;
+        int register = operand[0] & 7;
+        if (mode == 3)
+            return 2;
+        bool hasIndex = register == 4;
+        int displacement = mode switch { 1 => 1, 2 => 4, _ => register == 5 || (hasIndex && operand.Length > 1 && (operand[1] & 7) == 5) ? 4 : 0 };
+        return 2 + (hasIndex ? 1 : 0) + displacement;
+    }
 
     private static uint? Word(Guest guest, uint linear) => PageTableView.ReadWord(guest.Memory, guest.PageDirectory, linear);
 }

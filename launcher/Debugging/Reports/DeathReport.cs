@@ -3,6 +3,7 @@ using System.Text;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Translator;
 using Lguest.Launcher.Debugging.Monitor;
 using Lguest.Launcher.Debugging.Symbols;
 
@@ -42,7 +43,7 @@ public static unsafe class DeathReport
     private static void Registers(StringBuilder text, Guest guest, SymbolTable symbols)
     {
         CpuState* cpu = guest.Core.Cpu;
-        text.Append($"  eip {symbols.Format(cpu->Eip)}  ring {cpu->Cpl}, after {cpu->Instructions} instructions\n ");
+        text.Append($"  eip {symbols.Format(cpu->Eip)}  ring {cpu->Cpl}{(guest.Core is TranslatorCore ? string.Empty : $", after {cpu->Instructions} instructions")}\n ");
         foreach (GeneralRegister register in Enum.GetValues<GeneralRegister>())
         {
             text.Append($" {register.ToString().ToLowerInvariant()} {cpu->Registers[(int)register]:x8}");
@@ -128,7 +129,7 @@ public static unsafe class DeathReport
         List<uint> frames = Backtrace.Frames(guest, symbols, MostFrames);
         text.Append("backtrace by frame pointers:\n");
         for (int i = 0; i < frames.Count; i++)
-            text.Append($"  #{i} {symbols.Format(frames[i])}\n");
+            text.Append($"  #{i} {(i == 0 ? symbols.Format(frames[i]) : symbols.FormatReturn(frames[i]))}\n");
         if (frames.Count > 1)
             return;
         List<uint> candidates = Backtrace.Candidates(guest, symbols, SearchedWords);
@@ -136,7 +137,7 @@ public static unsafe class DeathReport
             return;
         text.Append("no frame pointers; on the stack, and perhaps return addresses:\n");
         foreach (uint address in candidates.Take(MostFrames))
-            text.Append($"   ? {symbols.Format(address)}\n");
+            text.Append($"   ? {symbols.FormatReturn(address)}\n");
     }
 
     /// <summary>The address of a page fault that nobody handled, out of the reason.</summary>

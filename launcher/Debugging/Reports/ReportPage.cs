@@ -30,7 +30,7 @@ public static class ReportPage
         page.Append("<div class=\"pair\">\n");
         Bars(page, "Hypercalls, direct", "int $0x1F", run.Statistics.Hypercalls);
         Bars(page, "Hypercalls, from the ring", "carried out in batches", run.Statistics.RingHypercalls);
-        Bars(page, "Exits", "ways out of the guest's code", run.Statistics.Exits);
+        Bars(page, "Exits", "from the guest's code to the hypervisor", run.Statistics.Exits);
         Bars(page, "Deliveries", "interrupts, traps and system calls to the guest's handlers", [.. run.Statistics.Interrupts, .. run.Statistics.Traps]);
         page.Append("</div>\n");
         Memory(page, run);
@@ -41,7 +41,9 @@ public static class ReportPage
 
     private static void Summary(StringBuilder page, RunRecord run)
     {
-        page.Append($"<header>\n<h1>{Text(Path.GetFileName(run.Kernel))}</h1>\n<p>An lguest run, {Text(run.Generation)} interface. It ended: <strong>{Text(run.End)}</strong></p>\n<dl>\n");
+        page.Append($"<header>\n<h1>{Text(Path.GetFileName(run.Kernel))}</h1>\n<p>An lguest run, {Text(run.Generation)} interface. It ended: <strong>{Text(run.End)}</strong></p>\n");
+        string when = run.Started is { } started ? started.ToString("yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture) + ", " : string.Empty;
+        page.Append($"<p>{when}lguest {ProgramVersion.Whole}</p>\n<p class=\"line\"><code>lguest {Text(run.CommandLine)}</code></p>\n<dl>\n");
         Fact("time", $"{run.Seconds.ToString("f2", CultureInfo.InvariantCulture)} s");
         Fact("asleep", $"{run.Statistics.Slept.TotalSeconds.ToString("f2", CultureInfo.InvariantCulture)} s");
 
@@ -72,15 +74,16 @@ public static class ReportPage
             List<RunInterval> intervals = [.. run.Intervals.Where(i => i.Length > 0)];
             double most = intervals.Count == 0 ? 0 : intervals.Max(value);
             page.Append($"<figure><figcaption><b>{name}</b> <span>{(most == 0 ? "none" : "up to " + Short((ulong)most) + unit)}</span></figcaption>\n");
-            page.Append($"<svg class=\"lane {style}\" viewBox=\"0 0 {PictureWidth} {LaneHeight}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{name} over time\"><path d=\"M0 {LaneHeight}");
+            page.Append($"<svg class=\"lane {style}\" viewBox=\"0 0 {PictureWidth} {LaneHeight}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{name} over time\"><path d=\"");
+
+            // A bar for each interval: between two of them nothing is known, so no line is drawn from one to the next.
             foreach (RunInterval interval in intervals)
             {
                 double height = most == 0 ? 0 : value(interval) / most * (LaneHeight - 4);
-                string y = Number(LaneHeight - height);
-                page.Append($"L{Number((interval.End - interval.Length) / end * PictureWidth)} {y}L{Number(interval.End / end * PictureWidth)} {y}");
+                page.Append($"M{Number((interval.End - interval.Length) / end * PictureWidth)} {LaneHeight}V{Number(LaneHeight - height)}H{Number(interval.End / end * PictureWidth)}V{LaneHeight}Z");
             }
 
-            page.Append($"L{PictureWidth} {LaneHeight}Z\"/></svg></figure>\n");
+            page.Append("\"/></svg></figure>\n");
         }
 
         page.Append($"<figure><figcaption><b>console</b> <span>{run.ConsoleLines.Count} lines; see below</span></figcaption>\n<svg class=\"ticks\" viewBox=\"0 0 {PictureWidth} 20\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"console lines over time\">");
@@ -97,13 +100,22 @@ public static class ReportPage
         Frame root = new("all");
         foreach ((string place, int count) in run.Samples)
             root.Add(place.Split(';'), 0, count);
-        page.Append($"<section id=\"flames\">\n<h2>Where the time went</h2>\n<p>{run.Samples.Values.Sum()} samples. Callers stand above what they called, as wide as their time; a kernel without frame pointers shows the functions alone.</p>\n<div class=\"flame\">");
+        page.Append($"<section id=\"flames\">\n<h2>Where the time went</h2>\n<p>{SampleWords(run)}</p>\n<div class=\"flame\">");
         if (root.Count > 0)
             Draw(page, root, root.Count, 0);
         page.Append("</div>\n");
         List<NamedCount> hottest = [.. Leaves(run).OrderByDescending(c => c.Value).Take(15)];
         BarList(page, hottest);
         page.Append("</section>\n");
+    }
+
+    private static string SampleWords(RunRecord run)
+    {
+        int running = run.Samples.Values.Sum();
+        string still = run.Still == 0 ? string.Empty : string.Create(CultureInfo.InvariantCulture, $" {run.Still:n0} more found it asleep or paused.");
+        return running == 0
+            ? $"No sample found the guest running: its work was done in moments.{still}"
+            : string.Create(CultureInfo.InvariantCulture, $"{running:n0} samples of the guest at work.{still} Callers stand above what they called, as wide as their time; a kernel without frame pointers shows the functions alone.");
     }
 
     private static IEnumerable<NamedCount> Leaves(RunRecord run) => run.Samples
@@ -245,7 +257,9 @@ public static class ReportPage
         .key{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem;vertical-align:-1px}
         .m-kernel{background:var(--a)}.m-tables{background:var(--c)}.m-initrd{background:var(--e)}.m-boot{background:var(--b)}.m-free{background:var(--line)}.m-device{background:var(--d)}
         pre{margin:.5rem 0 0;font-size:.8rem;overflow-x:auto}pre b{color:var(--dim);font-weight:400}
-        .none{font-style:italic}
+        .none{font-style:italic}.line{overflow-wrap:anywhere}
+        th.n{white-space:normal}td:first-child{overflow-wrap:anywhere}
+        @media(max-width:520px){main{padding:.5rem}section{padding:.6rem}table{font-size:.8rem}td,th{padding-right:.25rem}}
         @media print{body{background:#fff;color:#000;font-size:11px}section{break-inside:avoid;border-color:#bbb}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
         """;
 }

@@ -53,6 +53,12 @@ public sealed class RunRecord
     /// <summary>The kernel's file.</summary>
     public string Kernel { get; set; } = string.Empty;
 
+    /// <summary>When it began, by the clock on the wall.</summary>
+    public DateTimeOffset? Started { get; set; }
+
+    /// <summary>The launcher's command line.</summary>
+    public string CommandLine { get; set; } = string.Empty;
+
     /// <summary>The interface it spoke.</summary>
     public string Generation { get; set; } = string.Empty;
 
@@ -76,4 +82,7 @@ public sealed class RunRecord
 
     /// <summary>Where samples found the guest: names from the outermost caller inwards, separated by semicolons.</summary>
     public Dictionary<string, int> Samples { get; } = [];
+
+    /// <summary>Samples that found it asleep or paused.</summary>
+    public int Still { get; set; }
 }

@@ -49,6 +49,8 @@ public sealed unsafe class RunRecorder
         _file = file;
         _target = target;
         _start = start;
+        _record.Started = DateTimeOffset.Now;
+        _record.CommandLine = string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(static word => word.Contains(' ', StringComparison.Ordinal) ? $"'{word}'" : word));
     }
 
     private double Now => Stopwatch.GetElapsedTime(_start).TotalSeconds;
@@ -148,7 +150,7 @@ public sealed unsafe class RunRecorder
         if (running.Guest.IsHalted || running.Guest.IsPaused)
         {
             lock (_lock)
-                Count(running.Guest.IsPaused ? "paused" : "asleep");
+                _record.Still++;
             return;
         }
 
@@ -197,7 +199,7 @@ public sealed unsafe class RunRecorder
         StringBuilder place = new("kernel (ring 1)");
         List<uint> frames = Backtrace.Frames(guest, _target.Symbols, MostFrames);
         for (int i = frames.Count - 1; i >= 0; i--)
-            place.Append(';').Append(_target.Symbols.TryFind(frames[i], out Symbols.Symbol symbol) ? symbol.Name : $"0x{frames[i]:x8}");
+            place.Append(';').Append(_target.Symbols.TryFind(i == 0 ? frames[i] : frames[i] - 1, out Symbols.Symbol symbol) ? symbol.Name : $"0x{frames[i]:x8}");
         return place.ToString();
     }
 

@@ -82,19 +82,21 @@ public static class ElfSymbols
         return SymbolTable.Empty;
     }
 
-    private static HashSet<uint> ExecutableSections(ReadOnlySpan<byte> file, int headers, int count)
+    /// <summary>The sections with code, by number, with the first address after each.</summary>
+    private static Dictionary<uint, uint> ExecutableSections(ReadOnlySpan<byte> file, int headers, int count)
     {
-        HashSet<uint> executable = [];
+        Dictionary<uint, uint> executable = [];
         for (int i = 0; i < count; i++)
         {
-            if ((Word(file.Slice(headers + (i * SectionHeaderSize), SectionHeaderSize), 8) & ExecutableFlag) != 0)
-                executable.Add((uint)i);
+            ReadOnlySpan<byte> header = file.Slice(headers + (i * SectionHeaderSize), SectionHeaderSize);
+            if ((Word(header, 8) & ExecutableFlag) != 0)
+                executable.Add((uint)i, unchecked(Word(header, 12) + Word(header, 20)));
         }
 
         return executable;
     }
 
-    private static List<Symbol> Symbols(ReadOnlySpan<byte> table, ReadOnlySpan<byte> names, HashSet<uint> executable)
+    private static List<Symbol> Symbols(ReadOnlySpan<byte> table, ReadOnlySpan<byte> names, Dictionary<uint, uint> executable)
     {
         List<Symbol> symbols = [];
         for (; table.Length >= SymbolSize; table = table[SymbolSize..])
@@ -112,7 +114,17 @@ public static class ElfSymbols
             uint address = Word(table, 4);
             if (word.Length == 0 || word.StartsWith(".L", StringComparison.Ordinal) || (section == Absolute && address < 0x10000))
                 continue;
-            symbols.Add(new Symbol(address, Word(table, 8), word, type == TypeFunction || (type == 0 && executable.Contains(section))));
+
+            // Code of assembly has no size: it reaches to the end of its section at most. What marks that end is no code.
+            uint size = Word(table, 8);
+            bool isCode = type == TypeFunction;
+            if (type == 0 && executable.TryGetValue(section, out uint sectionEnd) && address < sectionEnd)
+            {
+                isCode = true;
+                size = size == 0 ? sectionEnd - address : size;
+            }
+
+            symbols.Add(new Symbol(address, size, word, isCode));
         }
 
         return symbols;

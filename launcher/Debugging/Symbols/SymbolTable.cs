@@ -125,6 +125,13 @@ public sealed class SymbolTable
         return offset == 0 ? symbol.Name : $"{symbol.Name}+0x{offset:x}";
     }
 
+    /// <summary>
+    /// A return address as <c>c0101234 &lt;name+0x12&gt;</c>, by the call before it: after a function that ends in a call of one that
+    /// does not return, another one begins.
+    /// </summary>
+    public string FormatReturn(uint address) =>
+        TryFind(address - 1, out Symbol symbol) ? $"{address:x8} <{symbol.Name}+0x{address - symbol.Address:x}>" : $"{address:x8}";
+
     /// <summary>An address as <c>c0101234 &lt;name+0x12&gt;</c>.</summary>
     public string Format(uint address) => Describe(address) is { } name ? $"{address:x8} <{name}>" : $"{address:x8}";
 }
