@@ -19,13 +19,13 @@ internal static partial class TourPage
 
     /// <summary>Writes the page of this tree.</summary>
     /// <param name="faults">What is wrong: then the page is not to be used.</param>
-    public static string Of(IEnumerable<SourceFile> files, IReadOnlyList<TourChapter> chapters, List<string> faults)
+    public static string Of(IEnumerable<SourceFile> files, IReadOnlyList<TourChapter> chapters, List<string> faults, string threads = "")
     {
         // A page shows what markers look like, and the tests have some that are wrong.
         IEnumerable<SourceFile> sources = files.Where(static file => !file.Path.EndsWith(".md", StringComparison.Ordinal) && file.Folder != "tests/Tour");
         IReadOnlyList<TourStop> stops = TourReader.Read(sources, faults);
         Check(stops, chapters, faults);
-        return Render(stops, chapters, SectionsOf(files.FirstOrDefault(static file => file.Path == Interface)), faults);
+        return Render(stops, chapters, SectionsOf(files.FirstOrDefault(static file => file.Path == Interface)), faults, threads);
     }
 
     private static void Check(IReadOnlyList<TourStop> stops, IReadOnlyList<TourChapter> chapters, List<string> faults)
@@ -51,17 +51,17 @@ internal static partial class TourPage
         return sections;
     }
 
-    private static string Render(IReadOnlyList<TourStop> stops, IReadOnlyList<TourChapter> chapters, Dictionary<string, string> sections, List<string> faults)
+    private static string Render(IReadOnlyList<TourStop> stops, IReadOnlyList<TourChapter> chapters, Dictionary<string, string> sections, List<string> faults, string threads)
     {
         Dictionary<string, TourStop> byName = [];
         foreach (TourStop stop in stops)
             byName[stop.Name] = stop;
-        string Linked(TourStop from, string text) => Mention().Replace(text, match =>
+        string Linked(string place, string text) => Mention().Replace(text, match =>
         {
             string name = match.Groups[1].Value;
             if (byName.TryGetValue(name, out TourStop? stop))
                 return $"[{name}](#{Anchor($"{name} {stop.Title}")})";
-            faults.Add($"{from.Place}: there is no {name} to refer to");
+            faults.Add($"{place}: there is no {name} to refer to");
             return match.Value;
         });
         string Cited(string text) => Citation().Replace(text, match =>
@@ -70,6 +70,8 @@ internal static partial class TourPage
         StringBuilder page = new();
         page.Append("<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n<!-- Written by 'make tour' from the comments that it shows: change those. -->\n# The tour\n\n");
         page.Append(TourText.Wrap("How a hypervisor works, told by the comments of this one, in the order in which things happen: from what a user types to the `iret` with which a guest goes on. Each stop names the file that it is from; the letter and number are in the comment there, so that you can go on reading in the source at any time. By the end of the chapter Interpreter you have seen a whole hypervisor; the one after it makes it fast.")).Append("\n\n");
+        if (threads.Length > 0)
+            page.Append(Linked("the opening", TourText.Wrap(threads))).Append("\n\n");
         foreach (TourChapter chapter in chapters)
             page.Append(CultureInfo.InvariantCulture, $"- [{chapter.Title}](#{chapter.Title.ToLowerInvariant()}), {stops.Count(stop => stop.Chapter == chapter.Letter)} stops\n");
         foreach (TourChapter chapter in chapters)
@@ -87,7 +89,7 @@ internal static partial class TourPage
                     // The items of a list stay together.
                     bool follows = isItem;
                     isItem = paragraph.StartsWith("- ", StringComparison.Ordinal);
-                    page.Append(follows && isItem ? string.Empty : "\n").Append(Cited(Linked(stop, TourText.Wrap(paragraph)))).Append('\n');
+                    page.Append(follows && isItem ? string.Empty : "\n").Append(Cited(Linked(stop.Place, TourText.Wrap(paragraph)))).Append('\n');
                 }
 
                 if (stop.Code.Count > 0)

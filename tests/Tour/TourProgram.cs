@@ -12,7 +12,7 @@ internal static class TourProgram
     public static int Run()
     {
         List<string> faults = [];
-        string page = TourPage.Of(SourceTree.All, TourChapter.All, faults);
+        string page = TourPage.Of(SourceTree.All, TourChapter.All, faults, TourChapter.Threads);
         if (faults.Count > 0)
         {
             Console.Error.WriteLine($"the tour has gaps or clashes, and is not written:\n  {string.Join("\n  ", faults)}");

@@ -28,6 +28,11 @@ internal sealed record TourStop(
 /// <param name="Opening">What a reader should know before the first stop.</param>
 internal sealed record TourChapter(char Letter, string Title, string Opening)
 {
+    /// <summary>Ways through the tour for who has ten minutes.</summary>
+    public const string Threads = "With ten minutes only, follow one thread: a word on its way to your terminal ([G:200], [H:230], [L:220], [D:120], [D:150]); "
+        + "a system call of a program, there and back ([H:220], [H:210], [G:190], [G:180], [I:250]); or a page table entry that the guest has changed "
+        + "([G:150], [H:190], [T:240], [I:190]).";
+
     /// <summary>The chapters, in the order of reading.</summary>
     public static IReadOnlyList<TourChapter> All { get; } =
     [
