@@ -9,7 +9,7 @@ namespace Lguest.Devices;
 /// <summary>
 /// A disk. The guest describes one request in the device's page and sends DMA to the key that is the page's address: with the
 /// data for a write, empty for a read, whose data goes to the reply buffer that the guest bound at the same key. Whatever the
-/// end, the answer is the same: result in the page, used_len in the reply buffer, and the irq (abi.md §6).
+/// end, the answer is the same: result in the page, used_len in the reply buffer, and the irq (abi.md §6.4).
 /// </summary>
 /// <param name="image">The host's side of the disk; it outlives the device.</param>
 /// <param name="complaints">Who hears of requests that make no sense.</param>

@@ -6,7 +6,7 @@ namespace Lguest.Devices;
 // [D:100] The bus
 /// <summary>
 /// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices after it, and the way from a DMA key to
-/// the device that it belongs to (abi.md §6). Devices are found by the guest in the order in which they were added, so the
+/// the device that it belongs to (abi.md §6.2). Devices are found by the guest in the order in which they were added, so the
 /// first block device is lgba; device i interrupts with irq i + 1.
 /// </summary>
 public sealed class DeviceBus

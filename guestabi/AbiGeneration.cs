@@ -29,7 +29,7 @@ public sealed class AbiGeneration
         Calls = calls;
     }
 
-    /// <summary>Linux 2.6.23, the only release with the DMA interface (abi.md §3): the primary target.</summary>
+    /// <summary>Linux 2.6.23, the only release with the DMA interface (abi.md §0.1): the primary target.</summary>
     public static AbiGeneration Linux2623 { get; } = new(
         "2.6.23", consoleKey: 0, freeNetSlot: 0x00, ClockStyle.OneShot, linuxBootParameters: true, HypercallTable.Linux2623);
 
@@ -52,7 +52,7 @@ public sealed class AbiGeneration
     /// <summary>How the guest asks for its clock interrupt.</summary>
     public ClockStyle Clock { get; }
 
-    /// <summary>True: the Linux zero page is at physical 0 (abi.md §1). False: max_pfn, initrd_size, cmdline[256].</summary>
+    /// <summary>True: the Linux zero page is at physical 0 (abi.md §1.2). False: max_pfn, initrd_size, cmdline[256].</summary>
     public bool HasLinuxBootParameters { get; }
 
     /// <summary>Its hypercalls.</summary>

@@ -26,7 +26,7 @@ public enum BlockResult
     Error = 2,
 }
 
-/// <summary><c>struct lguest_block_page</c>: the one page of a block device, 20 bytes used (abi.md §6).</summary>
+/// <summary><c>struct lguest_block_page</c>: the one page of a block device, 20 bytes used (abi.md §6.4).</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
 public struct BlockPage
 {

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Lguest.GuestAbi;
 
-/// <summary>Where things stand in the Linux "zero page" that a 2.6.23 guest finds at physical 0 (abi.md §1).</summary>
+/// <summary>Where things stand in the Linux "zero page" that a 2.6.23 guest finds at physical 0 (abi.md §1.2).</summary>
 public static class BootParameters
 {
     /// <summary>u8: number of E820 entries.</summary>

@@ -57,7 +57,7 @@ public enum DeviceStatus : ushort
 // No bus is scanned and no port is probed. The first page above the guest's memory lists its devices, twelve bytes each, and that
 // is all.
 /// <summary>
-/// <c>struct lguest_device_desc</c>: 12 bytes, 16 of them in the descriptor page, the first page above RAM (abi.md §6).
+/// <c>struct lguest_device_desc</c>: 12 bytes, 16 of them in the descriptor page, the first page above RAM (abi.md §6.2).
 /// Device i interrupts with irq i + 1.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 2)]

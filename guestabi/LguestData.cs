@@ -25,7 +25,7 @@ public struct HypercallRingEntry
 }
 
 /// <summary>
-/// <c>struct lguest_data</c>: the page through which guest and host talk without a hypercall (abi.md §3). It lives in guest
+/// <c>struct lguest_data</c>: the page through which guest and host talk without a hypercall (abi.md §3.5). It lives in guest
 /// memory at an address that the guest gives with LGUEST_INIT; 1128 bytes, 4-byte aligned.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
@@ -47,7 +47,7 @@ public unsafe struct LguestData
     public const uint ReservedBytes = 4u * 1024 * 1024;
 
     // [P:160+10] What needs no asking
-    // A hypercall costs a way out of the guest and back in, and a kernel turns interrupts off and on thousands of times a second.
+    // A hypercall costs leaving the guest and coming back, and a kernel turns interrupts off and on thousands of times a second.
     // So guest and host share a structure in the guest's memory. Turning interrupts off is a write to its first word: nobody is
     // told. The host looks at it when it has an interrupt to deliver. Calls that can wait are put in a ring here, and are made
     // with the next one that cannot.

@@ -8,7 +8,7 @@ namespace Lguest.GuestAbi;
 // number that stands for a device), or leaves one at a key for what may come. Disks, networks and the console are all made of
 // this.
 /// <summary>
-/// <c>struct lguest_dma</c>: a scatter list in guest memory, 100 bytes (abi.md §6). The first section of length 0 ends it.
+/// <c>struct lguest_dma</c>: a scatter list in guest memory, 100 bytes (abi.md §6.1). The first section of length 0 ends it.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
 public unsafe struct LguestDma

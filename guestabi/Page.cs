@@ -27,7 +27,7 @@ public static class Page
 
 /// <summary>
 /// Bits of an i386 page directory or page table entry (Intel SDM vol. 3, 4.3). Guests of lguest use 4 KiB pages only:
-/// an entry with <see cref="WriteThrough"/> or <see cref="PageSizeOrPat"/> set kills the guest (abi.md §4).
+/// an entry with <see cref="WriteThrough"/> or <see cref="PageSizeOrPat"/> set kills the guest (abi.md §4.7).
 /// </summary>
 [Flags]
 public enum PageFlags : uint
@@ -65,6 +65,6 @@ public enum PageFlags : uint
     /// <summary>What a page directory entry may consist of; any other bit kills the guest.</summary>
     DirectoryAllowed = Present | Writable | User | Accessed | Dirty,
 
-    /// <summary>The flags of the entries that the launcher makes at start (abi.md §1): present, writable, user.</summary>
+    /// <summary>The flags of the entries that the launcher makes at start (abi.md §1.5): present, writable, user.</summary>
     Linear = Present | Writable | User,
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 namespace Lguest.GuestAbi;
 
-/// <summary>The guest's descriptor tables as Linux 2.6.23 lays them out (abi.md §2).</summary>
+/// <summary>The guest's descriptor tables as Linux 2.6.23 lays them out (abi.md §2.2).</summary>
 public static class Selectors
 {
     /// <summary>Entries in the GDT.</summary>

@@ -16,7 +16,7 @@ public static class Program
 {
     // [L:100] argv
     // Here the command line comes in, and here the exit status goes out, whatever happens in between. Little is done in this
-    // class. What it is for are its catch clauses: whatever goes wrong ends in one sentence, on a terminal that is the user's own
+    // class. Its catch clauses are what it is for: whatever goes wrong ends in one sentence, on a terminal that is the user's own
     // again.
     /// <summary>Starts here.</summary>
     public static int Main(string[] arguments)

@@ -4,7 +4,7 @@ using System.Buffers.Binary;
 namespace Lguest.Devices.Network;
 
 /// <summary>
-/// Guests on a shared network leave the checksums of TCP and UDP unfinished, as they are told they may (abi.md §6): the field
+/// Guests on a shared network leave the checksums of TCP and UDP unfinished, as they are told they may (abi.md §6.6): the field
 /// holds the sum of the pseudo header only. When one of them routes such a packet to the world outside, somebody has to finish
 /// it. The first launcher asked the tun driver not to look (TUNSETNOCSUM); Linux has ignored that since 2.6.32.
 /// </summary>

@@ -7,7 +7,7 @@ namespace Lguest.Devices.Network;
 // [D:210] A network with the host
 /// <summary>
 /// A network of two: the host (or whoever is behind it) in slot 0 of the page, the guest in slot 1. The guest sends to the
-/// key page + 0 and binds its receive buffers at page + 4 (abi.md §6). The host's address carries the promiscuous bit, so that
+/// key page + 0 and binds its receive buffers at page + 4 (abi.md §6.5). The host's address carries the promiscuous bit, so that
 /// the guest sends it every packet, whatever the destination: others may be bridged or routed behind it.
 /// </summary>
 /// <param name="link">The other end; it outlives the device.</param>

@@ -11,7 +11,7 @@ public readonly record struct MacAddress(ulong Value)
 
     /// <summary>
     /// The group bit of the first byte. No station's own address has it, so that lguest's drivers use it on the network page to
-    /// say: promiscuous, send me every packet (abi.md §6).
+    /// say: promiscuous, send me every packet (abi.md §6.5).
     /// </summary>
     public const byte PromiscuousBit = 0x01;
 

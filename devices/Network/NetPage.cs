@@ -3,7 +3,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Devices.Network;
 
-/// <summary>The page of a network device: an array of Ethernet addresses, one per slot (abi.md §6).</summary>
+/// <summary>The page of a network device: an array of Ethernet addresses, one per slot (abi.md §6.5).</summary>
 public static class NetPage
 {
     /// <summary>Slots on a page: those whose six bytes are all on it.</summary>

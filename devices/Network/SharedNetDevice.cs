@@ -7,7 +7,7 @@ namespace Lguest.Devices.Network;
 // [D:220] A network of guests
 /// <summary>
 /// A network between guests: the page of the network file is mapped into the guest, who publishes its address in its own slot,
-/// binds its receive buffers at page + 4 × slot, and sends to page + 4 × peer for each peer that the packet is for (abi.md §6).
+/// binds its receive buffers at page + 4 × slot, and sends to page + 4 × peer for each peer that the packet is for (abi.md §6.6).
 /// used_len is what arrived: 0 when the peer is gone, has nothing bound, or does not use its second chance.
 /// </summary>
 /// <param name="segment">Our place on it; it outlives the device.</param>

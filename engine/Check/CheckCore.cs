@@ -11,11 +11,11 @@ namespace Lguest.Engine.Check;
 // [M:100] Two engines, and one of them is wrong
 /// <summary>
 /// Both engines in lockstep. For each block the interpreter goes first, on registers of its own and on the guest's memory,
-/// and what it wrote is taken back; then the translator does the same block in earnest, and registers, flags, floating point
-/// state, fault and memory must be the same. The first disagreement ends the guest: <see cref="EngineDisagreementException"/>.
+/// and what it wrote is taken back; then the translator runs the same block, and this time it counts: registers, flags,
+/// floating point state, fault and memory must be the same. The first disagreement ends the guest: <see cref="EngineDisagreementException"/>.
 /// <para>The parts: this file runs both, <c>CheckCore.Compare.cs</c> compares, <c>CheckCore.Undefined.cs</c> and
 /// <c>CheckCore.Tables.cs</c> know where a processor is free, <c>WriteJournal</c> and <c>ShadowMemory</c> know what was written,
-/// <c>DisagreementReport</c> tells.</para>
+/// <c>DisagreementReport</c> is what a user sees.</para>
 /// </summary>
 public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 {

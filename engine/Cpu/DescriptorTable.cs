@@ -4,7 +4,7 @@ using Lguest.GuestAbi;
 namespace Lguest.Engine.Cpu;
 
 /// <summary>
-/// The guest's GDT: the host's copy, since the guest only ever hands it over with LOAD_GDT and LOAD_TLS (abi.md §3). There is
+/// The guest's GDT: the host's copy, since the guest only ever hands it over with LOAD_GDT and LOAD_TLS (abi.md §2.2). There is
 /// no LDT.
 /// </summary>
 public sealed class DescriptorTable

@@ -4,7 +4,7 @@ using Lguest.GuestAbi;
 namespace Lguest.Engine.Hypervisor;
 
 /// <summary>
-/// The buffers that the guest has bound with BIND_DMA (abi.md §6): at most 32 arrays of lguest_dma, each under a key and with
+/// The buffers that the guest has bound with BIND_DMA (abi.md §6.1): at most 32 arrays of lguest_dma, each under a key and with
 /// the irq that says one of them was used.
 /// </summary>
 public sealed class DmaRegistry(GuestMemory memory)

@@ -8,7 +8,7 @@ namespace Lguest.Engine.Hypervisor;
 // [H:100] /dev/lguest, without the device
 // The other side of the wall of [P:190]: the same writes, the same reads, the same answers and error numbers as the genuine one,
 // so that a launcher of 2007 would find its way. Behind it is a Guest. It has an owner: the thread that made it, and no other may
-// touch it, but for asking it to come out.
+// touch it, except to ask it to come out.
 /// <summary>
 /// <c>/dev/lguest</c> without the device: the reads and writes of abi.md §5 in front of a <see cref="Guest"/>, with the
 /// answers that the genuine one gives.

@@ -6,7 +6,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
 
-/// <summary>What a guest can ask for (abi.md §3). A grossly bad call kills it, with a reason.</summary>
+/// <summary>What a guest can ask for (abi.md §3.3). A grossly bad call kills it, with a reason.</summary>
 public sealed unsafe partial class Guest
 {
     private const int CrashTextBytes = 128;

@@ -5,7 +5,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
 
-/// <summary>How a guest is interrupted: virtual irqs, and traps of its own making (abi.md §4).</summary>
+/// <summary>How a guest is interrupted: virtual irqs, and traps of its own making (abi.md §4.1).</summary>
 public sealed unsafe partial class Guest
 {
     private long _clockDeadline;
@@ -21,8 +21,8 @@ public sealed unsafe partial class Guest
 
     // [H:200+37] May it be interrupted now?
     // Five conditions: something is pending; the guest has not masked it; it is not in the few instructions before its iret
-    // ([G:180]); it has interrupts on, or it sleeps; and there is a gate. If one is missing, nothing happens, and we come back:
-    // very soon, since a guest that turns interrupts on tells nobody.
+    // ([G:180]); it has interrupts on, or it sleeps; and there is a gate. If one is missing, nothing happens, and the loop looks
+    // again very soon, since a guest that turns interrupts on tells nobody.
     /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
     private void MaybeInterrupt()
     {
@@ -66,8 +66,8 @@ public sealed unsafe partial class Guest
     }
 
     // [H:220+20] int n
-    // From ring 1 with the right number it is a hypercall. Else it is the guest's own affair, if it has a gate that this ring may
-    // use; a system call of a program is that. Without one it is a protection fault, as on a processor.
+    // From ring 1 with the right number it is a hypercall. Otherwise it is the guest's own affair, if it has a gate that this ring
+    // may use; a system call of a program is that. Without one it is a protection fault, as on a processor.
     private void HandleSoftwareInterrupt(in CpuExit exit)
     {
         if (exit.Vector == Vectors.Hypercall && _cpu->Cpl == Selectors.GuestRing)

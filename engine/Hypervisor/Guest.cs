@@ -65,7 +65,7 @@ public sealed unsafe partial class Guest : IDisposable
 
         // [H:120+11] How a guest begins
         // Flat segments of ring 1, the entry point, page tables; everything else is zero. The host's own entries of the descriptor
-        // table are set, too: the guest cannot use them, but it can see them (abi.md §2).
+        // table are set, too: the guest cannot use them, but it can see them (abi.md §2.1).
         _gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         _gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
         SetHostDescriptors();

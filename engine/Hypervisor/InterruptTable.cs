@@ -11,7 +11,7 @@ namespace Lguest.Engine.Hypervisor;
 public readonly record struct Gate(uint Handler, bool IsInterruptGate, uint Dpl, bool Present);
 
 /// <summary>
-/// The guest's IDT, as it set it entry by entry (abi.md §3): 32 traps, 32 irqs and the system call. What it sets for other
+/// The guest's IDT, as it set it entry by entry (abi.md §4.3): 32 traps, 32 irqs and the system call. What it sets for other
 /// vectors is ignored, and so is what no guest may handle: NMI, double fault, spurious interrupt and the hypercall.
 /// </summary>
 public sealed class InterruptTable

@@ -116,7 +116,7 @@ internal static unsafe class BranchOps
     // is the guest's own instruction, on the guest's own stack: IF and IOPL are left alone, as in ring 1 (abi.md §4.2), and no
     // selector lets it reach ring 0. *This is the whole way round*: from here on a program runs until it wants something again.
     /// <summary>
-    /// IRET. From ring 1 to ring 1 or 3: IF and IOPL are not changed (abi.md §4). With NT set it would return to another
+    /// IRET. From ring 1 to ring 1 or 3: IF and IOPL are not changed (abi.md §4.2). With NT set it would return to another
     /// task: there is none.
     /// </summary>
     public static MicroOp* InterruptReturn<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)

@@ -6,7 +6,7 @@ namespace Lguest.Engine.Interpreter;
 
 /// <summary>
 /// What CPUID tells: a processor of the 686 family with exactly what is executed here. SYSENTER in particular is missing
-/// (abi.md §4), and so are the paging features that no lguest guest may use.
+/// (abi.md §4.9), and so are the paging features that no lguest guest may use.
 /// </summary>
 internal static class CpuIdentity
 {

@@ -357,7 +357,7 @@ internal sealed unsafe partial class InstructionSelector
             case Mnemonic.Cmpsd when i.IsStringInstruction:
                 return String<Cmps, Width32>(in i);
 
-            // Ports through memory are not emulated, in no ring (abi.md §4 speaks of in and out only).
+            // Ports through memory are not emulated, in no ring (abi.md §4.8 speaks of in and out only).
             case Mnemonic.Insb:
             case Mnemonic.Insw:
             case Mnemonic.Insd:

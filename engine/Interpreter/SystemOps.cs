@@ -39,7 +39,7 @@ internal static unsafe class SystemOps
     /// <summary>An exception with error code 0: #UD for UD2 and what is no instruction, #GP for privileged instructions.</summary>
     public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => core.RaiseQuietly(op, (byte)op->Immediate);
 
-    /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4). Ones in the operand's own width.</summary>
+    /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4.8). Ones in the operand's own width.</summary>
     public static MicroOp* In<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {

@@ -45,7 +45,7 @@ internal struct Translation
 }
 
 /// <summary>
-/// Walks the guest's two-level page tables (abi.md §4) the way the genuine host's demand_page does: 4 KiB pages only, the
+/// Walks the guest's two-level page tables (abi.md §4.5) the way the genuine host's demand_page does: 4 KiB pages only, the
 /// Accessed bit set on use and Dirty on write in the guest's own entry, and no mercy for an entry that reaches beyond the
 /// guest's memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only pages either.
 /// </summary>

@@ -78,9 +78,9 @@ public static class KernelLoader
         return new KernelImage(file, "bzImage", segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
     }
 
-    // [L:150+18] Where does it believe to be?
+    // [L:150+18] Where does it expect to be?
     /// <summary>
-    /// Nothing in a raw image says where the kernel believes to be. But its code does: <c>mov ADDRESS,%eax</c> is the byte 0xA1
+    /// Nothing in a raw image says where the kernel expects to be. But its code does: <c>mov ADDRESS,%eax</c> is the byte 0xA1
     /// and the address, of which the highest byte is nearly always that of CONFIG_PAGE_OFFSET. We do not disassemble, we count.
     /// </summary>
     internal static bool TryFindPageOffset(ReadOnlySpan<byte> image, out uint pageOffset)

@@ -5,7 +5,11 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Memory;
 
-/// <summary>What the guest is told at physical address 0: its memory, its initrd, its command line (abi.md §1).</summary>
+// [L:200] What the guest is told
+// At physical address 0 lies the page that a boot loader fills on a PC: how much memory there is, where the initrd was put, and
+// the words for the kernel from the command line. It is all that a guest knows of its machine before it makes its first call
+// ([G:120]).
+/// <summary>What the guest is told at physical address 0: its memory, its initrd, its command line (abi.md §1.2).</summary>
 public static class BootInformation
 {
     /// <summary>COMMAND_LINE_SIZE of i386 Linux 2.6.23: 255 bytes and a NUL. The seed's limit is the same.</summary>

@@ -6,7 +6,7 @@ namespace Lguest.Launcher.Memory;
 
 // [L:170] Who lives where
 /// <summary>
-/// Who lives where in the guest's physical memory (abi.md §1). In the lowest bank: boot parameters, kernel, and from its top
+/// Who lives where in the guest's physical memory (abi.md §1.1). In the lowest bank: boot parameters, kernel, and from its top
 /// downwards the initrd, the page directory, the linear page tables. Above all RAM: the device descriptors and device pages.
 /// Everything is worked out, and refused if it does not fit, before a byte of memory exists.
 /// </summary>

@@ -7,7 +7,7 @@ namespace Lguest.Tests.GuestAbi;
 /// <summary>The tables of the two generations.</summary>
 public sealed class GenerationTests
 {
-    /// <summary>Hypercall numbers: abi.md §3.</summary>
+    /// <summary>Hypercall numbers: abi.md §3.2.</summary>
     [Theory]
     [InlineData(HypercallKind.FlushAsync, 0, 0)]
     [InlineData(HypercallKind.LguestInit, 1, 1)]

@@ -39,7 +39,7 @@ internal sealed record TourChapter(char Letter, string Title, string Opening)
         new('P', "Preparation", "Before anything runs: the few facts on which guest and host have agreed. They are in `guestabi/`, which knows nothing else, and on paper in [abi.md](abi.md)."),
         new('G', "Guest", "The other side of the bargain. A guest kernel cannot do what a kernel does on bare hardware, and knows it: where Linux would touch the hardware, it asks. `guest/lib` is the smallest kernel that does so; everything that Linux 2.6.23 does differently when it runs under lguest is here in a few pages of C."),
         new('L', "Launcher", "A user types `lguest 64m vmlinux --block=disk`. The launcher is an ordinary program without any privilege: it puts a kernel into memory, makes the devices, and then does little but wait."),
-        new('D', "Devices", "A guest has no hardware. What it has for it are a page that lists its devices, and one call to send memory somewhere."),
+        new('D', "Devices", "A guest has no hardware. Instead it has a page that lists its devices, and one call to send memory somewhere."),
         new('H', "Hypervisor", "What `lg.ko` was: the side of the bargain that decides what a hypercall means, when an interrupt comes, and when a guest has gone too far. It never looks at an instruction."),
         new('I', "Interpreter", "Somebody has to run the guest's instructions. The interpreter does so one by one. It is the engine to read first, and the one that the other is measured against."),
         new('T', "Translator", "Guest and host speak nearly the same machine language, so most guest code can run as it is, if it is kept from touching anything that is not the guest's. This is the fast engine, and the hardest part of the house."),
