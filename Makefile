@@ -4,7 +4,7 @@
 # make test       all tests, in three to five minutes; TEST_FILTER=... runs some (see dotnet test --filter)
 # make nativetest the engine's tests as a native program only; TEST_FILTER=FullyQualifiedName~...
 # make fuzz       hostile input for two minutes; FUZZ_TIME=10m, FUZZ_ONLY=TARGET: docs/testing.md
-# make bench      the benchmarks, and docs/performance.md; BENCH=--help lists options
+# make bench      the benchmarks, in some minutes, to out/performance.md; BENCH=--help lists options (start: how fast things begin)
 # make install    into PREFIX (/usr/local), below DESTDIR; make uninstall removes it again: docs/install.md
 # make dist       out/dist/lguest-VERSION-linux-x86_64.tar.gz, which runs where it is unpacked
 # make deb        out/dist/lguest_VERSION_amd64.deb, a Debian package

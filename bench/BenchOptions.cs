@@ -9,6 +9,7 @@ public sealed class BenchOptions
         make bench BENCH="OPTIONS"
           network [A,B]     only the networks, of translator, interpreter, tcg; takes a network of its own: unshare -r -n make ...
           observing         what looking into a guest costs, alone
+          start             how fast and how small things begin, alone; a real kernel's boot too
           --only A,B        these workloads (default: all)
           --engines A,B     among native, translator, interpreter, tcg (default: all)
           --rounds N        rounds, interleaved (default: 7)
@@ -16,7 +17,9 @@ public sealed class BenchOptions
           --samples N       samples of a workload within a round (default: 40)
           --no-startup      leave out start-up, memory and the boot of a real kernel
           --no-networks     leave out the networks
-          --output FILE     write the report here (default: docs/performance.md; with any choice above, nowhere)
+          --output FILE     write the report here (default: out/performance.md; with any choice above, nowhere)
+          --write           write it to docs/performance.md, above what people wrote there
+        After the first round it says how long the others take.
         With LGUEST_TEST_KERNEL (a 2.6.23 vmlinux) and LGUEST_TEST_INITRD set, a real kernel is booted as well; its bzImage, for
         QEMU, is looked for beside the vmlinux, or where LGUEST_TEST_BZIMAGE says. What tells that user space is reached is the
         text LGUEST_TEST_MARK, else "INITRD-UP".
@@ -50,7 +53,10 @@ public sealed class BenchOptions
     public string? Output { get; private set; }
 
     /// <summary>Reads the command line; ArgumentException tells what is wrong with it.</summary>
-    public static BenchOptions Parse(string[] arguments, string wholeReport)
+    /// <param name="arguments">What was written.</param>
+    /// <param name="report">Where a report of everything goes.</param>
+    /// <param name="page">The page of the documentation.</param>
+    public static BenchOptions Parse(string[] arguments, string report, string page)
     {
         BenchOptions options = new();
         bool partial = false;
@@ -60,6 +66,9 @@ public sealed class BenchOptions
             string Value() => ++i < arguments.Length ? arguments[i] : throw new ArgumentException($"{name} wants a value");
             switch (name)
             {
+                case "--write":
+                    options.Output = page;
+                    break;
                 case "--only":
                     options.Only = Value();
                     options.Networks = false;
@@ -97,7 +106,7 @@ public sealed class BenchOptions
         if (partial)
             options.Observing = false;
         else
-            options.Output ??= wholeReport;
+            options.Output ??= report;
         return options;
     }
 

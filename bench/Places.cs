@@ -32,8 +32,11 @@ public sealed class Places
     /// <summary>One of the three programs with the workloads.</summary>
     public string Bench(string name) => Path.Combine(Out, "guest", "bench", name);
 
-    /// <summary>The report's place.</summary>
-    public string Report => Path.Combine(Root, "docs", "performance.md");
+    /// <summary>Where the report goes, unless said otherwise.</summary>
+    public string Report => Path.Combine(Out, "performance.md");
+
+    /// <summary>The documentation's page.</summary>
+    public string Page => Path.Combine(Root, "docs", "performance.md");
 
     /// <summary>Not every 64-bit Linux runs 32-bit programs.</summary>
     public string? WhyNoNative()

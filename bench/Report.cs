@@ -13,7 +13,7 @@ public static class Report
     private const string ByHand = "\n## Where the time goes\n";
 
     /// <summary>The whole page.</summary>
-    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, string? networks, ObservingCost? observing)
+    public static string Page(Places places, BenchOptions options, IReadOnlyList<Contender> contenders, Measurements measured, StartUp startUp, QuickStart quick, string? networks, ObservingCost? observing)
     {
         StringBuilder page = new();
         page.Append($"""
@@ -26,8 +26,9 @@ public static class Report
             program of the host (native). They time themselves by `rdtsc`, in samples of about a millisecond; a round's figure is its best
             sample, a figure here the median of {options.Rounds} rounds in which the contenders took turns.
 
-            To reproduce it: `make bench`; it takes gcc, and for the column `tcg` Debian's package `qemu-system-x86`. The boot of a real
-            kernel takes `LGUEST_TEST_KERNEL` and `LGUEST_TEST_INITRD` as well. `make bench BENCH=--help` tells of the options.
+            To reproduce it: `make bench`, which writes out/performance.md (`make bench BENCH=--write`: this page). It needs gcc, for the column
+            `tcg` Debian's package `qemu-system-x86`, and for the boot of a real kernel `LGUEST_TEST_KERNEL` and `LGUEST_TEST_INITRD`.
+            `make bench BENCH=--help` lists the options. The launcher is the native program that `make` publishes.
 
 
             """.ReplaceLineEndings("\n"));
@@ -37,7 +38,7 @@ public static class Report
         foreach (Contender contender in contenders.Where(contender => contender.Missing != null))
             page.Append($"* {contender.Name} was skipped: {contender.Missing}\n");
         page.Append("\n## What was promised\n\n| | at most | measured | | by |\n|---|--:|--:|---|---|\n");
-        foreach (Promise promise in Promise.All(measured, startUp))
+        foreach (Promise promise in Promise.All(measured, startUp, quick))
         {
             string verdict = promise.Value == null ? "not measured" : promise.Value <= promise.Limit ? "reached" : "**not reached**";
             page.Append($"| {promise.Text} | {Figure(promise.Limit)} {promise.Unit} | {Figure(promise.Value)} {promise.Unit} | {verdict} | `{promise.Command}` |\n");
