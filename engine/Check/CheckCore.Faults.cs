@@ -23,8 +23,8 @@ public sealed unsafe partial class CheckCore
         if (exit.Kind != ExitKind.Exception || !stretch.HasExit || stretch.Exit.Vector != exit.Vector || stretch.Exit.InstructionEip != exit.InstructionEip)
             return;
         Instruction instruction = DisagreementReport.Decode([exit.InstructionEip], Fetch).First();
-        FxImage* expected = (FxImage*)_oracle.Cpu->FxState;
-        FxImage* actual = (FxImage*)Cpu->FxState;
+        FxImage* expected = &_oracle.Cpu->Float;
+        FxImage* actual = &Cpu->Float;
         switch (exit.Vector)
         {
             case ExceptionVector.DivideError:

@@ -373,7 +373,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         byte* tlb = to->Tlb;
         byte* jumpCache = to->JumpCache;
         uint jumpKey = to->JumpKey;
-        Buffer.MemoryCopy(from, to, CpuState.ByteSize, CpuState.ScratchOffset);
+        Buffer.MemoryCopy(from, to, CpuState.ByteSize, State.Scratch.Offset);
         to->Tlb = tlb;
         to->JumpCache = jumpCache;
         to->JumpKey = jumpKey;

@@ -88,7 +88,7 @@ internal sealed unsafe class DisagreementReport
             }
         }
 
-        for (int i = 0; i < CpuState.FxStateSize / sizeof(uint); i++)
+        for (int i = 0; i < FxImage.ByteSize / sizeof(uint); i++)
         {
             uint b = ((uint*)interpreter->FxState)[i];
             uint c = ((uint*)translator->FxState)[i];

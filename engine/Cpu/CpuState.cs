@@ -123,9 +123,6 @@ internal static class DebugStatus
 [StructLayout(LayoutKind.Sequential)]
 public struct SegmentRegister
 {
-    /// <summary>Attribute bits as in the high word of a descriptor, bits 8–23 shifted down: type, S, DPL, P, AVL, D/B, G.</summary>
-    public const uint PresentBit = 0x80;
-
     /// <summary>The visible part.</summary>
     public uint Selector;
 
@@ -156,33 +153,6 @@ public unsafe struct CpuState
     /// <summary>Offset of <see cref="EffectiveAddress"/>.</summary>
     public const int EffectiveAddressOffset = 0x28;
 
-    /// <summary>Offset of <see cref="Attention"/>.</summary>
-    public const int AttentionOffset = 0x38;
-
-    /// <summary>Offset of <see cref="FaultRip"/>.</summary>
-    public const int FaultRipOffset = 0xD0;
-
-    /// <summary>Offset of <see cref="FaultAddress"/>.</summary>
-    public const int FaultAddressOffset = 0xD8;
-
-    /// <summary>Offset of <see cref="FaultError"/>.</summary>
-    public const int FaultErrorOffset = 0xE0;
-
-    /// <summary>Offset of <see cref="FaultVector"/>.</summary>
-    public const int FaultVectorOffset = 0xE8;
-
-    /// <summary>Offset of <see cref="FxState"/>.</summary>
-    public const int FxStateOffset = 0x100;
-
-    /// <summary>Bytes of the FXSAVE image.</summary>
-    public const int FxStateSize = 512;
-
-    /// <summary>Offset of <see cref="Scratch"/>.</summary>
-    public const int ScratchOffset = 0x300;
-
-    /// <summary>Where <see cref="SystemCalls"/> is.</summary>
-    public const int SystemCallsOffset = 0x7F8;
-
     /// <summary>The general registers, indexed by <see cref="GeneralRegister"/>.</summary>
     [FieldOffset(0x00)]
     public fixed uint Registers[8];
@@ -212,7 +182,7 @@ public unsafe struct CpuState
     public uint SystemFlags;
 
     /// <summary>Set to non-zero by any thread: leave the guest's code soon.</summary>
-    [FieldOffset(AttentionOffset)]
+    [FieldOffset(0x38)]
     public int Attention;
 
     /// <summary>Instructions left before the hypervisor looks at its clock; counted down block by block.</summary>
@@ -282,19 +252,19 @@ public unsafe struct CpuState
     public uint ExitDetail;
 
     /// <summary>Translator: host address of a faulting or interrupted instruction.</summary>
-    [FieldOffset(FaultRipOffset)]
+    [FieldOffset(0xD0)]
     public ulong FaultRip;
 
     /// <summary>Translator: host address that it could not access.</summary>
-    [FieldOffset(FaultAddressOffset)]
+    [FieldOffset(0xD8)]
     public ulong FaultAddress;
 
     /// <summary>Translator: the processor's error code.</summary>
-    [FieldOffset(FaultErrorOffset)]
+    [FieldOffset(0xE0)]
     public ulong FaultError;
 
     /// <summary>Translator: the processor's vector.</summary>
-    [FieldOffset(FaultVectorOffset)]
+    [FieldOffset(0xE8)]
     public ulong FaultVector;
 
     /// <summary>Translator: host address to go to.</summary>
@@ -306,11 +276,15 @@ public unsafe struct CpuState
     public ulong HostStack;
 
     /// <summary>x87, MMX and SSE state in the legacy (32-bit) FXSAVE format, 512 bytes, 16-byte aligned.</summary>
-    [FieldOffset(FxStateOffset)]
-    public fixed byte FxState[FxStateSize];
+    [FieldOffset(0x100)]
+    public fixed byte FxState[FxImage.ByteSize];
+
+    /// <summary>The same, field by field.</summary>
+    [FieldOffset(0x100)]
+    public FxImage Float;
 
     /// <summary>A scratch copy of a memory operand that a native stub works on, 16-byte aligned.</summary>
-    [FieldOffset(ScratchOffset)]
+    [FieldOffset(0x300)]
     public fixed byte Scratch[512];
 
     /// <summary>Translator: EFLAGS as the host's flags register holds them while emitted code runs.</summary>
@@ -373,9 +347,21 @@ public unsafe struct CpuState
     [FieldOffset(0x558)]
     public uint NegatedDs;
 
-    /// <summary>Translator: what the kernel may load into %fs without asking: two candidates, then two for %gs.</summary>
+    /// <summary>Translator: one of two that the kernel may load into %fs without asking; all four lie side by side.</summary>
     [FieldOffset(0x560)]
     public SegmentCandidate FsCandidate0;
+
+    /// <summary>Translator: the other.</summary>
+    [FieldOffset(0x580)]
+    public SegmentCandidate FsCandidate1;
+
+    /// <summary>Translator: likewise for %gs.</summary>
+    [FieldOffset(0x5A0)]
+    public SegmentCandidate GsCandidate0;
+
+    /// <summary>Translator: likewise.</summary>
+    [FieldOffset(0x5C0)]
+    public SegmentCandidate GsCandidate1;
 
     /// <summary>Translator: where INT 0x80 goes: the fast way or the slow one.</summary>
     [FieldOffset(0x5E0)]
@@ -434,7 +420,7 @@ public unsafe struct CpuState
     public uint KernelStack;
 
     /// <summary>Translator: system calls made without leaving translated code.</summary>
-    [FieldOffset(SystemCallsOffset)]
+    [FieldOffset(0x7F8)]
     public ulong SystemCalls;
 
     /// <summary>A general register.</summary>
@@ -458,20 +444,4 @@ public unsafe struct CpuState
             LazyFlags.Load(value, out FlagResult, out FlagAux);
         }
     }
-}
-
-/// <summary>A segment register's content that may be loaded without asking. 32 bytes.</summary>
-[StructLayout(LayoutKind.Sequential)]
-public struct SegmentCandidate
-{
-    /// <summary>Selector and hidden part.</summary>
-    public SegmentRegister Segment;
-
-    /// <summary>See <see cref="CpuState.FsBias"/>.</summary>
-    public ulong Bias;
-
-    /// <summary>The selector, negated.</summary>
-    public uint Negated;
-
-    private readonly uint _padding;
 }

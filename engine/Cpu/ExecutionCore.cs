@@ -74,10 +74,10 @@ public abstract unsafe class ExecutionCore : IDisposable
         new Span<byte>(_cpu, CpuState.ByteSize).Clear();
         _cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
 
-        // The FPU as FNINIT leaves it: control word 0x37F; MXCSR 0x1F80 with its mask.
-        *(ushort*)_cpu->FxState = 0x037F;
-        *(uint*)(_cpu->FxState + 24) = 0x1F80;
-        *(uint*)(_cpu->FxState + 28) = 0xFFFF;
+        // The floating point unit as FNINIT leaves it.
+        _cpu->Float.Control = FxImage.ControlInitial;
+        _cpu->Float.Mxcsr = FxImage.MxcsrMasks;
+        _cpu->Float.MxcsrMask = FxImage.MxcsrValid;
     }
 
     /// <summary>Shares the registers of another core.</summary>

@@ -19,6 +19,9 @@ public static class SegmentLoad
     /// <summary>P.</summary>
     public const uint PresentBit = 0x80;
 
+    /// <summary>Both bits of the DPL: set in segments of ring 3.</summary>
+    public const uint DplMask = 0x60;
+
     /// <summary>D/B: 32-bit code or stack.</summary>
     public const uint BigBit = 0x4000;
 

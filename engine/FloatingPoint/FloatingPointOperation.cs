@@ -63,7 +63,7 @@ public sealed unsafe class FloatingPointOperation
     /// </returns>
     public byte Execute(CpuState* cpu)
     {
-        FxImage* image = (FxImage*)cpu->FxState;
+        FxImage* image = &cpu->Float;
         switch (_kind)
         {
             case FloatingPointKind.SseMove:
@@ -80,7 +80,7 @@ public sealed unsafe class FloatingPointOperation
     /// Whether <see cref="Execute"/> would raise <see cref="ExceptionVector.MathFault"/>: a pending x87 exception comes before a fault of the
     /// memory operand, so ask first.
     /// </summary>
-    public bool IsHeldUp(CpuState* cpu) => _waits && (((FxImage*)cpu->FxState)->Status & FxImage.StatusErrorSummary) != 0;
+    public bool IsHeldUp(CpuState* cpu) => _waits && (cpu->Float.Status & FxImage.StatusErrorSummary) != 0;
 
     private byte Simd(CpuState* cpu, FxImage* image)
     {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using Lguest.Engine.Cpu;
 
 namespace Lguest.Engine.FloatingPoint;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.FloatingPoint;
@@ -14,13 +15,13 @@ namespace Lguest.Engine.FloatingPoint;
 /// </summary>
 internal sealed class StubBuilder
 {
-    private const int GuestMxcsr = CpuState.FxStateOffset + 24;
-    private const int XmmOffset = CpuState.FxStateOffset + 160;
-    private const sbyte HostMxcsrSlot = -16;
-    private const sbyte WorkMxcsrSlot = -12;
+    /// <summary>More than the longest stub, which has under 100 bytes of glue, one instruction and four register moves.</summary>
+    private const int MaxBytes = 256;
 
-    private readonly byte[] _code = new byte[256];
-    private int _length;
+    private readonly byte[] _code = GC.AllocateArray<byte>(MaxBytes, pinned: true);
+    private readonly HostAssembler _emit;
+
+    public unsafe StubBuilder() => _emit = new HostAssembler((byte*)Unsafe.AsPointer(ref _code[0]), Register.RDI, compact: true);
 
     /// <summary>Writes the stub of an instruction.</summary>
     /// <param name="instruction">As decoded from 32-bit code.</param>
@@ -29,7 +30,7 @@ internal sealed class StubBuilder
     /// <exception cref="InvalidOperationException">The instruction has no 64-bit form: a gap in the classification.</exception>
     public ReadOnlySpan<byte> Build(in Instruction instruction, FloatingPointKind kind)
     {
-        _length = 0;
+        Restart();
         switch (kind)
         {
             case FloatingPointKind.SseMove:
@@ -46,67 +47,69 @@ internal sealed class StubBuilder
                 break;
         }
 
-        return _code.AsSpan(0, _length);
+        return _code.AsSpan(0, (int)_emit.Offset);
     }
 
     private void Arithmetic(in Instruction instruction, bool compare)
     {
-        RedZone(0x0F, 0xAE, 3, HostMxcsrSlot); // stmxcsr
-        Emit(0x8B, 0x8F);                      // mov ecx, [rdi + GuestMxcsr]
-        Emit32(GuestMxcsr);
-        Emit(0x89, 0xC8);                      // mov eax, ecx
-        Emit(0x83, 0xE0, 0xC0);                // and eax, ~flags
-        Emit(0x0D);                            // or eax, masks
-        Emit32(FxImage.MxcsrMasks);
-        Emit(0x89, 0x44, 0x24, unchecked((byte)WorkMxcsrSlot)); // mov [rsp + slot], eax
-        RedZone(0x0F, 0xAE, 2, WorkMxcsrSlot); // ldmxcsr
+        const int maskShift = 7;
+        _emit.SaveMxcsr(RedZoneSlot.HostMxcsr);
+        _emit.Load32(Register.ECX, State.Mxcsr);
+        _emit.Move32(Register.EAX, Register.ECX);
+        _emit.And32ChangingFlags(Register.EAX, ~(uint)FxImage.ExceptionFlags);
+        _emit.Or32ChangingFlags(Register.EAX, FxImage.MxcsrMasks);
+        _emit.Store32(RedZoneSlot.WorkMxcsr, Register.EAX);
+        _emit.RestoreMxcsr(RedZoneSlot.WorkMxcsr);
         LoadRegisters(instruction);
         Operation(instruction);
         if (compare)
             FlagsToEax();
-        RedZone(0x0F, 0xAE, 3, WorkMxcsrSlot); // stmxcsr
-        RedZone(0x0F, 0xAE, 2, HostMxcsrSlot); // ldmxcsr
-        Emit(0x8B, 0x54, 0x24, unchecked((byte)WorkMxcsrSlot)); // mov edx, [rsp + slot]
-        Emit(0x83, 0xE2, 0x3F);                // and edx, flags
-        Emit(0x41, 0x89, 0xC8);                // mov r8d, ecx
-        Emit(0x41, 0xC1, 0xE8, 0x07);          // shr r8d, 7
-        Emit(0x41, 0xF7, 0xD0);                // not r8d
-        Emit(0x09, 0xD1);                      // or ecx, edx
-        Emit(0x89, 0x8F);                      // mov [rdi + GuestMxcsr], ecx
-        Emit32(GuestMxcsr);
-        Emit(0x44, 0x21, 0xC2);                // and edx, r8d
-        Emit(0x75, 0);                         // jnz fault
-        int jump = _length;
+        _emit.SaveMxcsr(RedZoneSlot.WorkMxcsr);
+        _emit.RestoreMxcsr(RedZoneSlot.HostMxcsr);
+
+        // Raised now: %edx; unmasked: %r8d.
+        _emit.Load32(Register.EDX, RedZoneSlot.WorkMxcsr);
+        _emit.And32ChangingFlags(Register.EDX, FxImage.ExceptionFlags);
+        _emit.Move32(Register.R8D, Register.ECX);
+        _emit.ShiftRightChangingFlags(Register.R8D, maskShift);
+        _emit.Not32(Register.R8D);
+        _emit.Or32ChangingFlags(Register.ECX, Register.EDX);
+        _emit.Store32(State.Mxcsr, Register.ECX);
+        _emit.And32ChangingFlags(Register.EDX, Register.R8D);
+        HostLabel fault = _emit.JumpShort(ConditionCode.ne);
         StoreRegisters(instruction);
         if (compare)
-            Emit(0xC3);
+            _emit.Return();
         else
             ReturnZero();
-        _code[jump - 1] = (byte)(_length - jump);
-        Emit(0xB8);                            // fault: mov eax, 19
-        Emit32(ExceptionVector.SimdException);
-        Emit(0xC3);
+        _emit.Bind(fault);
+        _emit.Move32(Register.EAX, ExceptionVector.SimdException);
+        _emit.Return();
     }
 
     private void WholeImage(in Instruction instruction, bool flags)
     {
-        RedZone(0x0F, 0xAE, 3, HostMxcsrSlot); // stmxcsr
-        Emit(0x0F, 0xAE, 0x8F);                // fxrstor [rdi + FxState]
-        Emit32(CpuState.FxStateOffset);
+        _emit.SaveMxcsr(RedZoneSlot.HostMxcsr);
+        _emit.LoadFloats(State.FxState);
         LoadGeneral(instruction);
         if (flags)
-            Emit(0x56, 0x9D);                  // push rsi; popfq
+        {
+            _emit.Push(Register.RSI);
+            _emit.PopFlags();
+        }
+
         Operation(instruction);
         StoreGeneral(instruction);
         if (flags)
             FlagsToEax();
         else
-            Emit(0x31, 0xC0);                  // xor eax, eax
-        Emit(0x0F, 0xAE, 0x87);                // fxsave [rdi + FxState]
-        Emit32(CpuState.FxStateOffset);
-        Emit(0xDB, 0xE3);                      // fninit: the host must not meet what is pending for the guest
-        RedZone(0x0F, 0xAE, 2, HostMxcsrSlot); // ldmxcsr
-        Emit(0xC3);
+            _emit.ClearChangingFlags(Register.EAX);
+        _emit.StoreFloats(State.FxState);
+
+        // The host must not meet what is pending for the guest.
+        _emit.InitializeFloat();
+        _emit.RestoreMxcsr(RedZoneSlot.HostMxcsr);
+        _emit.Return();
     }
 
     private void Operation(Instruction instruction)
@@ -133,22 +136,20 @@ internal sealed class StubBuilder
                 instruction.MemoryIndex = Register.None;
                 instruction.MemoryIndexScale = 1;
                 instruction.MemoryDisplSize = 8;
-                instruction.MemoryDisplacement64 = CpuState.ScratchOffset;
+                instruction.MemoryDisplacement64 = (ulong)State.Scratch.Offset;
             }
         }
 
         if (masked)
         {
-            Emit(0x48, 0x89, 0xFA);            // mov rdx, rdi
-            Emit(0x48, 0x8D, 0xBF);            // lea rdi, [rdi + Scratch]
-            Emit32(CpuState.ScratchOffset);
+            _emit.Move64(Register.RDX, Register.RDI);
+            _emit.AddressOf(Register.RDI, State.Scratch);
         }
 
-        Encoder encoder = Encoder.Create(64, new Sink(this));
-        if (!encoder.TryEncode(instruction, 0, out _, out string? error))
+        if (!_emit.TryEncode(in instruction, out string? error))
             throw new InvalidOperationException($"{instruction.Code} cannot be encoded for this host: {error}");
         if (masked)
-            Emit(0x48, 0x89, 0xD7);            // mov rdi, rdx
+            _emit.Move64(Register.RDI, Register.RDX);
     }
 
     private void LoadRegisters(in Instruction instruction)
@@ -156,7 +157,7 @@ internal sealed class StubBuilder
         for (int i = 0; i < instruction.OpCount; i++)
         {
             if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsXMM())
-                Xmm(0x10, instruction.GetOpRegister(i)); // movups xmm, [rdi + ...]
+                _emit.LoadVector(instruction.GetOpRegister(i), State.Vector(instruction.GetOpRegister(i).GetNumber()));
         }
 
         LoadGeneral(instruction);
@@ -165,7 +166,7 @@ internal sealed class StubBuilder
     private void StoreRegisters(in Instruction instruction)
     {
         if (instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsXMM())
-            Xmm(0x11, instruction.Op0Register);          // movups [rdi + ...], xmm
+            _emit.StoreVector(State.Vector(instruction.Op0Register.GetNumber()), instruction.Op0Register);
         StoreGeneral(instruction);
     }
 
@@ -174,50 +175,30 @@ internal sealed class StubBuilder
         for (int i = 0; i < instruction.OpCount; i++)
         {
             if (instruction.GetOpKind(i) == OpKind.Register && instruction.GetOpRegister(i).IsGPR32())
-                Emit(0x8B, 0x47, (byte)(4 * instruction.GetOpRegister(i).GetNumber())); // mov eax, [rdi + 4 * register]
+                _emit.Load32(Register.EAX, State.Register((GeneralRegister)instruction.GetOpRegister(i).GetNumber()));
         }
     }
 
     private void StoreGeneral(in Instruction instruction)
     {
         if (instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsGPR32())
-            Emit(0x89, 0x47, (byte)(4 * instruction.Op0Register.GetNumber())); // mov [rdi + 4 * register], eax
+            _emit.Store32(State.Register((GeneralRegister)instruction.Op0Register.GetNumber()), Register.EAX);
     }
 
-    private void Xmm(byte opcode, Register register)
-    {
-        int number = register.GetNumber();
-        Emit(0x0F, opcode, (byte)(0x87 | (number << 3)));
-        Emit32((uint)(XmmOffset + (16 * number)));
-    }
-
+    /// <summary>The arithmetic flags to bits 8 and up of %eax.</summary>
     private void FlagsToEax()
     {
-        Emit(0x9C, 0x58);                      // pushfq; pop rax
-        Emit(0x25);                            // and eax, arithmetic flags
-        Emit32(EFlags.Arithmetic);
-        Emit(0xC1, 0xE0, 0x08);                // shl eax, 8
+        _emit.PushFlags();
+        _emit.Pop(Register.RAX);
+        _emit.And32ChangingFlags(Register.EAX, EFlags.Arithmetic);
+        _emit.ShiftLeftChangingFlags(Register.EAX, 8);
     }
 
-    private void ReturnZero() => Emit(0x31, 0xC0, 0xC3); // xor eax, eax; ret
-
-    private void RedZone(byte opcode0, byte opcode1, int extension, sbyte slot) =>
-        Emit(opcode0, opcode1, (byte)(0x44 | (extension << 3)), 0x24, unchecked((byte)slot));
-
-    private void Emit(params ReadOnlySpan<byte> bytes)
+    private void ReturnZero()
     {
-        bytes.CopyTo(_code.AsSpan(_length));
-        _length += bytes.Length;
+        _emit.ClearChangingFlags(Register.EAX);
+        _emit.Return();
     }
 
-    private void Emit32(uint value)
-    {
-        BinaryPrimitives.WriteUInt32LittleEndian(_code.AsSpan(_length), value);
-        _length += 4;
-    }
-
-    private sealed class Sink(StubBuilder builder) : CodeWriter
-    {
-        public override void WriteByte(byte value) => builder.Emit(value);
-    }
+    private unsafe void Restart() => _emit.Start((byte*)Unsafe.AsPointer(ref _code[0]));
 }

@@ -126,13 +126,13 @@ internal static unsafe class SignalHandlers
 
         a.Label(ref mine);
         a.mov(r8, __[rdx + SignalFrame.R13]);
-        a.mov(__[r8 + CpuState.FaultRipOffset], rax);
+        a.mov(State.FaultRip.From(r8), rax);
         a.mov(rax, __[rdx + SignalFrame.Cr2]);
-        a.mov(__[r8 + CpuState.FaultAddressOffset], rax);
+        a.mov(State.FaultAddress.From(r8), rax);
         a.mov(rax, __[rdx + SignalFrame.ErrorCode]);
-        a.mov(__[r8 + CpuState.FaultErrorOffset], rax);
+        a.mov(State.FaultError.From(r8), rax);
         a.mov(rax, __[rdx + SignalFrame.Vector]);
-        a.mov(__[r8 + CpuState.FaultVectorOffset], rax);
+        a.mov(State.FaultVector.From(r8), rax);
         a.mov(rax, __[rcx + EmittedRegion.FaultExitOffset]);
         a.mov(__[rdx + SignalFrame.Rip], rax);
         a.mov(eax, 1);
@@ -155,7 +155,7 @@ internal static unsafe class SignalHandlers
         a.cmp(__dword_ptr[rsi + SignalFrame.Code], SignalFrame.TimerCode);
         a.jne(asked);
         a.mov(rax, __[rsi + SignalFrame.Value]);
-        a.mov(__dword_ptr[rax + CpuState.AttentionOffset], 1);
+        a.mov(State.Attention.DwordFrom(rax), 1);
         a.Label(ref asked);
         FindRegions(a, done);
         a.Label(ref loop);
@@ -188,7 +188,7 @@ internal static unsafe class SignalHandlers
         a.test(r9, r9);
         a.jz(next);
         a.mov(r8, __[rdx + SignalFrame.R13]);
-        a.mov(__[r8 + CpuState.FaultRipOffset], rax);
+        a.mov(State.FaultRip.From(r8), rax);
         a.mov(__[rdx + SignalFrame.Rip], r9);
         a.Label(ref done);
         a.mov(eax, 1);

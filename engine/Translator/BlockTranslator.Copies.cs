@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
+using Lguest.Engine.Native;
 
 namespace Lguest.Engine.Translator;
 
@@ -11,6 +12,8 @@ internal sealed unsafe partial class BlockTranslator
     private const byte AddressSizePrefix = 0x67;
     private const byte GsPrefix = 0x65;
     private const byte LockPrefix = 0xF0;
+    private const byte RepPrefix = 0xF3;
+    private const byte RepnePrefix = 0xF2;
 
     /// <summary>
     /// Copies a plain instruction as it is, but for the prefixes that move its operand into the window: several times as fast as
@@ -48,7 +51,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         // Prefixes that mean something; REX prefixes of the host; an alias it does not know; addresses of 64 bits; other maps.
-        if (*from is 0x64 or GsPrefix or AddressSizePrefix or 0xF2 or 0xF3 or (>= 0x40 and <= 0x4F) or 0x82 or (>= 0xA0 and <= 0xA3)
+        if (*from is 0x64 or GsPrefix or AddressSizePrefix or RepnePrefix or RepPrefix or (>= 0x40 and <= 0x4F) or 0x82 or (>= 0xA0 and <= 0xA3)
             || (*from == 0x0F && from[1] is 0x38 or 0x3A))
         {
             return false;
@@ -103,7 +106,7 @@ internal sealed unsafe partial class BlockTranslator
             Code.Lea_r32_m, Register.R10D, new MemoryOperand(i.MemoryBase, i.MemoryIndex, i.MemoryIndexScale, (int)i.MemoryDisplacement32, i.MemoryDisplSize));
         if (!Place(ref address, in address) || !_emit.TryEncode(in address))
             return false;
-        Register number = HostEmitter.ToHost(i.Op1Register);
+        Register number = HostRegister.Of(i.Op1Register);
         Instruction five = Instruction.Create(Code.Mov_r32_imm32, Register.R9D, bitsOfNumber);
         Instruction words = Instruction.Create(Code.VEX_Sarx_r32_rm32_r32, Register.R9D, number, Register.R9D);
         Instruction place = Instruction.Create(Code.Lea_r32_m, Register.R10D, new MemoryOperand(Register.R10, Register.R9, 4, 0, 0));

@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.Engine.Native;
 
 namespace Lguest.Engine.Translator;
 
@@ -11,7 +12,6 @@ namespace Lguest.Engine.Translator;
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int FloatLiveOffset = 0x520;
     private bool _floatLoaded;
 
     /// <summary>An instruction of the floating point unit, natively. False: not one, or the interpreter's.</summary>
@@ -38,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int operand = 0; operand < host.OpCount; operand++)
         {
             if (host.GetOpKind(operand) == OpKind.Register)
-                host.SetOpRegister(operand, HostEmitter.ToHost(host.GetOpRegister(operand)));
+                host.SetOpRegister(operand, HostRegister.Of(host.GetOpRegister(operand)));
         }
 
         EnsureFloatLoaded(i.IP32);
@@ -51,16 +51,16 @@ internal sealed unsafe partial class BlockTranslator
             return;
 
         // Containment: form 4.
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, eip, SideKind.InstructionWithEcxInR9);
-        _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + FloatLive]
-        _emit.UInt32(FloatLiveOffset);
-        _emit.Bytes(0xE3, 0x02); // jrcxz load
-        _emit.Bytes(0xEB, 0x13); // jmp loaded
-        _emit.Bytes(0x41, 0x0F, 0xAE, 0x8D); // load: fxrstor [r13 + FxState]
-        _emit.UInt32(CpuState.FxStateOffset);
-        _emit.StoreState(FloatLiveOffset, 1);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // loaded: mov rcx, r9
+        _emit.Load32(Register.ECX, State.FloatLive);
+        HostLabel load = _emit.JumpIfRcxIsZero();
+        HostLabel loaded = _emit.JumpShort();
+        _emit.Bind(load);
+        _emit.LoadFloats(State.FxState);
+        _emit.Store(State.FloatLive, 1);
+        _emit.Bind(loaded);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, eip, SideKind.Instruction);
         _floatLoaded = true;
     }

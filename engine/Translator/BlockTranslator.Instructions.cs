@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
 /// <summary>The instructions, one by one. False: the interpreter's.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int SegmentBaseInRegister = 4;
-
     private bool Emit(in Instruction i)
     {
         switch (i.Code)
@@ -20,7 +20,7 @@ internal sealed unsafe partial class BlockTranslator
                 return true;
             case Code.Call_rel32_32:
                 _ended = true;
-                _emit.StoreConstant(i.NextIP32, Register.R8D, -4);
+                _emit.StoreGuest32(i.NextIP32, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 GoTo(i.NearBranch32);
                 return true;
@@ -34,46 +34,46 @@ internal sealed unsafe partial class BlockTranslator
                 if (!LoadR10(in i))
                     return false;
                 _ended = true;
-                _emit.StoreConstant(i.NextIP32, Register.R8D, -4);
+                _emit.StoreGuest32(i.NextIP32, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 EmitIndirect();
                 return true;
             case Code.Retnd:
             case Code.Retnd_imm16:
                 _ended = true;
-                _emit.Load(Register.R10D, Register.R8D, 0);
+                _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
                 _emit.MoveStack(4 + (i.Code == Code.Retnd ? 0 : i.Immediate16));
                 EmitIndirect();
                 return true;
             case Code.Push_r32:
-                _emit.Store(HostEmitter.ToHost(i.Op0Register), Register.R8D, -4);
+                _emit.StoreGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
             case Code.Pushd_imm8:
             case Code.Pushd_imm32:
-                _emit.StoreConstant((uint)i.GetImmediate(0), Register.R8D, -4);
+                _emit.StoreGuest32((uint)i.GetImmediate(0), HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
             case Code.Push_rm32:
                 if (!LoadR10(in i))
                     return false;
-                _emit.Store(Register.R10D, Register.R8D, -4);
+                _emit.StoreGuest32(Register.R10D, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
             case Code.Pop_r32:
-                _emit.Load(HostEmitter.ToHost(i.Op0Register), Register.R8D, 0);
+                _emit.LoadGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, 0);
                 if (i.Op0Register != Register.ESP)
                     _emit.MoveStack(4);
                 return true;
             case Code.Leaved:
-                _emit.Load(Register.R9D, Register.EBP, 0);
-                _emit.Bytes(0x44, 0x8D, 0x45, 0x04); // lea r8d, [rbp + 4]
-                _emit.Bytes(0x44, 0x89, 0xCD); // mov ebp, r9d
+                _emit.LoadGuest32(Register.R9D, Register.EBP, 0);
+                _emit.Add32(HostRegister.Stack, Register.RBP, sizeof(uint));
+                _emit.Move32(Register.EBP, Register.R9D);
                 return true;
             // Where it began is told by where it ends: so not with prefixes.
             case Code.Int_imm8 when i.Length == 2:
                 _ended = true;
-                if (i.Immediate8 == 0x80 && (_mode & TranslationMode.User) != 0)
+                if (i.Immediate8 == Vectors.SystemCall && (_mode & TranslationMode.User) != 0)
                     SystemCall(i.NextIP32);
                 else
                     SoftwareInterrupt(i.Immediate8, i.NextIP32);
@@ -251,7 +251,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int operand = 0; operand < host.OpCount; operand++)
         {
             if (host.GetOpKind(operand) == OpKind.Register)
-                host.SetOpRegister(operand, HostEmitter.ToHost(host.GetOpRegister(operand)));
+                host.SetOpRegister(operand, HostRegister.Of(host.GetOpRegister(operand)));
         }
 
         return Place(ref host, in i) && _emit.TryEncode(in host);
@@ -271,7 +271,7 @@ internal sealed unsafe partial class BlockTranslator
             return true;
         if (i.MemoryBase.IsGPR16() || i.MemoryIndex.IsGPR16() || (i.MemoryBase == Register.None && i.MemoryIndex == Register.None && i.MemoryDisplSize == 2))
             return false;
-        host.MemoryBase = HostEmitter.ToHost(i.MemoryBase);
+        host.MemoryBase = HostRegister.Of(i.MemoryBase);
         if (i.MemoryBase == Register.None && i.MemoryIndex == Register.None)
             host.MemoryDisplSize = 4;
         else if (i.MemoryBase == Register.None)
@@ -309,10 +309,9 @@ internal sealed unsafe partial class BlockTranslator
             return false;
 
         // Containment: form 2.
-        _emit.LoadR9(0x50 + ((int)segment * 16) + SegmentBaseInRegister);
-        _emit.AddR9ToR10();
-        _emit.Bytes(0x4D, 0x8B, 0x8D); // mov r9, [r13 + bias]
-        _emit.UInt32(segment == SegmentName.Fs ? 0x540u : 0x548);
+        _emit.Load32(Register.R9D, State.Segment(segment).Base);
+        _emit.Add32(Register.R10D, Register.R10, Register.R9);
+        _emit.Load64(Register.R9, segment == SegmentName.Fs ? State.FsBias : State.GsBias);
         host.MemoryBase = Register.R10;
         host.MemoryIndex = Register.R9;
         host.MemoryIndexScale = 1;
@@ -327,7 +326,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (i.Op0Kind == OpKind.Register)
         {
-            Instruction move = Instruction.Create(Code.Mov_r32_rm32, Register.R10D, HostEmitter.ToHost(i.Op0Register));
+            Instruction move = Instruction.Create(Code.Mov_r32_rm32, Register.R10D, HostRegister.Of(i.Op0Register));
             _emit.Encode(in move);
             return true;
         }
@@ -343,14 +342,14 @@ internal sealed unsafe partial class BlockTranslator
         uint target = i.NearBranch32;
         if (MayLink(target))
         {
-            AddLink(_emit.JumpOpen(i.ConditionCode), target);
+            AddLink(_emit.Jump(i.ConditionCode), target);
             return;
         }
 
         // Around the way there, which is longer than a branch.
-        uint around = _emit.JumpOpen(Opposite(i.ConditionCode));
+        HostLabel around = _emit.Jump(Opposite(i.ConditionCode));
         GoTo(target);
-        _emit.Close(around, _emit.Here);
+        _emit.Bind(around);
     }
 
     private static ConditionCode Opposite(ConditionCode condition) => (ConditionCode)((((int)condition - 1) ^ 1) + 1);
@@ -360,32 +359,16 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (i.Op0Kind != OpKind.NearBranch32)
             return false;
-        byte opcode;
-        switch (i.Code)
-        {
-            case Code.Jecxz_rel8_32:
-                opcode = 0xE3;
-                break;
-            case Code.Loop_rel8_32_ECX:
-                opcode = 0xE2;
-                break;
-            case Code.Loope_rel8_32_ECX:
-                opcode = 0xE1;
-                break;
-            case Code.Loopne_rel8_32_ECX:
-                opcode = 0xE0;
-                break;
-            default:
-                return false;
-        }
-
-        _emit.Bytes(0x67, opcode, 0x05);
+        if (i.Code is not (Code.Jecxz_rel8_32 or Code.Loop_rel8_32_ECX or Code.Loope_rel8_32_ECX or Code.Loopne_rel8_32_ECX))
+            return false;
+        HostLabel taken = _emit.CountedJump(i.Mnemonic);
 
         // LOOP has counted by now: not taken is going to the next instruction, taken to the target.
         _side.Add(_emit.Offset, i.NextIP32, SideKind.GoingTo);
-        uint notTaken = _emit.JumpOpen();
+        HostLabel notTaken = _emit.Jump();
+        _emit.Bind(taken);
         GoTo(i.NearBranch32);
-        _emit.Close(notTaken, _emit.Here);
+        _emit.Bind(notTaken);
         return true;
     }
 
@@ -418,13 +401,13 @@ internal sealed unsafe partial class BlockTranslator
 
         // Containment: form 3.
         if (source)
-            _emit.Bytes(0x4A, 0x8D, 0x34, 0x3E); // lea rsi, [rsi + r15]
+            _emit.Add64(Register.RSI, Register.RSI, HostRegister.Window);
         if (target)
-            _emit.Bytes(0x4A, 0x8D, 0x3C, 0x3F); // lea rdi, [rdi + r15]
+            _emit.Add64(Register.RDI, Register.RDI, HostRegister.Window);
         if (i.HasRepPrefix)
-            _emit.Bytes(0xF3);
+            _emit.Bytes(RepPrefix);
         else if (i.HasRepnePrefix)
-            _emit.Bytes(0xF2);
+            _emit.Bytes(RepnePrefix);
         (bool word, byte opcode) = i.Mnemonic switch
         {
             Mnemonic.Movsb => (false, (byte)0xA4),
@@ -444,23 +427,23 @@ internal sealed unsafe partial class BlockTranslator
             _ => (false, (byte)0xAF),
         };
         if (word)
-            _emit.Bytes(0x66);
+            _emit.Bytes(OperandSizePrefix);
         _emit.Bytes(opcode);
 
         // Done, all but the upper halves, which nobody looks at.
         _side.Add(_emit.Offset, i.NextIP32, SideKind.GoingTo);
         if (source)
-            _emit.Bytes(0x89, 0xF6); // mov esi, esi
+            _emit.Move32(Register.ESI, Register.ESI);
         if (target)
-            _emit.Bytes(0x89, 0xFF); // mov edi, edi
+            _emit.Move32(Register.EDI, Register.EDI);
         return true;
     }
 
     private void SoftwareInterrupt(byte vector, uint next)
     {
-        _emit.StoreState(0xCC, vector);
-        _emit.StoreState(0xC8, (uint)TranslatedExit.SoftwareInterrupt);
-        _emit.StoreState(0x20, next);
+        _emit.Store(State.ExitDetail, vector);
+        _emit.Store(State.ExitReason, (uint)TranslatedExit.SoftwareInterrupt);
+        _emit.Store(State.Eip, next);
         _emit.Jump(_exit);
     }
 }

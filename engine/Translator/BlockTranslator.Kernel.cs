@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Native;
+using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
@@ -10,12 +12,6 @@ namespace Lguest.Engine.Translator;
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int CandidateBytes = 32;
-    private const int FsCandidates = 0x560;
-    private const int GsCandidates = 0x5A0;
-    private const int BiasInCandidate = 16;
-    private const int NegatedInCandidate = 24;
-
     private bool Kernel(in Instruction i)
     {
         switch (i.Code)
@@ -26,25 +22,27 @@ internal sealed unsafe partial class BlockTranslator
             case Code.Pushd_DS:
             case Code.Pushd_FS:
             case Code.Pushd_GS:
-                _emit.LoadR9(SegmentOffset(i.Op0Register));
-                StoreSelector();
+                _emit.Load32(Register.R9D, State.Segment(NameOf(i.Op0Register)).Selector);
+
+                // Only the low half of the slot is written, as processors since the 486 do.
+                _emit.StoreGuest16(Register.R9D, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
             case Code.Mov_rm16_Sreg:
             case Code.Mov_r32m16_Sreg:
                 if (i.Op0Kind != OpKind.Register)
                     return false;
-                _emit.LoadR9(SegmentOffset(i.Op1Register));
+                _emit.Load32(Register.R9D, State.Segment(NameOf(i.Op1Register)).Selector);
                 Instruction copy = i.Op0Register.IsGPR32()
-                    ? Instruction.Create(Code.Mov_r32_rm32, HostEmitter.ToHost(i.Op0Register), Register.R9D)
-                    : Instruction.Create(Code.Mov_r16_rm16, HostEmitter.ToHost(i.Op0Register), Register.R9W);
+                    ? Instruction.Create(Code.Mov_r32_rm32, HostRegister.Of(i.Op0Register), Register.R9D)
+                    : Instruction.Create(Code.Mov_r16_rm16, HostRegister.Of(i.Op0Register), Register.R9W);
                 _emit.Encode(in copy);
                 return true;
             case Code.Mov_Sreg_rm16:
             case Code.Mov_Sreg_r32m16:
                 if (i.Op1Kind != OpKind.Register || i.Op0Register is Register.CS or Register.SS)
                     return false;
-                Instruction move = Instruction.Create(Code.Movzx_r32_rm16, Register.R10D, HostEmitter.ToHost(Low16(i.Op1Register)));
+                Instruction move = Instruction.Create(Code.Movzx_r32_rm16, Register.R10D, HostRegister.Of(Low16(i.Op1Register)));
                 _emit.Encode(in move);
                 LoadSegment(in i, i.Op0Register, stackBytes: 0);
                 return true;
@@ -52,16 +50,16 @@ internal sealed unsafe partial class BlockTranslator
             case Code.Popd_DS:
             case Code.Popd_FS:
             case Code.Popd_GS:
-                Instruction load = Instruction.Create(
-                    Code.Movzx_r32_rm16, Register.R10D, new MemoryOperand(Register.R8D, Register.None, 1, 0, 0, false, Register.GS));
-                _emit.Encode(in load);
+                _emit.LoadGuestZeroExtended16(Register.R10D, HostRegister.Stack);
                 LoadSegment(in i, i.Op0Register, stackBytes: 4);
                 return true;
             case Code.Pushfd:
-                _emit.Bytes(0x9C, 0x41, 0x5A); // pushfq; pop r10 (containment: form 7)
-                _emit.LoadR9(0x550);
-                _emit.AddR9ToR10();
-                _emit.Store(Register.R10D, Register.R8D, -4);
+                // Containment: form 7, then 4 and 1.
+                _emit.PushFlags();
+                _emit.Pop(Register.R10);
+                _emit.Load32(Register.R9D, State.ExtraFlags);
+                _emit.Add32(Register.R10D, Register.R10, Register.R9);
+                _emit.StoreGuest32(Register.R10D, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
             case Code.Popfd:
@@ -71,9 +69,8 @@ internal sealed unsafe partial class BlockTranslator
                 if ((_mode & TranslationMode.User) != 0)
                     return false;
                 _ended = true;
-                _emit.StoreState(0x20, i.IP32);
-                _emit.Bytes(0x41, 0xFF, 0xA5); // jmp [r13 + InterruptReturnEntry]
-                _emit.UInt32(0x5F0);
+                _emit.Store(State.Eip, i.IP32);
+                _emit.Jump(State.InterruptReturnEntry);
                 return true;
             case Code.Mov_r8_rm8:
                 return HighByteLoad(in i);
@@ -85,30 +82,14 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>INT 0x80 in ring 3.</summary>
     private void SystemCall(uint next)
     {
-        _emit.StoreState(0x20, next);
-        _emit.Bytes(0x41, 0xFF, 0xA5); // jmp [r13 + SystemCallEntry]
-        _emit.UInt32(0x5E0);
+        _emit.Store(State.Eip, next);
+        _emit.Jump(State.SystemCallEntry);
     }
 
     private static Register Low16(Register register) => register.IsGPR32() ? Register.AX + register.GetNumber() : register;
 
-    private static int SegmentOffset(Register segment) => 0x50 + (16 * (segment switch
-    {
-        Register.ES => 0,
-        Register.CS => 1,
-        Register.SS => 2,
-        Register.DS => 3,
-        Register.FS => 4,
-        _ => 5,
-    }));
-
-    /// <summary>Only the low half of the slot is written, as processors since the 486 do.</summary>
-    private void StoreSelector()
-    {
-        Instruction store = Instruction.Create(
-            Code.Mov_rm16_r16, new MemoryOperand(Register.R8D, Register.None, 1, -4, 1, false, Register.GS), Register.R9W);
-        _emit.Encode(in store);
-    }
+    /// <summary>Both number segment registers as the processor does.</summary>
+    private static SegmentName NameOf(Register segment) => (SegmentName)(segment - Register.ES);
 
     /// <summary>
     /// The selector in %r10d to a segment register. %ds and %es: only if it is the one that is there (a kernel loads the user's
@@ -124,72 +105,57 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        int first = segment == Register.FS ? FsCandidates : GsCandidates;
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        State.CandidatePlace first = segment == Register.FS ? State.FsCandidate0 : State.GsCandidate0;
+        State.CandidatePlace second = segment == Register.FS ? State.FsCandidate1 : State.GsCandidate1;
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, i.IP32, SideKind.InstructionWithEcxInR9);
-        uint hit0;
-        uint hit1 = 0;
-        if (candidates)
-        {
-            hit0 = CompareSelector(first + NegatedInCandidate);
-            hit1 = CompareSelector(first + CandidateBytes + NegatedInCandidate);
-        }
-        else
-        {
-            hit0 = CompareSelector(segment == Register.ES ? 0x554 : 0x558);
-        }
-
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        HostLabel hitFirst = CompareSelector(candidates ? first.Negated : segment == Register.ES ? State.NegatedEs : State.NegatedDs);
+        HostLabel hitSecond = candidates ? CompareSelector(second.Negated) : default;
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, i.IP32, SideKind.Instruction);
         Instruction slow = i;
         uint number = EmitInterpret(i.IP32, &slow);
-        uint end = 0;
         _side.Add(_emit.Offset, i.IP32, SideKind.InstructionWithEcxInR9);
-        _emit.CloseShort(hit0);
+        _emit.Bind(hitFirst);
         if (candidates)
         {
             CopyCandidate(segment, first);
-            _emit.Bytes(0xEB, 0); // jmp end
-            end = _emit.Offset - 1;
-            _emit.CloseShort(hit1);
-            CopyCandidate(segment, first + CandidateBytes);
-            _emit.CloseShort(end);
+            HostLabel end = _emit.JumpShort();
+            _emit.Bind(hitSecond);
+            CopyCandidate(segment, second);
+            _emit.Bind(end);
         }
 
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, i.IP32, SideKind.Instruction);
         if (stackBytes != 0)
             _emit.MoveStack(stackBytes);
         _core.ContinueInterpretedAt(number, _emit.Here);
     }
 
-    /// <summary>jrcxz if the selector in %r10d and the negated one at an offset add up to nothing.</summary>
-    private uint CompareSelector(int negatedOffset)
+    /// <summary>jrcxz if the selector in %r10d and a negated one add up to nothing.</summary>
+    private HostLabel CompareSelector(State negated)
     {
         // Containment: form 4.
-        _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + negated]
-        _emit.UInt32((uint)negatedOffset);
-        _emit.Bytes(0x42, 0x8D, 0x0C, 0x11); // lea ecx, [rcx + r10]
-        _emit.Bytes(0xE3, 0);
-        return _emit.Offset - 1;
+        _emit.Load32(Register.ECX, negated);
+        _emit.Add32(Register.ECX, Register.RCX, Register.R10);
+        return _emit.JumpIfRcxIsZero();
     }
 
     /// <summary>Copying is doing again what was done, if it is interrupted and begun anew.</summary>
-    private void CopyCandidate(Register segment, int candidate)
+    private void CopyCandidate(Register segment, State.CandidatePlace candidate)
     {
-        int to = SegmentOffset(segment);
-        CopyState(candidate, to);
-        CopyState(candidate + 8, to + 8);
-        CopyState(candidate + BiasInCandidate, segment == Register.FS ? 0x540 : 0x548);
+        State.SegmentPlace to = State.Segment(NameOf(segment));
+        CopyState(candidate.Segment.LowHalf, to.LowHalf);
+        CopyState(candidate.Segment.HighHalf, to.HighHalf);
+        CopyState(candidate.Bias, segment == Register.FS ? State.FsBias : State.GsBias);
     }
 
-    private void CopyState(int from, int to)
+    private void CopyState(State from, State to)
     {
         // Containment: form 4.
-        _emit.Bytes(0x49, 0x8B, 0x8D); // mov rcx, [r13 + from]
-        _emit.UInt32((uint)from);
-        _emit.Bytes(0x49, 0x89, 0x8D); // mov [r13 + to], rcx
-        _emit.UInt32((uint)to);
+        _emit.Load64(Register.RCX, from);
+        _emit.Store64(to, Register.RCX);
     }
 
     /// <summary>
@@ -201,24 +167,23 @@ internal sealed unsafe partial class BlockTranslator
         const uint unusual = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
 
         // Read once: the word that is tested in %r9d is the one in %r10d that is loaded.
-        _emit.Load(Register.R10D, Register.R8D, 0);
-        _emit.Bytes(0x45, 0x89, 0xD1); // mov r9d, r10d
-        _emit.Bytes(0x41, 0x81, 0xE1); // and r9d, unusual
-        _emit.UInt32(unusual);
-        _emit.Bytes(0x45, 0x3B, 0x8D); // cmp r9d, [r13 + ExtraFlags]
-        _emit.UInt32(0x550);
-        uint usual = _emit.JumpOpen(ConditionCode.e);
+        _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
+        _emit.Move32(Register.R9D, Register.R10D);
+        _emit.And32ChangingFlags(Register.R9D, unusual);
+        _emit.Compare32ChangingFlags(Register.R9D, State.ExtraFlags);
+        HostLabel usual = _emit.Jump(ConditionCode.e);
         Instruction slow = i;
         bool ended = _ended;
         uint number = EmitInterpret(i.IP32, &slow);
         _ended = ended;
-        _emit.Close(usual, _emit.Here);
+        _emit.Bind(usual);
         _side.Add(_emit.Offset, i.IP32, SideKind.Instruction);
-        _emit.Bytes(0x41, 0x81, 0xE2); // and r10d, arithmetic | direction
-        _emit.UInt32(EFlags.Arithmetic | EFlags.Direction);
-        _emit.Bytes(0x41, 0x81, 0xCA); // or r10d, IF | 2
-        _emit.UInt32(EFlags.Interrupt | EFlags.Fixed);
-        _emit.Bytes(0x41, 0x52, 0x9D); // push r10; popfq (containment: form 7)
+        _emit.And32ChangingFlags(Register.R10D, EFlags.Arithmetic | EFlags.Direction);
+        _emit.Or32ChangingFlags(Register.R10D, EFlags.Interrupt | EFlags.Fixed);
+
+        // Containment: form 7.
+        _emit.Push(Register.R10);
+        _emit.PopFlags();
         _emit.MoveStack(4);
         _core.ContinueInterpretedAt(number, _emit.Here);
     }
@@ -239,14 +204,9 @@ internal sealed unsafe partial class BlockTranslator
         Register whole = Register.EAX + (i.Op0Register - Register.AH);
 
         // Containment: form 4.
-        MemoryOperand scratch = new(Register.R13, Register.None, 1, CpuState.ScratchOffset, 8);
-        MemoryOperand scratchHigh = new(Register.R13, Register.None, 1, CpuState.ScratchOffset + 1, 8);
-        Instruction spill = Instruction.Create(Code.Mov_rm32_r32, scratch, whole);
-        Instruction insert = Instruction.Create(Code.Mov_rm8_r8, scratchHigh, Register.R9L);
-        Instruction fill = Instruction.Create(Code.Mov_r32_rm32, whole, scratch);
-        _emit.Encode(in spill);
-        _emit.Encode(in insert);
-        _emit.Encode(in fill);
+        _emit.Store32(State.Scratch, whole);
+        _emit.Store8(State.ScratchByte1, Register.R9D);
+        _emit.Load32(whole, State.Scratch);
         return true;
     }
 
@@ -254,17 +214,17 @@ internal sealed unsafe partial class BlockTranslator
     public void EmitSystemCallTail(uint handler)
     {
         _side.Add(_emit.Offset, handler, SideKind.GoingTo);
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, handler, SideKind.GoingToWithEcxInR9);
-        uint quiet = CompareAttention();
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        HostLabel quiet = CompareAttention();
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, handler, SideKind.GoingTo);
-        _emit.StoreState(0x20, handler);
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Store(State.Eip, handler);
+        _emit.Store(State.ExitReason, (uint)TranslatedExit.Branch);
         _emit.Jump(_exit);
         _side.Add(_emit.Offset, handler, SideKind.GoingToWithEcxInR9);
-        _emit.CloseShort(quiet);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _emit.Bind(quiet);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, handler, SideKind.GoingTo);
         EmitLookup(handler);
     }
@@ -273,17 +233,15 @@ internal sealed unsafe partial class BlockTranslator
     public void EmitInterruptReturnTail()
     {
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        uint quiet = CompareAttention();
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        HostLabel quiet = CompareAttention();
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.StoreEipFromR10();
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
-        _emit.Jump(_exit);
+        LeaveForR10();
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        _emit.CloseShort(quiet);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _emit.Bind(quiet);
+        _emit.Move64(Register.RCX, Register.R9);
         EmitIndirect();
     }
 
@@ -291,17 +249,14 @@ internal sealed unsafe partial class BlockTranslator
     public void EmitLeavingReturnTail()
     {
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.StoreEipFromR10();
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
-        _emit.Jump(_exit);
+        LeaveForR10();
     }
 
-    private uint CompareAttention()
+    /// <summary>jrcxz if nobody wants attention.</summary>
+    private HostLabel CompareAttention()
     {
         // Containment: form 4.
-        _emit.Bytes(0x41, 0x8B, 0x8D); // mov ecx, [r13 + Attention]
-        _emit.UInt32(0x38);
-        _emit.Bytes(0xE3, 0);
-        return _emit.Offset - 1;
+        _emit.Load32(Register.ECX, State.Attention);
+        return _emit.JumpIfRcxIsZero();
     }
 }

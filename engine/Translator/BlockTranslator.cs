@@ -26,7 +26,7 @@ internal sealed unsafe partial class BlockTranslator
     public const int MaxHostBytes = MaxInstructions * 160;
 
     private readonly TranslatorCore _core;
-    private readonly HostEmitter _emit;
+    private readonly HostAssembler _emit;
     private readonly SideTable _side;
     private readonly byte* _exit;
     private readonly PointerCodeReader _reader = new();
@@ -40,14 +40,14 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Decoder _decoder;
     private readonly PointerCodeReader _aheadReader = new();
     private readonly Decoder _ahead;
-    private readonly List<(uint Site, uint Target)> _links = [];
+    private readonly List<(HostLabel Site, uint Target)> _links = [];
     private Block? _block;
     private TranslationMode _mode;
     private uint _blockPage;
     private byte* _bytes;
     private bool _ended;
 
-    public BlockTranslator(TranslatorCore core, HostEmitter emit, SideTable side, byte* exit)
+    public BlockTranslator(TranslatorCore core, HostAssembler emit, SideTable side, byte* exit)
     {
         _core = core;
         _emit = emit;
@@ -201,9 +201,9 @@ internal sealed unsafe partial class BlockTranslator
     private uint EmitInterpret(uint eip, Instruction* instruction)
     {
         uint number = _core.AddInterpreted(eip, instruction);
-        _emit.StoreState(0xCC, number);
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Interpret);
-        _emit.StoreState(0x20, eip);
+        _emit.Store(State.ExitDetail, number);
+        _emit.Store(State.ExitReason, (uint)TranslatedExit.Interpret);
+        _emit.Store(State.Eip, eip);
         _emit.Jump(_exit);
         _core.ContinueInterpretedAt(number, _emit.Here);
         _floatLoaded = false;
@@ -236,7 +236,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _side.Add(_emit.Offset, target, SideKind.GoingTo);
         if (MayLink(target))
-            AddLink(_emit.JumpOpen(), target);
+            AddLink(_emit.Jump(), target);
         else
             EmitLookup(target);
     }
@@ -253,27 +253,27 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Where an EIP in the block's page is.</summary>
     private uint PhysicalOf(uint eip) => (_block!.Key.Physical & ~Page.OffsetMask) | (eip & Page.OffsetMask);
 
-    private void AddLink(uint site, uint target)
+    private void AddLink(HostLabel site, uint target)
     {
         if (_core.Unchained)
             _links.Add((site, target));
         else if (target == _block!.Key.Eip)
-            _emit.Close(site, _block.Host);
+            _emit.Bind(site, _block.Host);
         else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(new BlockKey(PhysicalOf(target), target, _mode)) is { } known)
-            _emit.Close(site, known.Host);
+            _emit.Bind(site, known.Host);
         else
             _links.Add((site, target));
     }
 
     private void EmitLinkStubs()
     {
-        foreach ((uint site, uint target) in _links)
+        foreach ((HostLabel site, uint target) in _links)
         {
-            _emit.Close(site, _emit.Here);
+            _emit.Bind(site);
             _side.Add(_emit.Offset, target, SideKind.GoingTo);
-            _emit.StoreState(0x20, target);
-            _emit.StoreState(0xCC, site);
-            _emit.StoreState(0xC8, (uint)TranslatedExit.Link);
+            _emit.Store(State.Eip, target);
+            _emit.Store(State.ExitDetail, site.Site);
+            _emit.Store(State.ExitReason, (uint)TranslatedExit.Link);
             _emit.Jump(_exit);
         }
     }
@@ -283,24 +283,21 @@ internal sealed unsafe partial class BlockTranslator
     {
         // Containment: form 4, the branch table.
         int tag = (ushort)target * sizeof(ulong);
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, target, SideKind.GoingToWithEcxInR9);
-        _emit.Bytes(0x49, 0x8B, 0x8C, 0x24); // mov rcx, [r12 + tag]
-        _emit.UInt32((uint)tag);
-        _emit.Bytes(0x4A, 0x8D, 0x8C, 0x31); // lea rcx, [rcx + r14 + target]
-        _emit.UInt32(target);
-        _emit.Bytes(0xE3, 0x08); // jrcxz hit
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _emit.LoadFromTable(Register.RCX, tag);
+        _emit.Add64(Register.RCX, Register.RCX, HostRegister.Key, target);
+        HostLabel hit = _emit.JumpIfRcxIsZero();
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, target, SideKind.GoingTo);
-        uint miss = _emit.JumpOpen();
+        HostLabel miss = _emit.Jump();
         _side.Add(_emit.Offset, target, SideKind.GoingToWithEcxInR9);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
+        _emit.Bind(hit);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, target, SideKind.GoingTo);
-        _emit.Bytes(0x41, 0xFF, 0xA4, 0x24); // jmp [r12 + host]
-        _emit.UInt32((uint)(tag + BranchTable.HostOffset));
-        _emit.Close(miss, _emit.Here);
-        _emit.Bytes(0x49, 0xC7, 0xC2); // mov r10, target
-        _emit.UInt32(target);
+        _emit.JumpByTable(tag + BranchTable.HostOffset);
+        _emit.Bind(miss);
+        _emit.MoveSignExtended(Register.R10, target);
         _emit.Jump(_core.SecondProbe);
     }
 
@@ -309,24 +306,20 @@ internal sealed unsafe partial class BlockTranslator
     {
         // Containment: form 4, the branch table.
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.Bytes(0x4D, 0x63, 0xD2); // movsxd r10, r10d
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.SignExtend(Register.R10, Register.R10D);
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        _emit.Bytes(0x41, 0x0F, 0xB7, 0xCA); // movzx ecx, r10w
-        _emit.Bytes(0x4D, 0x8B, 0x9C, 0xCC); // mov r11, [r12 + rcx*8 + host]
-        _emit.UInt32(BranchTable.HostOffset);
-        _emit.Bytes(0x49, 0x8B, 0x0C, 0xCC); // mov rcx, [r12 + rcx*8]
-        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x31); // lea rcx, [rcx + r14]
-        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x11); // lea rcx, [rcx + r10]
-        _emit.Bytes(0xE3, 0x08); // jrcxz hit
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+        _emit.ZeroExtend16(Register.ECX, Register.R10D);
+        HostLabel hit = CompareTag(0);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        uint miss = _emit.JumpOpen();
+        HostLabel miss = _emit.Jump();
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
+        _emit.Bind(hit);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.Bytes(0x41, 0xFF, 0xE3); // jmp r11
-        _emit.Close(miss, _emit.Here);
+        _emit.Jump(Register.R11);
+        _emit.Bind(miss);
         _emit.Jump(_core.SecondProbe);
     }
 
@@ -335,29 +328,39 @@ internal sealed unsafe partial class BlockTranslator
     {
         // Containment: form 4, the branch table; the scratch place is the state's.
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.Bytes(0x49, 0x89, 0xC9); // mov r9, rcx
+        _emit.Move64(Register.R9, Register.RCX);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        _emit.Bytes(0x45, 0x89, 0x95); // mov [r13 + scratch], r10d
-        _emit.UInt32(CpuState.ScratchOffset);
-        _emit.Bytes(0x41, 0x0F, 0xB7, 0x8D); // movzx ecx, word [r13 + scratch + 1]
-        _emit.UInt32(CpuState.ScratchOffset + 1);
-        _emit.Bytes(0x4D, 0x8B, 0x9C, 0xCC); // mov r11, [r12 + rcx*8 + host]
-        _emit.UInt32(BranchTable.SecondOffset + BranchTable.HostOffset);
-        _emit.Bytes(0x49, 0x8B, 0x8C, 0xCC); // mov rcx, [r12 + rcx*8 + tag]
-        _emit.UInt32(BranchTable.SecondOffset);
-        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x31); // lea rcx, [rcx + r14]
-        _emit.Bytes(0x4A, 0x8D, 0x0C, 0x11); // lea rcx, [rcx + r10]
-        _emit.Bytes(0xE3, 0);
-        uint hit = _emit.Offset - 1;
-        _emit.Bytes(0x4C, 0x89, 0xC9); // mov rcx, r9
+
+        // Bits 8 to 23, by way of memory: a shift would change the flags.
+        _emit.Store32(State.Scratch, Register.R10D);
+        _emit.LoadZeroExtended16(Register.ECX, State.ScratchByte1);
+        HostLabel hit = CompareTag(BranchTable.SecondOffset);
+        _emit.Move64(Register.RCX, Register.R9);
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.StoreEipFromR10();
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        LeaveForR10();
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
+        _emit.Bind(hit);
+        _emit.Move64(Register.RCX, Register.R9);
+        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
+        _emit.Jump(Register.R11);
+    }
+
+    /// <summary>jrcxz if the place that %rcx says has the tag of %r10 and the current key; its host address is in %r11.</summary>
+    /// <param name="first">Bytes from the branch table's beginning to the first tag.</param>
+    private HostLabel CompareTag(int first)
+    {
+        _emit.LoadFromTableAtRcx(Register.R11, first + BranchTable.HostOffset);
+        _emit.LoadFromTableAtRcx(Register.RCX, first);
+        _emit.Add64(Register.RCX, Register.RCX, HostRegister.Key);
+        _emit.Add64(Register.RCX, Register.RCX, Register.R10);
+        return _emit.JumpIfRcxIsZero();
+    }
+
+    /// <summary>Out, to look for the EIP in %r10d.</summary>
+    private void LeaveForR10()
+    {
+        _emit.Store32(State.Eip, Register.R10D);
+        _emit.Store(State.ExitReason, (uint)TranslatedExit.Branch);
         _emit.Jump(_exit);
-        _side.Add(_emit.Offset, 0, SideKind.GoingToR10WithEcxInR9);
-        _emit.CloseShort(hit);
-        _emit.Bytes(0x4C, 0x89, 0xC9); // hit: mov rcx, r9
-        _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
-        _emit.Bytes(0x41, 0xFF, 0xE3); // jmp r11
     }
 }

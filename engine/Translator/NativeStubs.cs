@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Native;
+using Lguest.GuestAbi;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Engine.Translator;
@@ -91,57 +92,57 @@ internal sealed unsafe class NativeStubs
         // and registers; the last jump leads into its code. The way out is a few lines below. If somebody wants attention, a
         // signal that arrives in between finds the first steps marked as such, and the entry is called off.
         a.mov(r13, rdi);
-        a.mov(__[r13 + 0xF8], rsp);
-        a.mov(r12, __[r13 + 0x518]);
-        a.mov(r14, __[r13 + 0x510]);
-        a.mov(r15, __[r13 + 0x508]);
+        a.mov(State.HostStack.Bytes, rsp);
+        a.mov(r12, State.BranchTable.Bytes);
+        a.mov(r14, State.BranchKey.Bytes);
+        a.mov(r15, State.WindowBase.Bytes);
         a.wrgsbase(r15);
 
         // From the look at the flag to the jump an interruption calls the entry off: nothing of the guest has happened yet.
         a.Label(ref entryStart);
-        a.cmp(__dword_ptr[r13 + 0x38], 0);
+        a.cmp(State.Attention.Dword, 0);
         a.jne(abort);
-        a.cmp(__dword_ptr[r13 + 0x538], 0);
+        a.cmp(State.FloatResume.Dword, 0);
         a.je(noFloat);
-        a.fxrstor(__[r13 + CpuState.FxStateOffset]);
-        a.mov(__dword_ptr[r13 + 0x520], 1);
+        a.fxrstor(State.FxState.Bytes);
+        a.mov(State.FloatLive.Dword, 1);
         a.Label(ref noFloat);
-        a.push(__qword_ptr[r13 + 0x500]);
+        a.push(State.HostFlags.Qword);
         a.popfq();
         for (int i = 0; i < 8; i++)
-            a.mov(s_registers[i], __dword_ptr[r13 + (i * 4)]);
+            a.mov(s_registers[i], State.Register((GeneralRegister)i).Dword);
         a.Label(ref go);
-        a.jmp(__qword_ptr[r13 + 0xF0]);
+        a.jmp(State.EnterTarget.Qword);
         a.Label(ref entryEnd);
         a.nop();
 
         a.Label(ref fault);
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.Fault);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.Fault);
         a.jmp(exit);
         a.Label(ref attention);
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.Attention);
-        a.mov(__[r13 + 0x528], r9);
-        a.mov(__[r13 + 0x530], r10);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.Attention);
+        a.mov(State.SavedR9.Bytes, r9);
+        a.mov(State.SavedR10.Bytes, r10);
 
         a.Label(ref exit);
 
         // Interrupted between a push and a pop, the stack is not where it was.
-        a.mov(rsp, __[r13 + 0xF8]);
+        a.mov(rsp, State.HostStack.Bytes);
         for (int i = 0; i < 8; i++)
-            a.mov(__dword_ptr[r13 + (i * 4)], s_registers[i]);
+            a.mov(State.Register((GeneralRegister)i).Dword, s_registers[i]);
         a.pushfq();
-        a.pop(__qword_ptr[r13 + 0x500]);
+        a.pop(State.HostFlags.Qword);
         a.cld();
-        a.mov(eax, __dword_ptr[r13 + 0x520]);
-        a.mov(__dword_ptr[r13 + 0x53C], eax);
+        a.mov(eax, State.FloatLive.Dword);
+        a.mov(State.FloatWasLive.Dword, eax);
         a.test(eax, eax);
         a.je(leave);
 
         // The floating point registers are C#'s too: the guest's go home, and no exception of its may wait in them.
-        a.fxsave(__[r13 + CpuState.FxStateOffset]);
+        a.fxsave(State.FxState.Bytes);
         a.fninit();
-        a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
-        a.mov(__dword_ptr[r13 + 0x520], 0);
+        a.ldmxcsr(State.HostMxcsr.Dword);
+        a.mov(State.FloatLive.Dword, 0);
         a.jmp(leave);
 
         EmitSystemCall(a, exit, ref systemCall, ref systemCallFault);
@@ -152,21 +153,21 @@ internal sealed unsafe class NativeStubs
         a.nop();
 
         a.Label(ref slowSystemCall);
-        a.mov(__dword_ptr[r13 + 0xCC], 0x80);
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.SoftwareInterrupt);
+        a.mov(State.ExitDetail.Dword, Vectors.SystemCall);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.SoftwareInterrupt);
         a.jmp(exit);
         a.Label(ref slowInterruptReturn);
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.InterpretHere);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.InterpretHere);
         a.jmp(exit);
 
         a.Label(ref abort);
-        a.mov(rsp, __[r13 + 0xF8]);
+        a.mov(rsp, State.HostStack.Bytes);
         a.cld();
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.NotEntered);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.NotEntered);
         a.fninit();
-        a.ldmxcsr(__dword_ptr[r13 + DefaultMxcsrOffset]);
-        a.mov(__dword_ptr[r13 + 0x520], 0);
-        a.mov(__dword_ptr[r13 + 0x53C], 0);
+        a.ldmxcsr(State.HostMxcsr.Dword);
+        a.mov(State.FloatLive.Dword, 0);
+        a.mov(State.FloatWasLive.Dword, 0);
 
         a.Label(ref leave);
         a.add(rsp, 8);
@@ -247,40 +248,40 @@ internal sealed unsafe class NativeStubs
         a.Label(ref start);
         a.pushfq();
         a.mov(r9, __[rsp]);
-        a.mov(r10d, __dword_ptr[r13 + 0x668]);
-        a.mov(r11, __[r13 + 0x600]);
+        a.mov(r10d, State.KernelStack.Dword);
+        a.mov(r11, State.KernelWindowBase.Bytes);
         a.add(r11, r10);
 
         // EFLAGS as the guest sees them: IF is what it says itself. Read once; whatever it is, one bit of it is used.
-        a.mov(r15, __[r13 + 0x660]);
+        a.mov(r15, State.IrqEnabledAddress.Bytes);
         a.mov(r15d, __dword_ptr[r15]);
         a.and(r15d, (int)EFlags.Interrupt);
         a.and(r9d, ~(int)EFlags.Interrupt);
         a.or(r9d, r15d);
-        a.or(r9d, __dword_ptr[r13 + 0x550]);
+        a.or(r9d, State.ExtraFlags.Dword);
         a.mov(__dword_ptr[r11 - 12], r9d);
-        a.mov(r9d, __dword_ptr[r13 + 0x70]);
+        a.mov(r9d, State.Segment(SegmentName.Ss).Selector.Dword);
         a.mov(__dword_ptr[r11 - 4], r9d);
         a.mov(__dword_ptr[r11 - 8], r8d);
-        a.mov(r9d, __dword_ptr[r13 + 0x60]);
+        a.mov(r9d, State.Segment(SegmentName.Cs).Selector.Dword);
         a.mov(__dword_ptr[r11 - 16], r9d);
-        a.mov(r9d, __dword_ptr[r13 + 0x20]);
+        a.mov(r9d, State.Eip.Dword);
         a.mov(__dword_ptr[r11 - 20], r9d);
 
-        a.inc(__qword_ptr[r13 + CpuState.SystemCallsOffset]);
+        a.inc(State.SystemCalls.Qword);
         a.lea(r8d, __[r10 - 20]);
-        Copy16(a, 0x60, 0x620);
-        Copy16(a, 0x70, 0x630);
-        a.mov(__dword_ptr[r13 + 0x48], 1);
-        SwitchContext(a, 0x600, 0x608);
+        CopySegment(a, State.Segment(SegmentName.Cs), State.KernelCs);
+        CopySegment(a, State.Segment(SegmentName.Ss), State.KernelSs);
+        a.mov(State.Cpl.Dword, 1);
+        SwitchContext(a, State.KernelWindowBase, State.KernelBranchKey);
         a.popfq();
-        a.jmp(__qword_ptr[r13 + 0x5E8]);
+        a.jmp(State.SystemCallTail.Qword);
 
         a.Label(ref fault);
-        a.mov(rsp, __[r13 + 0xF8]);
+        a.mov(rsp, State.HostStack.Bytes);
         a.sub(rsp, 8);
         a.popfq();
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.SystemCallFault);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.SystemCallFault);
         a.jmp(exit);
     }
 
@@ -305,25 +306,25 @@ internal sealed unsafe class NativeStubs
         a.add(r11, r15);
         a.mov(r9d, __dword_ptr[r11 + 4]);
         a.movzx(r9d, r9w);
-        a.cmp(r9d, __dword_ptr[r13 + 0x640]);
+        a.cmp(r9d, State.UserCs.Selector.Dword);
         a.jne(slow);
         a.mov(r9d, __dword_ptr[r11 + 16]);
         a.movzx(r9d, r9w);
-        a.cmp(r9d, __dword_ptr[r13 + 0x650]);
+        a.cmp(r9d, State.UserSs.Selector.Dword);
         a.jne(slow);
         a.mov(r10d, __dword_ptr[r11 + 8]);
         a.mov(r9d, r10d);
         a.and(r9d, unusual);
-        a.cmp(r9d, __dword_ptr[r13 + 0x550]);
+        a.cmp(r9d, State.ExtraFlags.Dword);
         a.jne(slow);
-        foreach (int segment in (ReadOnlySpan<int>)[0x50, 0x80, 0x90, 0xA0])
+        foreach (SegmentName segment in (ReadOnlySpan<SegmentName>)[SegmentName.Es, SegmentName.Ds, SegmentName.Fs, SegmentName.Gs])
         {
             Label usable = a.CreateLabel();
-            a.mov(r9d, __dword_ptr[r13 + segment + 12]);
+            a.mov(r9d, State.Segment(segment).Attributes.Dword);
             a.test(r9d, r9d);
             a.jz(usable);
             a.not(r9d);
-            a.test(r9d, 0x60);
+            a.test(r9d, SegmentLoad.DplMask);
             a.jnz(slow);
             a.Label(ref usable);
         }
@@ -336,41 +337,38 @@ internal sealed unsafe class NativeStubs
         a.mov(__[rsp], r10);
         a.mov(r10d, r9d);
         a.mov(r8d, __dword_ptr[r11 + 12]);
-        Copy16(a, 0x60, 0x640);
-        Copy16(a, 0x70, 0x650);
-        a.mov(__dword_ptr[r13 + 0x48], 3);
-        SwitchContext(a, 0x610, 0x618);
+        CopySegment(a, State.Segment(SegmentName.Cs), State.UserCs);
+        CopySegment(a, State.Segment(SegmentName.Ss), State.UserSs);
+        a.mov(State.Cpl.Dword, 3);
+        SwitchContext(a, State.UserWindowBase, State.UserBranchKey);
         a.popfq();
-        a.jmp(__qword_ptr[r13 + 0x5F8]);
+        a.jmp(State.InterruptReturnTail.Qword);
 
         a.Label(ref fault);
-        a.mov(rsp, __[r13 + 0xF8]);
+        a.mov(rsp, State.HostStack.Bytes);
         a.sub(rsp, 8);
         a.Label(ref slow);
         a.popfq();
-        a.mov(__dword_ptr[r13 + 0xC8], (uint)TranslatedExit.InterpretHere);
+        a.mov(State.ExitReason.Dword, (uint)TranslatedExit.InterpretHere);
         a.jmp(exit);
     }
 
-    private static void Copy16(Assembler a, int to, int from)
+    private static void CopySegment(Assembler a, State.SegmentPlace to, State.SegmentPlace from)
     {
-        a.mov(r9, __[r13 + from]);
-        a.mov(__[r13 + to], r9);
-        a.mov(r9, __[r13 + from + 8]);
-        a.mov(__[r13 + to + 8], r9);
+        a.mov(r9, from.LowHalf.Bytes);
+        a.mov(to.LowHalf.Bytes, r9);
+        a.mov(r9, from.HighHalf.Bytes);
+        a.mov(to.HighHalf.Bytes, r9);
     }
 
-    private static void SwitchContext(Assembler a, int window, int key)
+    private static void SwitchContext(Assembler a, State window, State key)
     {
-        a.mov(r15, __[r13 + window]);
+        a.mov(r15, window.Bytes);
         a.wrgsbase(r15);
-        a.mov(__[r13 + 0x508], r15);
-        a.mov(r14, __[r13 + key]);
-        a.mov(__[r13 + 0x510], r14);
+        a.mov(State.WindowBase.Bytes, r15);
+        a.mov(r14, key.Bytes);
+        a.mov(State.BranchKey.Bytes, r14);
     }
-
-    /// <summary>Where in the state the host's own MXCSR is kept.</summary>
-    public const int DefaultMxcsrOffset = 0x524;
 
     /// <summary>Enters translated code at <see cref="CpuState.EnterTarget"/>; returns when it is left.</summary>
     public delegate* unmanaged<CpuState*, void> Enter { get; }

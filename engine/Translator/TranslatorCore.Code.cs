@@ -32,7 +32,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private const int CodeWriteWeight = 1;
 
     private readonly CodeArena _arena;
-    private readonly HostEmitter _emit;
+    private readonly HostAssembler _emit;
     private readonly SideTable _side = new();
     private readonly BlockTranslator _translator;
     private readonly BranchTable _table;
@@ -210,7 +210,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         if (block is null)
             return null;
         if (block.Reach == BlockReach.Any && flushes == _flushes)
-            _emit.Close(site, block.Host);
+            _emit.Bind(new HostLabel(site, IsShort: false), block.Host);
         return block.Host;
     }
 
@@ -324,8 +324,8 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         byte* stub = _codeNext;
         _emit.Start(stub);
         _side.Add(_emit.Offset, block.Key.Eip, SideKind.GoingTo);
-        _emit.StoreState(0x20, block.Key.Eip);
-        _emit.StoreState(0xC8, (uint)TranslatedExit.Branch);
+        _emit.Store(State.Eip, block.Key.Eip);
+        _emit.Store(State.ExitReason, (uint)TranslatedExit.Branch);
         _emit.Jump(_stubs.Exit);
         _codeNext = (byte*)(((ulong)_emit.Here + 15) & ~15UL);
         _emit.Start(block.Host);

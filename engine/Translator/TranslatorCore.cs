@@ -25,9 +25,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <summary>What of EFLAGS is in the host's flags while translated code runs.</summary>
     private const uint NativeFlags = EFlags.Arithmetic | EFlags.Direction;
 
-    /// <summary>Where in the FXSAVE image the address of the last instruction of the unit is.</summary>
-    private const int FloatInstructionOffset = 8;
-
     private readonly InterpreterCore _interpreter;
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
@@ -65,13 +62,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             _arena = CodeArena.InSlot(codeBytes);
             SignalHandlers.Reserve(_arena);
             _stubs = new NativeStubs(_arena);
-            _emit = new HostEmitter(_arena);
+            _emit = new HostAssembler(_arena);
             _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
             _codeStart = (byte*)_stubs.Region.CodeStart;
             AllocateCode();
             StartCode();
             AllocateSpaces();
-            Cpu->HostMxcsr = 0x1F80;
+            Cpu->HostMxcsr = FxImage.MxcsrMasks;
             Cpu->BranchTable = _table.Address;
             Cpu->UserCs.Selector = NoSelector;
             Cpu->UserSs.Selector = NoSelector;
@@ -147,7 +144,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
             ToNativeFlags();
             cpu->EnterTarget = (ulong)host;
-            uint floatInstruction = *(uint*)(cpu->FxState + FloatInstructionOffset);
+            uint floatInstruction = cpu->Float.InstructionOffset;
             Times?.Enter(RunPhase.Guest);
             _stubs.Enter(cpu);
             Times?.Enter(RunPhase.Engine);
@@ -157,7 +154,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             // System calls change the ring without asking.
             _interpreter.UpdateMode();
             _mode = CurrentMode();
-            if (cpu->FloatWasLive != 0 && *(uint*)(cpu->FxState + FloatInstructionOffset) != floatInstruction)
+            if (cpu->FloatWasLive != 0 && cpu->Float.InstructionOffset != floatInstruction)
                 HideHostAddresses();
             _exits[cpu->ExitReason]++;
             host = null;
@@ -303,12 +300,12 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// </summary>
     private void HideHostAddresses()
     {
-        uint offset = *(uint*)(Cpu->FxState + FloatInstructionOffset) - (uint)(ulong)_codeStart;
+        uint offset = Cpu->Float.InstructionOffset - (uint)(ulong)_codeStart;
         if (offset >= (uint)(_codeNext - _codeStart))
             return;
-        *(uint*)(Cpu->FxState + FloatInstructionOffset) = _side.Find(offset + (uint)(_codeStart - _arena.Executable)).Eip;
-        *(ushort*)(Cpu->FxState + 12) = (ushort)Cpu->Cs.Selector;
-        *(ushort*)(Cpu->FxState + 20) = (ushort)Cpu->Ds.Selector;
+        Cpu->Float.InstructionOffset = _side.Find(offset + (uint)(_codeStart - _arena.Executable)).Eip;
+        Cpu->Float.InstructionSelector = (ushort)Cpu->Cs.Selector;
+        Cpu->Float.DataSelector = (ushort)Cpu->Ds.Selector;
     }
 
     /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>

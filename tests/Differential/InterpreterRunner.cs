@@ -57,7 +57,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         snippet.Memory.CopyTo(_memory.Write(Image, Layout.ImageBytes));
         CpuState* cpu = _core.Cpu;
         snippet.Before.Registers.CopyTo(new Span<uint>(cpu->Registers, 8));
-        snippet.Before.Fx.CopyTo(new Span<byte>(cpu->FxState, CpuState.FxStateSize));
+        snippet.Before.Fx.CopyTo(new Span<byte>(cpu->FxState, FxImage.ByteSize));
         cpu->Flags = snippet.Before.Flags;
         cpu->Eip = snippet.Start;
         cpu->Budget = 100_000;
@@ -65,7 +65,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         CpuExit exit = _core.Run();
 
         new Span<uint>(cpu->Registers, 8).CopyTo(outcome.After.Registers);
-        new Span<byte>(cpu->FxState, CpuState.FxStateSize).CopyTo(outcome.After.Fx);
+        new Span<byte>(cpu->FxState, FxImage.ByteSize).CopyTo(outcome.After.Fx);
         _memory.Read(Image, Layout.ImageBytes).CopyTo(outcome.Memory);
         outcome.After.Flags = cpu->Flags;
         outcome.After.Eip = cpu->Eip;

@@ -23,7 +23,7 @@ internal sealed unsafe class Machine : IDisposable
 
     public CpuState* Cpu { get; }
 
-    public FxImage* Image => (FxImage*)Cpu->FxState;
+    public FxImage* Image => &Cpu->Float;
 
     public Span<byte> Scratch => new(Cpu->Scratch, 512);
 

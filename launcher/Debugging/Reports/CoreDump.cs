@@ -138,7 +138,7 @@ public static unsafe class CoreDump
         for (int i = 0; i < registers.Length; i++)
             BinaryPrimitives.WriteUInt32LittleEndian(status.AsSpan(RegistersOffset + (i * sizeof(uint))), registers[i]);
         BinaryPrimitives.WriteInt32LittleEndian(status.AsSpan(StatusSize - sizeof(int)), 1);
-        return [.. OneNote("CORE", NoteStatus, status), .. OneNote("LINUX", NoteFxSave, new ReadOnlySpan<byte>(cpu->FxState, CpuState.FxStateSize))];
+        return [.. OneNote("CORE", NoteStatus, status), .. OneNote("LINUX", NoteFxSave, new ReadOnlySpan<byte>(cpu->FxState, FxImage.ByteSize))];
     }
 
     private static byte[] OneNote(string name, uint type, ReadOnlySpan<byte> content)

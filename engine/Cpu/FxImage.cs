@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 
-namespace Lguest.Engine.FloatingPoint;
+namespace Lguest.Engine.Cpu;
 
 /// <summary>
 /// The legacy FXSAVE image as a 32-bit processor writes it (Intel SDM vol. 1, 10.5.1, table 10-2): where the guest's x87, MMX
 /// and SSE state lives. 512 bytes, of which a 32-bit FXSAVE writes the first 288.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 512)]
-internal unsafe struct FxImage
+[StructLayout(LayoutKind.Explicit, Size = ByteSize)]
+public unsafe struct FxImage
 {
+    /// <summary>Bytes of the whole image.</summary>
+    public const int ByteSize = 512;
+
+    /// <summary>Bytes from one register to the next, in <see cref="Stack"/> and in <see cref="Xmm"/>.</summary>
+    public const int RegisterStride = 16;
+
+    /// <summary>Bytes that count of a register in <see cref="Stack"/>.</summary>
+    public const int StackRegisterBytes = 10;
+
+    /// <summary>Registers in each of them.</summary>
+    public const int RegisterCount = 8;
+
     /// <summary>What FXSAVE writes and FXRSTOR reads outside 64-bit mode, in bytes.</summary>
     public const int Bytes32 = 288;
 
@@ -91,11 +103,11 @@ internal unsafe struct FxImage
 
     /// <summary>ST(0)–ST(7), top of stack first, 16 bytes each of which 10 count.</summary>
     [FieldOffset(32)]
-    public fixed byte Stack[128];
+    public fixed byte Stack[RegisterCount * RegisterStride];
 
     /// <summary>XMM0–XMM7.</summary>
     [FieldOffset(160)]
-    public fixed byte Xmm[128];
+    public fixed byte Xmm[RegisterCount * RegisterStride];
 
     /// <summary>TOP.</summary>
     public readonly int Top => (Status >> 11) & 7;
@@ -151,13 +163,13 @@ internal unsafe struct FxImage
         int by = (Top - oldTop) & 7;
         if (by == 0)
             return;
-        Span<byte> old = stackalloc byte[128];
+        Span<byte> old = stackalloc byte[RegisterCount * RegisterStride];
         fixed (byte* stack = Stack)
         {
-            Span<byte> registers = new(stack, 128);
+            Span<byte> registers = new(stack, RegisterCount * RegisterStride);
             registers.CopyTo(old);
-            for (int i = 0; i < 8; i++)
-                old.Slice(16 * ((i + by) & 7), 16).CopyTo(registers[(16 * i)..]);
+            for (int i = 0; i < RegisterCount; i++)
+                old.Slice(RegisterStride * ((i + by) % RegisterCount), RegisterStride).CopyTo(registers[(RegisterStride * i)..]);
         }
     }
 }
