@@ -7,7 +7,7 @@
 # make bench      the benchmarks, in some minutes, to out/performance.md; BENCH=--help lists options (start: how fast things begin)
 # make install    into PREFIX (/usr/local), below DESTDIR; make uninstall removes it again: docs/install.md
 # make dist       out/dist/lguest-VERSION-linux-x86_64.tar.gz, which runs where it is unpacked
-# make deb        out/dist/lguest_VERSION_amd64.deb, a Debian package
+# make deb        out/dist/lguest_VERSION-1_amd64.deb, a Debian package
 # make image      out/dist/lguest-VERSION-oci.tar, an OCI image of the program and the demo guest (podman load -i)
 # make readme     README's table of options, from the program's own
 # make tour       docs/tour.md, the story that the comments tell

@@ -11,7 +11,7 @@ need "$tool" "an OCI image" umoci
 root=$stage/root
 DESTDIR=$root PREFIX=/usr packaging/install.sh install "$out"
 rm -r "$root/usr/share/man" "$root"/usr/share/*completion* "$root/usr/share/fish" "$root/usr/share/zsh" "$root/usr/share/doc/lguest/docs"
-find "$root/usr" -name lguest -type f -perm /1 -o -name '*.so' | xargs -n 1 ldd | grep -o '/[^ :]*' | sort -u |
+find "$root/usr" -name lguest -type f -perm /1 -o -name '*.so' | xargs -n 1 ldd | grep -o '/[^ :]*' | grep -v "^$root" | sort -u |
     while read -r library; do
         install -D -m 755 "$library" "$root$library"
     done

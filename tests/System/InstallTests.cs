@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
 using System.Text.RegularExpressions;
 using Lguest.Launcher;
 using Lguest.Tests.Support;
@@ -37,6 +38,19 @@ public sealed class InstallTests : IDisposable
         ProcessResult result = Command.Run(Path.Combine(prefix, "bin/lguest"), ["64m", Path.Combine(prefix, "share/lguest/demo")], _directory.Path, "off\n");
         Assert.Equal((0, string.Empty), (result.Status, result.Error));
         Assert.Contains("Good-bye.", result.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>The same source makes the same files anywhere, and they say nothing about whoever built them.</summary>
+    [FactNeeding(Need.Publication, Need.Guests)]
+    public void NothingNamesTheBuildersFolder()
+    {
+        Install("install");
+        foreach (string file in Directory.EnumerateFiles(Stage, "*", SearchOption.AllDirectories))
+        {
+            string content = Encoding.Latin1.GetString(File.ReadAllBytes(file));
+            Assert.All(new[] { "guest", "launcher", "engine" }, folder =>
+                Assert.False(content.Contains(Path.Combine(Needs.Root, folder), StringComparison.Ordinal), $"{file} names {Needs.Root}/{folder}"));
+        }
     }
 
     /// <summary>All that was installed goes, and nothing that was not.</summary>
