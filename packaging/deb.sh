@@ -5,6 +5,10 @@
 need dpkg-deb "a Debian package" dpkg
 need objdump "the list of the program's libraries" binutils
 
+if [ -n "$(find "$out" -maxdepth 1 -name '*.dll')" ]; then
+    fail "a package needs lguest as one native program; here it was published without the NativeAOT compiler (docs/install.md)"
+fi
+
 # What the program needs: the C library, in the version of the newest symbol that it asks for.
 native=$(find "$out" -maxdepth 1 -name '*.so')
 libc=$(objdump -T "$out/lguest" $native | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
@@ -16,9 +20,6 @@ for library in $(objdump -p "$out/lguest" $native | sed -n 's/^ *NEEDED *//p' | 
     *) fail "the program needs $library, and packaging/deb.sh does not know which package has that" ;;
     esac
 done
-if [ -n "$(find "$out" -maxdepth 1 -name '*.dll')" ]; then
-    fail "a package needs lguest as one native program; here it was published without the NativeAOT compiler (docs/install.md)"
-fi
 
 # 0.2.0-dev comes before 0.2.0, and Debian writes that with a tilde.
 package=$(echo "$version" | tr - '~')-1
