@@ -91,7 +91,7 @@ public sealed unsafe class PasstLink : IPacketLink
             // It checks its options before it does anything else, and says on standard error what it does not like.
             const int Patience = 300;
             if (process.WaitForExit(Patience))
-                throw new DeviceException($"{Program} ended at once: {LastWords(process)}");
+                throw new DeviceException(WhyItEnded(option, LastWords(process)));
             process.ErrorDataReceived += static (_, _) => { };
             process.BeginErrorReadLine();
             return link;
@@ -114,6 +114,24 @@ public sealed unsafe class PasstLink : IPacketLink
             if (link == null && ours >= 0)
                 _ = Syscall.close(ours);
         }
+    }
+
+    /// <summary>A sentence about what passt could not do, its own words last.</summary>
+    /// <param name="option">What was asked for.</param>
+    /// <param name="words">What passt said.</param>
+    internal static string WhyItEnded(UsernetOption option, string words)
+    {
+        const int FirstOrdinaryPort = 1024;
+        if (!words.Contains("Failed to bind", StringComparison.Ordinal))
+            return $"--usernet: {Program} could not start; is it one of 2023 or newer? It says: {words}";
+
+        // Its words name a forward as it was given to it.
+        string forward = option.TcpForwards.Concat(option.UdpForwards).FirstOrDefault(f => words.Contains($" {f}'", StringComparison.Ordinal)) ?? "HOST:GUEST";
+        string host = forward.Split(':')[0];
+        string reason = int.TryParse(host, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port < FirstOrdinaryPort
+            ? $"ports below {FirstOrdinaryPort} are root's, and it may be in use; forward one from {FirstOrdinaryPort} on"
+            : "somebody uses it already; forward another one";
+        return $"--usernet: port {host} of this machine cannot be forwarded: {reason} ({Program}: {words})";
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,8 @@
 #		way of RUNNER [-t S] [-n] KERNEL OPTIONS WORDS (console and
 #		"LAUNCHER-STDERR:" lines between GENUINE-BEGIN and GENUINE-END)
 #
-# GUESTS is the folder with the built kernels.  VERBOSE=1 shows all runs.
+# GUESTS is the folder with the built kernels.  On a terminal the run that is
+# under way is shown; VERBOSE=1 lists all of them.
 
 genuine=
 [ "$1" = --genuine ] && { genuine=1; shift; }
@@ -17,6 +18,15 @@ shift 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 good=0 bad=0
+progress=
+[ -t 2 ] && [ -z "$VERBOSE" ] && progress=1
+total=$(grep -vc '^#\|^$' "$(dirname "$0")/expect.txt")
+
+# A line that the next one replaces.
+show() {
+	[ -n "$progress" ] && printf '\r\033[K%s' "$1" >&2
+	return 0
+}
 
 # Trims the blanks around a column and turns "-" into nothing.
 column() {
@@ -41,6 +51,7 @@ while IFS= read -r line; do
 		case " $name $args " in *' gen2007 '* | *' small '*) continue ;; esac
 	fi
 
+	show "$((good + bad + 1))/$total $name $args"
 	memory=64m n=0 opts=()
 	for o in $options; do
 		case $o in
@@ -87,9 +98,11 @@ while IFS= read -r line; do
 		[ -n "$VERBOSE" ] && echo "ok: $name $args $options: ${summary:-$last}"
 	else
 		bad=$((bad + 1))
+		show
 		echo "FAIL: $name $args $options: $why"
 		grep ': FAIL ' "$work/out" | sed 's/^/    /'
 	fi
 done <"$(dirname "$0")/expect.txt"
+show
 echo "$good runs as expected, $bad not"
 [ $bad = 0 ]

@@ -29,6 +29,8 @@ public sealed class ControlTests
         JsonElement status = JsonDocument.Parse(Done(launcher, "status", "--json")).RootElement;
         Assert.Equal(("asleep", launcher.Process.Id), (status.GetProperty("state").GetString(), status.GetProperty("process").GetInt32()));
         Assert.True(JsonDocument.Parse(Done(launcher, "stats", "--json")).RootElement.GetProperty("hypercalls").GetProperty("LGUEST_INIT").GetInt64() == 1);
+        foreach (string words in (string[])["foo", "physical 0x1000", "irq 99"])
+            Assert.Equal(1, Ctl(launcher, string.Empty, "monitor", words).Status);
         ProcessResult wrong = Ctl(launcher, string.Empty, "status", "json");
         Assert.Equal((1, "status is followed by nothing or --json, not by 'json'\n"), (wrong.Status, wrong.Output));
         string stats = Done(launcher, "stats");

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Lguest.Devices.Network;
 using Lguest.Tests.Support;
 using Xunit;
 
@@ -39,6 +40,20 @@ public sealed class UsernetTests
         string output = guest.Command(string.Create(CultureInfo.InvariantCulture, $"udp 10.9.8.2 {((IPEndPoint)service.LocalEndPoint!).Port} hello"));
         Assert.Contains("10.9.8.2 answers, 14 bytes: you said hello", output, StringComparison.Ordinal);
         Assert.Matches("1 sent, 1 received|sysctl net.ipv4.ping_group_range", guest.Command("ping 10.9.8.2 1"));
+    }
+
+    /// <summary>A port that cannot be forwarded: which one, why, and what to do.</summary>
+    [NetFact(NetNeed.Passt)]
+    public void ATakenPortIsRefusedWithASentence()
+    {
+        using Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(IPAddress.Any, 0));
+        other.Listen();
+        int port = ((IPEndPoint)other.LocalEndPoint!).Port;
+        ProcessResult result = LauncherProcess.Run(string.Create(CultureInfo.InvariantCulture, $"--usernet,tcp={port}:80"), "16m", Needs.Guest("demo"));
+        Assert.Equal(1, result.Status);
+        Assert.StartsWith($"lguest: --usernet: port {port} of this machine cannot be forwarded: somebody uses it already; forward another one (passt: ", result.Error, StringComparison.Ordinal);
+        Assert.Contains("port 80 of this machine cannot be forwarded: ports below 1024 are root's", PasstLink.WhyItEnded(UsernetOption.Parse(",tcp=80"), "Failed to bind any port for '-t 80:80', exiting"), StringComparison.Ordinal);
     }
 
     /// <summary>passt ends with its launcher, even one that is killed.</summary>

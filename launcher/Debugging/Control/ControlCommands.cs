@@ -58,8 +58,8 @@ public sealed class ControlCommands(
                     text = trace(words[1..]);
                     return true;
                 case "monitor":
-                    text = monitor.Run(string.Join(' ', words[1..]));
-                    return true;
+                    text = monitor.Run(string.Join(' ', words[1..]), out bool done);
+                    return done;
                 case "log":
                     long from = 0;
                     text = Encoding.Latin1.GetString(log.Read(ref from, out _));

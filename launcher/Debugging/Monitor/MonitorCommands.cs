@@ -43,8 +43,15 @@ public sealed class MonitorCommands
 
     /// <summary>Carries out a command line.</summary>
     /// <returns>What to print: lines, each with its end.</returns>
-    public string Run(string line)
+    public string Run(string line) => Run(line, out _);
+
+    /// <summary>Carries out a command line.</summary>
+    /// <param name="line">Command and words.</param>
+    /// <param name="done">Whether it was carried out.</param>
+    /// <returns>What to print: lines, each with its end.</returns>
+    public string Run(string line, out bool done)
     {
+        done = true;
         string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (words.Length == 0)
             return Help();
@@ -61,14 +68,17 @@ public sealed class MonitorCommands
             }
             catch (MonitorException wrong)
             {
+                done = false;
                 return $"{command.Name}: {wrong.Message}\nusage: {command.Name} {command.Arguments}\n";
             }
             catch (GuestGoneException)
             {
+                done = false;
                 return "there is no guest just now\n";
             }
         }
 
+        done = false;
         return $"there is no command '{words[0]}'; help lists them\n";
     }
 
