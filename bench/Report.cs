@@ -18,7 +18,7 @@ public static class Report
         StringBuilder page = new();
         page.Append($"""
             <!-- SPDX-License-Identifier: GPL-2.0-or-later -->
-            <!-- Written by `make bench`, down to "Where the time goes"; what is behind that heading is written by hand and kept. -->
+            <!-- Written by `make bench`, down to "Where the time goes"; what follows that heading is written by hand and kept. -->
             # Performance
 
             Every figure on this page comes from one run of `make bench` on the machine below. The workloads (`guest/bench/`) are compiled
@@ -48,8 +48,8 @@ public static class Report
         Table(page, measured);
         page.Append("""
 
-            What kernels do is natively the host kernel's own `getppid`, touching of fresh memory and `fork`: similar work, not the same code,
-            and nothing to compare with. TCG has no hypercall: its figure is a write to port 0x80. Its console is a serial port, a byte at a
+            In the native column, kernel workloads are the host's own `getppid`, page touching and `fork`: similar work but different code, so
+            do not compare. TCG has no hypercall: its figure is a write to port 0x80. Its console is a serial port, a byte at a
             time.
 
             ## Start-up
@@ -87,7 +87,7 @@ public static class Report
 
                 ## Looking into a guest
 
-                What the options of docs/debugging.md cost. The first rows are of options that nobody uses while they are there; a trace writes a
+                What the options of docs/debugging.md cost. In the first rows the options are enabled but idle; a trace writes a
                 line for each system call and hypercall. Under the translator, unless another engine is named.
 
 

@@ -28,7 +28,7 @@ public sealed class SocketFile : IDisposable
         _path = path;
         _name = Path.GetFileName(path);
         if (_name.Length == 0)
-            throw new DeviceException($"'{path}' names a folder; a name in it is wanted");
+            throw new DeviceException($"'{path}' names a folder; name a file in it");
         _heldName = HeldNames.Hold(_name);
         _folder = Folder.Open(Path.GetDirectoryName(path));
         if (_folder < 0)

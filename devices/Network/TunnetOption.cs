@@ -28,7 +28,7 @@ public enum TunnetKind
 /// <param name="GuestId">The number in the guest's Ethernet address, or null: any.</param>
 public sealed record TunnetOption(TunnetKind Kind, string Name, IPAddress Address, int Prefix, ushort? GuestId)
 {
-    private const string Forms = "--tunnet takes IP[/PREFIX], bridge:NAME or tap:NAME, and ,mac=02:00:XX:XX:00:00 behind it";
+    private const string Forms = "--tunnet is followed by =IP[/PREFIX], =bridge:NAME or =tap:NAME, then ,mac=02:00:XX:XX:00:00 if needed";
     private const string BridgeMark = "bridge:";
     private const string TapMark = "tap:";
 

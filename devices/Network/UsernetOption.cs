@@ -15,7 +15,7 @@ public sealed record UsernetOption(IPAddress Address, int Prefix, IReadOnlyList<
     /// <summary>The guest's network when none is given, as users of other machines know it.</summary>
     public const string DefaultNetwork = "10.0.2.15/24";
 
-    private const string Forms = "--usernet takes [IP/PREFIX], and ,tcp=HOSTPORT:GUESTPORT ,udp=HOSTPORT:GUESTPORT ,mac=02:00:XX:XX:00:00 behind it";
+    private const string Forms = "--usernet is followed by =IP/PREFIX or nothing, then ,tcp=HOSTPORT:GUESTPORT ,udp=HOSTPORT:GUESTPORT ,mac=02:00:XX:XX:00:00 as needed";
     private const string TcpMark = "tcp=";
     private const string UdpMark = "udp=";
 

@@ -284,7 +284,7 @@ public sealed unsafe partial class CheckCore
         }
 
         return new EngineDisagreementException(
-            $"{what}, behind {_path.Count} instructions from 0x{_before->Eip:x8} in ring {_before->Cpl}, after {Instructions:N0} on which they agreed",
+            $"{what}, after {_path.Count} instructions from 0x{_before->Eip:x8} in ring {_before->Cpl}; they had agreed on {Instructions:N0} before",
             report.Text(_before, _oracle.Cpu, Cpu) + DisagreementReport.Blocks(_recent));
     }
 }

@@ -217,7 +217,7 @@ public sealed class DebugHub : IDisposable
                     TraceRequest request = TraceRequest.Parse(string.Join(',', words[1..]));
                     return Target.Ask(running => TraceOn(running, request));
                 default:
-                    throw new MonitorException("on or off is wanted");
+                    throw new MonitorException("give on or off");
             }
         }
         catch (Exception wrong) when (wrong is LaunchException or DeviceException)

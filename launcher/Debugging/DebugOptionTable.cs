@@ -17,9 +17,9 @@ public static class DebugOptionTable
             static (options, value) => options.Debug.Control = SocketAddress.ParseUnix("control", value)),
         new("coredump", '\0', "FILE", "when the guest dies, write its memory and registers to an ELF core",
             static (options, value) => options.Debug.CoreDump = FileName("coredump", value)),
-        new("gdb", '\0', "HOST:PORT|unix:PATH", $"let gdb attach, at 127.0.0.1:{GdbPort} unless said otherwise",
+        new("gdb", '\0', "HOST:PORT|unix:PATH", $"let gdb attach, by default at 127.0.0.1:{GdbPort}",
             static (options, value) => options.Debug.Gdb = SocketAddress.Parse("gdb", value, GdbPort), ValueOptional: true),
-        new("gdb-wait", '\0', null, "stop before the guest's first instruction until gdb comes;\nmeans --gdb, too",
+        new("gdb-wait", '\0', null, "stop before the guest's first instruction until gdb attaches;\nimplies --gdb",
             static (options, _) =>
             {
                 options.Debug.GdbWait = true;
@@ -27,7 +27,7 @@ public static class DebugOptionTable
             }),
         new("report", '\0', "FILE.html", "write a page with the run's timeline, counts, memory map and\nflame graph",
             static (options, value) => options.Debug.Report = FileName("report", value)),
-        new("stats", '\0', "FILE[,format=json]", "at the end, tell what was counted and where the time went, on\nstandard error or in a file",
+        new("stats", '\0', "FILE[,format=json]", "at the end, print what was counted and where the time went, on\nstandard error or to a file",
             static (options, value) => options.Debug.Statistics = StatisticsRequest.Parse(value), ValueOptional: true),
         new("symbols", '\0', "System.map", "the kernel's symbols, for a kernel file without any",
             static (options, value) => options.Debug.Symbols = FileName("symbols", value)),

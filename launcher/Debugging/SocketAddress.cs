@@ -32,7 +32,7 @@ public sealed record SocketAddress(EndPoint EndPoint, string? Path)
         int colon = text.LastIndexOf(':');
         string host = colon < 0 ? string.Empty : text[..colon].Trim('[', ']');
         if (!ushort.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
-            throw new LaunchException($"--{option}={text} is no address: HOST:PORT, a PORT of this machine, or unix:PATH is wanted");
+            throw new LaunchException($"--{option}={text} is no address; write HOST:PORT, a PORT of this machine, or unix:PATH");
         if (host.Length == 0 || host == "localhost")
             return new SocketAddress(new IPEndPoint(IPAddress.Loopback, port), null);
         if (IPAddress.TryParse(host, out IPAddress? address))
@@ -45,7 +45,7 @@ public sealed record SocketAddress(EndPoint EndPoint, string? Path)
     public static SocketAddress ParseUnix(string option, string text) =>
         text.StartsWith(UnixPrefix, StringComparison.Ordinal)
             ? Unix(option, text[UnixPrefix.Length..])
-            : throw new LaunchException($"--{option}={text} is no Unix socket: unix:PATH is wanted");
+            : throw new LaunchException($"--{option}={text} is no Unix socket; write unix:PATH");
 
     /// <summary>Starts to listen. Of what there may be of the name of a Unix socket, only a socket that nobody listens at is replaced.</summary>
     /// <exception cref="LaunchException">The address cannot be had.</exception>

@@ -22,7 +22,7 @@ public static class BootInformation
         byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
         Encoding.UTF8.GetBytes(text, bytes);
         if (bytes.Length > CommandLineSize)
-            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel takes {CommandLineSize - 1}");
+            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel accepts {CommandLineSize - 1}");
         return bytes;
     }
 

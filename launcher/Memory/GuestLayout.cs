@@ -109,7 +109,7 @@ public sealed class GuestLayout
         if (kernel.Start < layout.BootParametersEnd)
             throw new LaunchException($"kernel '{kernel.Path}' wants physical address 0x{kernel.Start:x8}, where the boot parameters live (up to 0x{layout.BootParametersEnd:x})");
         if (kernel.End > lowest.End)
-            throw new LaunchException($"kernel '{kernel.Path}' takes memory from 0x{kernel.Start:x8} up to 0x{kernel.End:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}");
+            throw new LaunchException($"kernel '{kernel.Path}' needs memory from 0x{kernel.Start:x8} up to 0x{kernel.End:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}");
         if (layout.BottomOfTop < Page.AlignUp(kernel.End))
         {
             throw new LaunchException(

@@ -12,7 +12,7 @@ namespace Lguest.Launcher.Options;
 public static class CommandLineParser
 {
     /// <summary>Where to look when a command line was not understood.</summary>
-    private const string Hint = "(lguest --help tells more)";
+    private const string Hint = "(see lguest --help)";
 
     /// <summary>Understands a command line.</summary>
     /// <exception cref="LaunchException">It makes no sense; the message says where.</exception>
@@ -109,7 +109,7 @@ public static class CommandLineParser
         int equals = isLong ? ValueMark(word) : -1;
         string name = isLong ? word[2..(equals < 0 ? word.Length : equals)] : word[1..];
         LaunchOption option = (isLong ? OptionTable.Find(name) : name.Length == 1 ? OptionTable.Find(name[0]) : null)
-            ?? throw new LaunchException($"there is no option {(equals < 0 ? word : "--" + name)}; words for the guest go behind its kernel, after -- when they begin with a dash {Hint}");
+            ?? throw new LaunchException($"there is no option {(equals < 0 ? word : "--" + name)}; words for the guest come after its kernel, and after -- if they begin with a dash {Hint}");
 
         string value = string.Empty;
         if (option.ValueName == null)

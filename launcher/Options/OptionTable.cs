@@ -25,7 +25,7 @@ public static class OptionTable
         new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only", AddBlock),
         new("console", '\0', "WHERE", "where the guest's console is, in place of standard input and output:\nFILE takes its output (input stays standard input), unix:PATH a client's\nconnection, pty a new pseudo-terminal",
             static (options, value) => options.Console = ConsoleOption.Parse(value)),
-        new("engine", '\0', "NAME", $"what runs the guest: auto (the fastest there is; the default),\n{EngineHelp()}", SetEngine,
+        new("engine", '\0', "NAME", $"what runs the guest: auto (the fastest available; the default),\n{EngineHelp()}", SetEngine,
             Choices: ["auto", .. EngineRegistry.Default.Entries.Select(static engine => engine.Name)]),
         new("eof", '\0', "ACTION", "when standard input ends: ignore it (the default), or poweroff: type ^D,\nand end a guest that then sleeps for two seconds without a word", SetEof,
             Choices: ["ignore", "poweroff"]),
@@ -35,12 +35,12 @@ public static class OptionTable
         new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
-        new("sandbox", '\0', "on|off", "keep the launcher in, should a guest get out of its engine: no\nprivileges, no files but the opened ones, few system calls; on\nunless said otherwise (off is for debugging the launcher)", SetSandbox),
-        new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is made if it is not there", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
+        new("sandbox", '\0', "on|off", "confine the launcher, in case a guest gets out of its engine: no\nprivileges, no files except open ones, few system calls; on by\ndefault (off is for debugging the launcher)", SetSandbox),
+        new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is created if it does not exist", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
         new("timeout", '\0', "DURATION", "end the guest after that long, with status 124: 90s, 5m, 1h; the disks are saved", static (options, value) => options.Timeout = Duration.Parse("timeout", value)),
-        new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME takes one that exists (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
+        new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME uses an existing one (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
         new("usernet", '\0', "CIDR", "outbound networking without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports, ,tcp=PORT the same one", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
-        new("verbose", 'v', null, "draw the guest's memory map, and tell more on standard error", static (options, _) => options.Verbose = true),
+        new("verbose", 'v', null, "draw the guest's memory map, and print more on standard error", static (options, _) => options.Verbose = true),
         .. DebugOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
     ]);
@@ -115,14 +115,14 @@ public static class OptionTable
         options.Engine = value == "auto"
             ? EngineKind.Auto
             : engines.FirstOrDefault(engine => engine.Name == value)?.Kind
-                ?? throw new LaunchException($"there is no engine '{value}'; --engine takes auto, {string.Join(", ", engines.SkipLast(1).Select(engine => engine.Name))} or {engines[^1].Name}");
+                ?? throw new LaunchException($"there is no engine '{value}'; --engine is auto, {string.Join(", ", engines.SkipLast(1).Select(engine => engine.Name))} or {engines[^1].Name}");
     }
 
     private static void SetSandbox(LaunchOptions options, string value) => options.Sandbox = value switch
     {
         "on" => true,
         "off" => false,
-        _ => throw new LaunchException($"--sandbox={value}: on or off is wanted"),
+        _ => throw new LaunchException($"--sandbox={value}: give on or off"),
     };
 
     private static void SetInitrd(LaunchOptions options, string value)
@@ -130,7 +130,7 @@ public static class OptionTable
         if (value.Length == 0)
             throw new LaunchException("--initrd needs the name of a file: --initrd=FILE");
         if (options.Initrd != null)
-            throw new LaunchException($"--initrd is given twice ('{options.Initrd}' and '{value}'); a kernel takes one");
+            throw new LaunchException($"--initrd is given twice ('{options.Initrd}' and '{value}'); a kernel has one");
         options.Initrd = value;
     }
 }

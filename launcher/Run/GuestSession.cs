@@ -294,7 +294,7 @@ public sealed class GuestSession : IDisposable
         catch (EngineUnavailableException reason)
         {
             bool other = _options.Engine is EngineKind.Translator or EngineKind.Check;
-            throw new LaunchException(reason.Message + (other ? "; --engine=interpreter asks for less" : string.Empty));
+            throw new LaunchException(reason.Message + (other ? "; --engine=interpreter needs less" : string.Empty));
         }
     }
 

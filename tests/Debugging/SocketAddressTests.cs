@@ -33,7 +33,7 @@ public sealed class SocketAddressTests
     [InlineData("/nonexistent/x", "--gdb: cannot listen at '/nonexistent/x': the folder '/nonexistent' does not exist; make it first, or name another")]
     [InlineData("/proc/version/x", "--gdb: cannot listen at '/proc/version/x': '/proc/version' is not a folder")]
     [InlineData("/proc/x", "--gdb: cannot listen at '/proc/x': the folder '/proc' does not exist; make it first, or name another")]
-    [InlineData("/dev/", "--gdb: '/dev/' names a folder; a name in it is wanted")]
+    [InlineData("/dev/", "--gdb: '/dev/' names a folder; name a file in it")]
     public void APathThatCannotBeHadIsExplained(string path, string expected) =>
         Assert.Equal(expected, Assert.Throws<LaunchException>(() => SocketAddress.Parse("gdb", "unix:" + path, 1234).Listen("gdb")).Message);
 

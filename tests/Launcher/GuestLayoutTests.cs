@@ -159,7 +159,7 @@ public sealed class GuestLayoutTests : IDisposable
     public void ACommandLineHasALimit()
     {
         Assert.Equal(256, BootInformation.EncodeCommandLine(new string('x', 255)).Length);
-        Assert.Contains("has 256 bytes; its kernel takes 255", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('x', 256))).Message, StringComparison.Ordinal);
+        Assert.Contains("has 256 bytes; its kernel accepts 255", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('x', 256))).Message, StringComparison.Ordinal);
         Assert.Contains("has 300 bytes", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('ü', 150))).Message, StringComparison.Ordinal);
         Assert.Equal([0], BootInformation.EncodeCommandLine(string.Empty));
     }

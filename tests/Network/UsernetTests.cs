@@ -53,7 +53,7 @@ public sealed class UsernetTests
         ProcessResult result = LauncherProcess.Run(string.Create(CultureInfo.InvariantCulture, $"--usernet,tcp={port}:80"), "16m", Needs.Guest("demo"));
         Assert.Equal(1, result.Status);
         Assert.StartsWith($"lguest: --usernet: port {port} of this machine cannot be forwarded: somebody uses it already; forward another one (passt: ", result.Error, StringComparison.Ordinal);
-        Assert.Contains("port 80 of this machine cannot be forwarded: ports below 1024 are root's", PasstLink.WhyItEnded(UsernetOption.Parse(",tcp=80"), "Failed to bind any port for '-t 80:80', exiting"), StringComparison.Ordinal);
+        Assert.Contains("port 80 of this machine cannot be forwarded: ports below 1024 are root's", PasstLink.WhyItEnded(UsernetOption.Parse(",tcp=80:80"), "Failed to bind any port for '-t 80:80', exiting"), StringComparison.Ordinal);
     }
 
     /// <summary>passt ends with its launcher, even one that is killed.</summary>

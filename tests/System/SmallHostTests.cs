@@ -27,7 +27,7 @@ public sealed class SmallHostTests
     public void AnEngineThatWasNamedIsNotReplaced(string engine)
     {
         ProcessResult result = Limited("ulimit -v 12000000", "--engine=" + engine, "16m", Needs.Guest("conformance/hello"));
-        ExpectSentence(result, $@"the engine '{engine}' is not available here: cannot map \d+ bytes: .*ulimit -v.*; --engine=interpreter asks for less");
+        ExpectSentence(result, $@"the engine '{engine}' is not available here: cannot map \d+ bytes: .*ulimit -v.*; --engine=interpreter needs less");
     }
 
     /// <summary>Without --verbose nobody needs to know.</summary>

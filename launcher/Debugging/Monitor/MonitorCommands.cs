@@ -83,12 +83,12 @@ public sealed class MonitorCommands
     }
 
     private static string Translate(DebugTarget.Running running, string[] words) =>
-        words.Length == 1 ? PageTableText.ShowWalk(running.Guest, Numbers.Parse(words[0])) : throw new MonitorException("one address is wanted");
+        words.Length == 1 ? PageTableText.ShowWalk(running.Guest, Numbers.Parse(words[0])) : throw new MonitorException("give one address");
 
     private static string Physical(DebugTarget.Running running, string[] words)
     {
         if (words.Length != 2)
-            throw new MonitorException("an address and a length are wanted");
+            throw new MonitorException("give an address and a length");
         uint address = Numbers.Parse(words[0]);
         uint length = Numbers.Parse(words[1]);
         const uint most = 16 * Page.Size;
@@ -102,7 +102,7 @@ public sealed class MonitorCommands
     private static string Irq(DebugTarget.Running running, string[] words)
     {
         if (words.Length != 1 || Numbers.Parse(words[0]) is var irq && irq >= Vectors.IrqCount)
-            throw new MonitorException($"one irq from 0 to {Vectors.IrqCount - 1} is wanted");
+            throw new MonitorException($"give one irq, from 0 to {Vectors.IrqCount - 1}");
         irq = Numbers.Parse(words[0]);
         running.Guest.RaiseIrq(irq);
         return $"irq {irq} is raised; it is delivered when the guest runs and takes it\n";

@@ -59,12 +59,12 @@ public sealed class SymbolTable
             if (words.Length == 0)
                 continue;
             if (words.Length < 3 || words[1].Length != 1 || !uint.TryParse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint address))
-                throw new LaunchException($"'{path}' is no System.map: line {number} is not 'address type name'; the one that was made with the guest's kernel is wanted");
+                throw new LaunchException($"'{path}' is no System.map: line {number} is not 'address type name'; name the one that was built with the guest's kernel");
             symbols.Add(new Symbol(address, 0, words[2], words[1] is "t" or "T" or "W" or "w"));
         }
 
         if (symbols.Count == 0)
-            throw new LaunchException($"'{path}' has no symbols in it; a System.map is wanted");
+            throw new LaunchException($"'{path}' has no symbols in it; name a System.map");
         return new SymbolTable(symbols);
     }
 

@@ -73,11 +73,11 @@ public sealed record TraceRequest(TraceCategories Categories, string? File, bool
             else if (word == "off")
                 off = true;
             else
-                categories |= ParseCategory(word) ?? throw new LaunchException($"--trace: there is no '{word}' to trace; a list of {string.Join(", ", Names)} or all is wanted, then file=PATH and format=json if you like");
+                categories |= ParseCategory(word) ?? throw new LaunchException($"--trace: there is no '{word}' to trace; give a list of {string.Join(", ", Names)} or all, then file=PATH and format=json if you like");
         }
 
         if (categories == TraceCategories.None && !(off && file != null))
-            throw new LaunchException($"--trace={text} says nothing to trace; a list of {string.Join(", ", Names)} or all is wanted");
+            throw new LaunchException($"--trace={text} says nothing to trace; give a list of {string.Join(", ", Names)} or all");
         return new TraceRequest(categories, file, json);
     }
 
