@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.GuestAbi;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Devices;
 

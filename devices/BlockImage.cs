@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Native;
 using Lguest.GuestAbi;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -12,7 +11,7 @@ namespace Lguest.Devices;
 /// its guest's power-off or crash, or by a signal that can be caught) calls <see cref="Sync"/> first, and then everything is on
 /// the medium. The 2.6.23 block driver has no flush request with which the guest could ask for more.
 /// </summary>
-public sealed class BlockImage : IDisposable
+public sealed unsafe class BlockImage : IDisposable
 {
     private int _fd;
 
@@ -46,18 +45,19 @@ public sealed class BlockImage : IDisposable
     public static BlockImage Open(string path, bool readOnly)
     {
         // Looked at before it is opened: opening a FIFO or some device may block or do things.
-        if (Syscall.stat(path, out Stat status) != 0)
-            throw new DeviceException($"cannot open disk image '{path}': {HostMessage.Of(Stdlib.GetLastError())}");
-        FilePermissions kind = status.st_mode & FilePermissions.S_IFMT;
-        if (kind == FilePermissions.S_IFDIR)
+        if (!FileStatus.TryGet(path, out FileStatus status))
+            throw new DeviceException($"cannot open disk image '{path}': {HostMessage.Of((HostErrno)errno)}");
+        if (status.IsFolder)
             throw new DeviceException($"disk image '{path}' is a directory; a file or a block device is needed");
-        if (kind is not (FilePermissions.S_IFREG or FilePermissions.S_IFBLK))
+        if (!status.IsRegular && !status.IsBlockDevice)
             throw new DeviceException($"disk image '{path}' is neither a file nor a block device");
 
-        int fd = Syscall.open(path, (readOnly ? OpenFlags.O_RDONLY : OpenFlags.O_RDWR) | OpenFlags.O_CLOEXEC);
+        int fd;
+        fixed (byte* name = PathBytes.Of(path))
+            fd = open(name, (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC, 0);
         if (fd < 0)
         {
-            HostErrno error = Stdlib.GetLastError();
+            HostErrno error = (HostErrno)errno;
             string hint = !readOnly && error is HostErrno.EACCES or HostErrno.EROFS ? $" (to read it only: --block={path},ro)" : string.Empty;
             throw new DeviceException($"cannot open disk image '{path}'{(readOnly ? string.Empty : " for writing")}: {HostMessage.Of(error)}{hint}");
         }
@@ -77,19 +77,19 @@ public sealed class BlockImage : IDisposable
             }
 
             if (lockError != 0)
-                throw new DeviceException($"cannot lock disk image '{path}': {HostMessage.Of(NativeConvert.ToErrno(lockError))}");
+                throw new DeviceException($"cannot lock disk image '{path}': {HostMessage.Of((HostErrno)lockError)}");
 
             // The end of a block device is found the same way as that of a file.
-            long length = Syscall.lseek(fd, 0, SeekFlags.SEEK_END);
+            long length = lseek(fd, 0, SEEK_END);
             if (length < 0)
-                throw new DeviceException($"cannot measure disk image '{path}': {HostMessage.Of(Stdlib.GetLastError())}");
+                throw new DeviceException($"cannot measure disk image '{path}': {HostMessage.Of((HostErrno)errno)}");
             if (length < BlockPage.SectorSize)
                 throw new DeviceException($"disk image '{path}' has {length} bytes: not even one sector of {BlockPage.SectorSize}");
             return new BlockImage(path, fd, length, readOnly);
         }
         catch
         {
-            _ = Syscall.close(fd);
+            _ = close(fd);
             throw;
         }
     }
@@ -111,9 +111,9 @@ public sealed class BlockImage : IDisposable
     {
         if (ReadOnly || _fd < 0)
             return 0;
-        while (Syscall.fdatasync(_fd) != 0)
+        while (fdatasync(_fd) != 0)
         {
-            HostErrno error = Stdlib.GetLastError();
+            HostErrno error = (HostErrno)errno;
             if (error != HostErrno.EINTR)
                 return error;
         }
@@ -125,7 +125,7 @@ public sealed class BlockImage : IDisposable
     public void Dispose()
     {
         if (_fd >= 0)
-            _ = Syscall.close(_fd);
+            _ = close(_fd);
         _fd = -1;
     }
 

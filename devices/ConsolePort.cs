@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -95,11 +94,11 @@ public sealed unsafe class ConsolePort : IDisposable
         do
         {
             fixed (byte* target = &_held[_end])
-                count = Syscall.read(InputDescriptor, target, (ulong)(Capacity - _end));
+                count = read(InputDescriptor, target, Capacity - _end);
         }
-        while (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR);
+        while (count < 0 && errno == EINTR);
 
-        if (count < 0 && Stdlib.GetLastError() == HostErrno.EAGAIN)
+        if (count < 0 && errno == EAGAIN)
             return;
 
         // 0 is the end. An error is one too: a terminal that hung up says EIO, and asking again will not help.

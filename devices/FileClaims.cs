@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Mono.Unix.Native;
-
 namespace Lguest.Devices;
 
 /// <summary>
@@ -16,8 +14,8 @@ public sealed class FileClaims
     /// <param name="path">Its name.</param>
     public void AddInput(string use, string path)
     {
-        if (Syscall.stat(path, out Stat status) == 0)
-            _claims.TryAdd((status.st_dev, status.st_ino), (use, path));
+        if (FileStatus.TryGet(path, out FileStatus status))
+            _claims.TryAdd(status.Identity, (use, path));
     }
 
     /// <summary>A disk. One that the guest may write is nothing else that the guest is made of; the same disk twice is for the locks to refuse.</summary>
@@ -25,7 +23,7 @@ public sealed class FileClaims
     public void AddDisk(string path, bool readOnly)
     {
         const string disk = "disk image";
-        if (!readOnly && Syscall.stat(path, out Stat status) == 0 && _claims.TryGetValue((status.st_dev, status.st_ino), out (string Use, string Path) other) && other.Use != disk)
+        if (!readOnly && FileStatus.TryGet(path, out FileStatus status) && _claims.TryGetValue(status.Identity, out (string Use, string Path) other) && other.Use != disk)
             throw new DeviceException($"--block={path} would let the guest overwrite its own {other.Use} '{other.Path}'; to read it only: --block={path},ro");
         AddInput(disk, path);
     }
@@ -36,20 +34,20 @@ public sealed class FileClaims
     /// <exception cref="DeviceException">It is something else already. A file that is not there is nothing else.</exception>
     public void Take(string option, string path)
     {
-        if (Syscall.stat(path, out Stat status) == 0)
+        if (FileStatus.TryGet(path, out FileStatus status))
             Take(option, path, in status);
     }
 
     /// <summary>The same for a file whose status is known.</summary>
     /// <exception cref="DeviceException">It is something else already.</exception>
-    internal void Take(string option, string path, in Stat status)
+    internal void Take(string option, string path, in FileStatus status)
     {
         // Any number of outputs may go to a terminal or to /dev/null.
-        if ((status.st_mode & FilePermissions.S_IFMT) is not (FilePermissions.S_IFREG or FilePermissions.S_IFBLK))
+        if (!status.IsRegular && !status.IsBlockDevice)
             return;
-        if (_claims.TryAdd((status.st_dev, status.st_ino), (option, path)))
+        if (_claims.TryAdd(status.Identity, (option, path)))
             return;
-        (string use, string other) = _claims[(status.st_dev, status.st_ino)];
+        (string use, string other) = _claims[status.Identity];
         if (use == option)
             return;
         throw new DeviceException(use.StartsWith('-')
@@ -58,5 +56,5 @@ public sealed class FileClaims
     }
 
     /// <summary>Gives a file back that was taken.</summary>
-    internal void GiveBack(in Stat status) => _claims.Remove((status.st_dev, status.st_ino));
+    internal void GiveBack(in FileStatus status) => _claims.Remove(status.Identity);
 }

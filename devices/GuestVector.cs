@@ -2,7 +2,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.GuestAbi;
-using Mono.Unix.Native;
+using Tmds.Linux;
 
 namespace Lguest.Devices;
 
@@ -13,7 +13,7 @@ namespace Lguest.Devices;
 /// </summary>
 public sealed unsafe class GuestVector
 {
-    private readonly Iovec[] _sections = new Iovec[LguestDma.MaxSections];
+    private readonly iovec[] _sections = new iovec[LguestDma.MaxSections];
     private int _first;
 
     /// <summary>Bytes left to transfer: at most 16 × 65535.</summary>
@@ -22,7 +22,7 @@ public sealed unsafe class GuestVector
     /// <summary>
     /// The array for the system call, always 16 entries: those done and those not used have length 0, which the call skips.
     /// </summary>
-    public Iovec[] Sections => _sections;
+    public iovec[] Sections => _sections;
 
     // [D:140+24] Read once
     // A scatter list is the guest's memory: the guest could change it while we look, if it had a second processor; and in a page
@@ -51,7 +51,7 @@ public sealed unsafe class GuestVector
         for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
         {
             ReadOnlySpan<byte> span = toGuest ? memory.Write(dma.Addr[i], dma.Len[i]) : memory.Read(dma.Addr[i], dma.Len[i]);
-            _sections[i].iov_base = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(span));
+            _sections[i].iov_base = Unsafe.AsPointer(ref MemoryMarshal.GetReference(span));
             _sections[i].iov_len = dma.Len[i];
             total += dma.Len[i];
         }
@@ -63,8 +63,8 @@ public sealed unsafe class GuestVector
     internal void LoadHost(byte[] pinned, int length)
     {
         Clear();
-        _sections[0].iov_base = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
-        _sections[0].iov_len = (ulong)length;
+        _sections[0].iov_base = Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
+        _sections[0].iov_len = length;
         Length = length;
     }
 
@@ -81,9 +81,9 @@ public sealed unsafe class GuestVector
     {
         int rest = (int)Math.Clamp(bytes, 0, Length);
         Length = rest;
-        foreach (ref Iovec section in _sections.AsSpan())
+        foreach (ref iovec section in _sections.AsSpan())
         {
-            section.iov_len = Math.Min(section.iov_len, (ulong)rest);
+            section.iov_len = Math.Min((int)section.iov_len, rest);
             rest -= (int)section.iov_len;
         }
     }
@@ -95,11 +95,13 @@ public sealed unsafe class GuestVector
         Length -= (int)bytes;
         while (bytes > 0)
         {
-            ulong step = Math.Min(_sections[_first].iov_len, (ulong)bytes);
-            _sections[_first].iov_base += (nint)step;
-            _sections[_first].iov_len -= step;
-            bytes -= (long)step;
-            if (_sections[_first].iov_len == 0)
+            ref iovec section = ref _sections[_first];
+            int length = (int)section.iov_len;
+            int step = (int)Math.Min(length, bytes);
+            section.iov_base = (byte*)section.iov_base + step;
+            section.iov_len = length - step;
+            bytes -= step;
+            if (step == length)
                 _first++;
         }
     }
@@ -109,10 +111,10 @@ public sealed unsafe class GuestVector
     public int CopyTo(Span<byte> target)
     {
         int copied = 0;
-        foreach (ref readonly Iovec section in _sections.AsSpan())
+        foreach (ref readonly iovec section in _sections.AsSpan())
         {
             int step = Math.Min((int)section.iov_len, target.Length - copied);
-            new ReadOnlySpan<byte>((void*)section.iov_base, step).CopyTo(target[copied..]);
+            new ReadOnlySpan<byte>(section.iov_base, step).CopyTo(target[copied..]);
             copied += step;
         }
 
@@ -124,10 +126,10 @@ public sealed unsafe class GuestVector
     public int CopyFrom(ReadOnlySpan<byte> source)
     {
         int copied = 0;
-        foreach (ref readonly Iovec section in _sections.AsSpan())
+        foreach (ref readonly iovec section in _sections.AsSpan())
         {
             int step = Math.Min((int)section.iov_len, source.Length - copied);
-            source.Slice(copied, step).CopyTo(new Span<byte>((void*)section.iov_base, (int)section.iov_len));
+            source.Slice(copied, step).CopyTo(new Span<byte>(section.iov_base, (int)section.iov_len));
             copied += step;
         }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -13,12 +13,12 @@ namespace Lguest.Devices;
 public sealed unsafe class OutputFile : IDisposable
 {
     private readonly FileClaims _claims;
-    private readonly Stat _status;
+    private readonly FileStatus _status;
     private readonly nint _madeName;
     private int _fd;
     private bool _written;
 
-    private OutputFile(string path, int fd, bool made, in Stat status, FileClaims claims)
+    private OutputFile(string path, int fd, bool made, in FileStatus status, FileClaims claims)
     {
         Path = path;
         _fd = fd;
@@ -43,30 +43,34 @@ public sealed unsafe class OutputFile : IDisposable
     public static OutputFile Open(string option, string what, string path, FileClaims claims, bool secret = false)
     {
         // Looked at before it is opened: opening some devices does things.
-        bool exists = Syscall.stat(path, out Stat status) == 0;
+        bool exists = FileStatus.TryGet(path, out FileStatus status);
         if (exists)
         {
-            if ((status.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFBLK)
+            if (status.IsBlockDevice)
                 throw new DeviceException($"cannot write {what} to '{path}': it is a block device, and what is on it would be lost; name a file");
             claims.Take(option, path, in status);
         }
 
-        const OpenFlags flags = OpenFlags.O_WRONLY | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC;
-        FilePermissions mode = NativeConvert.FromOctalPermissionString(secret ? "0600" : "0666");
+        int flags = O_WRONLY | O_NOCTTY | O_CLOEXEC | O_CREAT;
+        mode_t mode = secret ? S_IRUSR | S_IWUSR : S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
         bool made = false;
         int fd = -1;
-        if (!exists)
+        fixed (byte* name = PathBytes.Of(path))
         {
-            fd = Syscall.open(path, flags | OpenFlags.O_CREAT | OpenFlags.O_EXCL, mode);
-            made = fd >= 0;
+            if (!exists)
+            {
+                fd = open(name, flags | O_EXCL, mode);
+                made = fd >= 0;
+            }
+
+            // A link that leads to no file yet is one to make through it.
+            if (fd < 0)
+                fd = open(name, flags, mode);
         }
 
-        // A link that leads to no file yet is one to make through it.
         if (fd < 0)
-            fd = Syscall.open(path, flags | OpenFlags.O_CREAT, mode);
-        if (fd < 0)
-            throw new DeviceException($"cannot write {what} to '{path}': {HostMessage.At(path, Stdlib.GetLastError())}");
-        _ = Syscall.fstat(fd, out status);
+            throw new DeviceException($"cannot write {what} to '{path}': {HostMessage.At(path, (HostErrno)errno)}");
+        _ = FileStatus.TryGet(fd, out status);
         OutputFile file = new(path, fd, made, in status, claims);
         try
         {
@@ -104,24 +108,24 @@ public sealed unsafe class OutputFile : IDisposable
 
     /// <summary>Makes it as long as wanted: with a hole at the end, or without what a full disk left of the last write.</summary>
     /// <returns>0, or the error.</returns>
-    public HostErrno SetLength(long length) => !IsRegular || Syscall.ftruncate(_fd, length) == 0 ? 0 : Stdlib.GetLastError();
+    public HostErrno SetLength(long length) => !IsRegular || ftruncate(_fd, length) == 0 ? 0 : (HostErrno)errno;
 
     /// <summary>Closes it, and removes what was made and not used.</summary>
     public void Dispose()
     {
         if (_fd < 0)
             return;
-        if (_madeName != 0 && !_written && Syscall.lstat(Path, out Stat now) == 0 && (now.st_dev, now.st_ino, now.st_size) == (_status.st_dev, _status.st_ino, 0))
+        if (_madeName != 0 && !_written && FileStatus.TryGet(AT_FDCWD, Path, out FileStatus now) && (now.Identity, now.Size) == (_status.Identity, 0))
             HeldNames.Remove(_madeName);
         _claims.GiveBack(in _status);
         Close();
     }
 
-    private bool IsRegular => (_status.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
+    private bool IsRegular => _status.IsRegular;
 
     private void Close()
     {
-        _ = Syscall.close(_fd);
+        _ = close(_fd);
         _fd = -1;
     }
 
@@ -136,15 +140,15 @@ public sealed unsafe class OutputFile : IDisposable
         {
             for (int done = 0; done < bytes.Length;)
             {
-                ulong rest = (ulong)(bytes.Length - done);
-                long count = offset < 0 ? Syscall.write(_fd, start + done, rest) : Syscall.pwrite(_fd, start + done, rest, offset + done);
+                int rest = bytes.Length - done;
+                long count = offset < 0 ? write(_fd, start + done, rest) : pwrite(_fd, start + done, rest, offset + done);
                 if (count > 0)
                 {
                     done += (int)count;
                     continue;
                 }
 
-                HostErrno error = count < 0 ? Stdlib.GetLastError() : HostErrno.EIO;
+                HostErrno error = count < 0 ? (HostErrno)errno : HostErrno.EIO;
                 if (error == HostErrno.EAGAIN)
                     WaitForRoom();
                 else if (error != HostErrno.EINTR)
@@ -158,7 +162,7 @@ public sealed unsafe class OutputFile : IDisposable
     /// <summary>Somebody else may have made a pipe or terminal that does not wait by itself.</summary>
     private void WaitForRoom()
     {
-        Pollfd[] fds = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
-        _ = Syscall.poll(fds, 1, -1);
+        pollfd state = new() { fd = _fd, events = POLLOUT };
+        _ = poll(&state, 1, -1);
     }
 }

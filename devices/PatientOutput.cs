@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Lguest.Devices.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -21,29 +22,27 @@ internal sealed unsafe class PatientOutput : IDisposable
     private readonly int _shared;
     private readonly int _own = -1;
     private readonly bool _mayBlock;
-    private readonly Pollfd[] _poll = new Pollfd[1];
 
     /// <summary>An output on a descriptor, which stays the caller's.</summary>
     public PatientOutput(int fd)
     {
         _shared = fd;
-        FilePermissions kind = Syscall.fstat(fd, out Stat status) == 0 ? status.st_mode & FilePermissions.S_IFMT : 0;
-        bool isTerminal = kind == FilePermissions.S_IFCHR && Syscall.isatty(fd);
-        _mayBlock = isTerminal || kind is FilePermissions.S_IFIFO or FilePermissions.S_IFSOCK;
+        _ = FileStatus.TryGet(fd, out FileStatus status);
+        bool isTerminal = status.IsCharacterDevice && isatty(fd) == 1;
+        _mayBlock = isTerminal || status.IsPipe || status.IsSocket;
         if (!isTerminal)
             return;
 
         // Where that is not possible (no /proc, somebody else's terminal), small pieces must do there too.
-        _own = Syscall.open(
-            string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{fd}"),
-            OpenFlags.O_WRONLY | OpenFlags.O_NONBLOCK | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC);
+        fixed (byte* name = PathBytes.Of(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{fd}")))
+            _own = open(name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     }
 
     /// <summary>The last byte that was written to a terminal, pipe or socket; 0 before the first.</summary>
     public byte LastByte { get; private set; }
 
     /// <summary>Whether something can be written now without waiting.</summary>
-    public bool IsReady => CanWrite(new Pollfd[1], _shared, 0);
+    public bool IsReady => CanWrite(_shared, 0);
 
     /// <summary>Writes.</summary>
     /// <param name="vector">What; what is left in it was not written.</param>
@@ -60,10 +59,10 @@ internal sealed unsafe class PatientOutput : IDisposable
         int done = 0;
         while (vector.Length > 0)
         {
-            if (_own < 0 && !CanWrite(_poll, fd, 0) && !wait(fd))
+            if (_own < 0 && !CanWrite(fd, 0) && !wait(fd))
                 break;
             int length = vector.CopyTo(new Span<byte>(piece, Piece));
-            long count = Syscall.write(fd, piece, (ulong)length);
+            long count = write(fd, piece, length);
             if (count >= 0)
             {
                 if (count > 0)
@@ -73,7 +72,7 @@ internal sealed unsafe class PatientOutput : IDisposable
                 continue;
             }
 
-            HostErrno failure = Stdlib.GetLastError();
+            HostErrno failure = (HostErrno)errno;
             if (failure == HostErrno.EINTR)
                 continue;
             if (failure == HostErrno.EAGAIN)
@@ -94,8 +93,7 @@ internal sealed unsafe class PatientOutput : IDisposable
     public static bool Wait(int fd)
     {
         // An error or an end is for the write to find.
-        Pollfd[] poll = new Pollfd[1];
-        while (!CanWrite(poll, fd, -1))
+        while (!CanWrite(fd, -1))
         {
         }
 
@@ -106,12 +104,12 @@ internal sealed unsafe class PatientOutput : IDisposable
     public void Dispose()
     {
         if (_own >= 0)
-            _ = Syscall.close(_own);
+            _ = close(_own);
     }
 
-    private static bool CanWrite(Pollfd[] poll, int fd, int timeout)
+    private static bool CanWrite(int fd, int timeout)
     {
-        poll[0] = new Pollfd { fd = fd, events = PollEvents.POLLOUT };
-        return Syscall.poll(poll, 1, timeout) > 0;
+        pollfd state = new() { fd = fd, events = POLLOUT };
+        return poll(&state, 1, timeout) > 0;
     }
 }

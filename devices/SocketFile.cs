@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -11,7 +10,7 @@ namespace Lguest.Devices;
 /// rights, and somebody listening. What is there before is replaced only if it is a socket that nobody listens at, and what is
 /// removed in the end is only what was made.
 /// </summary>
-public sealed class SocketFile : IDisposable
+public sealed unsafe class SocketFile : IDisposable
 {
     /// <summary>Callers that may wait until they are taken.</summary>
     private const int Backlog = 128;
@@ -20,7 +19,7 @@ public sealed class SocketFile : IDisposable
     private readonly string _name;
     private readonly int _folder;
     private readonly nint _heldName;
-    private Stat _status;
+    private FileStatus _status;
     private bool _there;
 
     private SocketFile(string path)
@@ -32,7 +31,7 @@ public sealed class SocketFile : IDisposable
         _heldName = HeldNames.Hold(_name);
         _folder = Folder.Open(Path.GetDirectoryName(path));
         if (_folder < 0)
-            throw Refused(NativeConvert.ToErrno(-_folder));
+            throw Refused((HostErrno)(-_folder));
     }
 
     /// <summary>The listening socket. Whoever uses it closes it.</summary>
@@ -51,8 +50,8 @@ public sealed class SocketFile : IDisposable
         catch
         {
             if (file.Descriptor >= 0)
-                _ = Syscall.close(file.Descriptor);
-            _ = Syscall.close(file._folder);
+                _ = close(file.Descriptor);
+            _ = close(file._folder);
             throw;
         }
     }
@@ -62,7 +61,7 @@ public sealed class SocketFile : IDisposable
     public static int Connect(string path, out string problem)
     {
         problem = string.Empty;
-        if (Syscall.stat(path, out Stat status) == 0 && !IsSocket(in status))
+        if (FileStatus.TryGet(path, out FileStatus status) && !status.IsSocket)
         {
             problem = "it is not a socket";
             return -1;
@@ -71,7 +70,7 @@ public sealed class SocketFile : IDisposable
         int fd = PacketSocket.Connect(path, PacketSocket.Kind.Stream);
         if (fd < 0)
         {
-            problem = NativeConvert.ToErrno(-fd) switch
+            problem = (HostErrno)(-fd) switch
             {
                 HostErrno.ENOENT or HostErrno.ENOTDIR => "there is no such socket",
                 HostErrno.ECONNREFUSED => "whoever listened there is gone",
@@ -86,16 +85,12 @@ public sealed class SocketFile : IDisposable
     /// <summary>Removes the name, if it still is that of our socket.</summary>
     public void Dispose()
     {
-        if (_there && _heldName != 0 && Look(_name, out Stat now) && IsSame(in now, in _status))
+        if (_there && _heldName != 0 && Look(_name, out FileStatus now) && now.Identity == _status.Identity)
             HeldNames.Remove(_folder, _heldName);
         if (_there)
-            _ = Syscall.close(_folder);
+            _ = close(_folder);
         _there = false;
     }
-
-    private static bool IsSocket(in Stat status) => (status.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFSOCK;
-
-    private static bool IsSame(in Stat one, in Stat other) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
 
     private void Make()
     {
@@ -104,74 +99,79 @@ public sealed class SocketFile : IDisposable
         int fd = PacketSocket.Listen(Route(hidden), Backlog, PacketSocket.Kind.Stream, isPrivate: true);
 
         // Without /proc: by its whole name, if there is room for it.
-        if (fd == -NativeConvert.FromErrno(HostErrno.ENOENT) && Path.Combine(Path.GetDirectoryName(_path) ?? string.Empty, hidden) is var whole && whole.Length < PacketSocket.PathSize)
+        if (fd == -ENOENT && Path.Combine(Path.GetDirectoryName(_path) ?? string.Empty, hidden) is var whole && whole.Length < PacketSocket.PathSize)
             fd = PacketSocket.Listen(whole, Backlog, PacketSocket.Kind.Stream, isPrivate: true);
         if (fd < 0)
-            throw Refused(NativeConvert.ToErrno(-fd));
+            throw Refused((HostErrno)(-fd));
         Descriptor = fd;
         try
         {
             if (!Look(hidden, out _status))
-                throw Refused(Stdlib.GetLastError());
+                throw Refused((HostErrno)errno);
             TakeName(hidden);
             _there = true;
         }
         finally
         {
-            _ = Syscall.unlinkat(_folder, hidden, 0);
+            fixed (byte* name = PathBytes.Of(hidden))
+                _ = unlinkat(_folder, name, 0);
         }
     }
 
     private void TakeName(string hidden)
     {
         // A link never replaces anything.
-        if (Syscall.linkat(_folder, hidden, _folder, _name, 0) == 0)
-            return;
-        HostErrno error = Stdlib.GetLastError();
-        bool exists = Look(_name, out Stat there);
+        fixed (byte* from = PathBytes.Of(hidden), to = PathBytes.Of(_name))
+        {
+            if (linkat(_folder, from, _folder, to, 0) == 0)
+                return;
+        }
+
+        HostErrno error = (HostErrno)errno;
+        bool exists = Look(_name, out FileStatus there);
         if (error != HostErrno.EEXIST && exists)
             throw Refused(error);
         if (exists)
             CheckDeserted(in there);
 
         // Replaced in one step; or on a file system without links, where nothing is there.
-        if (Syscall.renameat(_folder, hidden, _folder, _name) != 0)
-            throw Refused(Stdlib.GetLastError());
+        if (Renaming.renameat(_folder, hidden, _folder, _name) != 0)
+            throw Refused((HostErrno)errno);
     }
 
-    private void CheckDeserted(in Stat there)
+    private void CheckDeserted(in FileStatus there)
     {
-        if (!IsSocket(in there))
+        if (!there.IsSocket)
             throw new DeviceException($"cannot listen at '{_path}': {KindOf(in there)} of that name is there, and only a socket that nobody uses any more is replaced; name another");
         int probe = PacketSocket.Connect(Route(_name), PacketSocket.Kind.Stream);
         if (probe >= 0)
         {
             int process = PacketSocket.PeerProcess(probe);
-            _ = Syscall.close(probe);
+            _ = close(probe);
             throw new DeviceException(string.Create(CultureInfo.InvariantCulture, $"cannot listen at '{_path}': process {process} does already (another guest?); each needs a socket of its own"));
         }
 
-        HostErrno error = NativeConvert.ToErrno(-probe);
+        HostErrno error = (HostErrno)(-probe);
         if (error is HostErrno.EAGAIN or HostErrno.EPROTOTYPE)
             throw new DeviceException($"cannot listen at '{_path}': somebody does already (another guest?); each needs a socket of its own");
         if (error is not (HostErrno.ECONNREFUSED or HostErrno.ENOENT))
             throw Refused(error);
 
         // Whoever made another in the meantime is left in peace.
-        if (Look(_name, out Stat now) && !IsSame(in now, in there))
+        if (Look(_name, out FileStatus now) && now.Identity != there.Identity)
             throw new DeviceException($"cannot listen at '{_path}': somebody just began to (another guest?); each needs a socket of its own");
     }
 
-    private static string KindOf(in Stat status) => (status.st_mode & FilePermissions.S_IFMT) switch
+    private static string KindOf(in FileStatus status) => status switch
     {
-        FilePermissions.S_IFREG => "a file",
-        FilePermissions.S_IFDIR => "a directory",
-        FilePermissions.S_IFLNK => "a symbolic link",
-        FilePermissions.S_IFIFO => "a pipe",
+        { IsRegular: true } => "a file",
+        { IsFolder: true } => "a directory",
+        { IsLink: true } => "a symbolic link",
+        { IsPipe: true } => "a pipe",
         _ => "a device",
     };
 
-    private bool Look(string name, out Stat status) => Syscall.fstatat(_folder, name, out status, AtFlags.AT_SYMLINK_NOFOLLOW) == 0;
+    private bool Look(string name, out FileStatus status) => FileStatus.TryGet(_folder, name, out status);
 
     /// <summary>By way of the opened folder: the name of a socket has little room, and the folder's may be long.</summary>
     private string Route(string name) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{_folder}/{name}");

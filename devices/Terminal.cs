@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -11,11 +13,11 @@ public sealed class Terminal : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly int _fd;
-    private readonly Termios _original;
+    private readonly termios _original;
     private bool _raw;
     private bool _closed;
 
-    private Terminal(int fd, in Termios original)
+    private Terminal(int fd, in termios original)
     {
         _fd = fd;
         _original = original;
@@ -32,7 +34,7 @@ public sealed class Terminal : IDisposable
     }
 
     /// <summary>Remembers a terminal's settings; null when the descriptor is no terminal.</summary>
-    public static Terminal? On(int fd) => Termios.TryGet(fd, out Termios settings) ? new Terminal(fd, settings) : null;
+    public static Terminal? On(int fd) => Termios.TryGet(fd, out termios settings) ? new Terminal(fd, settings) : null;
 
     /// <summary>
     /// Turns off everything by which the terminal would take keys for itself: no echo (the guest echoes), no line editing, ^C
@@ -44,12 +46,12 @@ public sealed class Terminal : IDisposable
         {
             if (_closed)
                 return;
-            Termios raw = _original;
-            raw.Local &= ~(Termios.Isig | Termios.Icanon | Termios.Echo | Termios.Iexten);
-            raw.Input &= ~(Termios.Ixon | Termios.Icrnl | Termios.Inlcr | Termios.Igncr | Termios.Istrip | Termios.Brkint);
-            raw.ControlCharacters[Termios.Vmin] = 1;
-            raw.ControlCharacters[Termios.Vtime] = 0;
-            raw.Set(_fd, evenInBackground: false);
+            termios raw = _original;
+            raw.c_lflag &= ~(ISIG | ICANON | ECHO | IEXTEN);
+            raw.c_iflag &= ~(IXON | ICRNL | INLCR | IGNCR | ISTRIP | BRKINT);
+            raw.c_cc[VMIN] = 1;
+            raw.c_cc[VTIME] = 0;
+            Termios.Set(_fd, in raw, evenInBackground: false);
             _raw = true;
         }
     }
@@ -62,7 +64,7 @@ public sealed class Terminal : IDisposable
             _closed = true;
             if (!_raw)
                 return;
-            _original.Set(_fd, evenInBackground: true);
+            Termios.Set(_fd, in _original, evenInBackground: true);
             _raw = false;
         }
     }

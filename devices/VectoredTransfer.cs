@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Lguest.Devices.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices;
 
@@ -8,7 +9,7 @@ namespace Lguest.Devices;
 /// Whole transfers between a host descriptor and guest memory. A system call may do a part of what it was asked, or be
 /// interrupted by a signal; whoever calls this does not want to know.
 /// </summary>
-internal static class VectoredTransfer
+internal static unsafe class VectoredTransfer
 {
     /// <summary>Reads at an offset until the vector is full, the file ends or an error stops it.</summary>
     /// <param name="fd">The file.</param>
@@ -22,10 +23,12 @@ internal static class VectoredTransfer
         error = 0;
         while (vector.Length > 0)
         {
-            long count = Syscall.preadv(fd, vector.Sections, offset + done);
+            long count;
+            fixed (iovec* sections = vector.Sections)
+                count = VectoredCalls.preadv(fd, sections, vector.Sections.Length, offset + done);
             if (count < 0)
             {
-                error = Stdlib.GetLastError();
+                error = (HostErrno)errno;
                 if (error == HostErrno.EINTR)
                     continue;
                 break;
@@ -49,10 +52,12 @@ internal static class VectoredTransfer
         error = 0;
         while (vector.Length > 0)
         {
-            long count = Syscall.pwritev(fd, vector.Sections, offset + done);
+            long count;
+            fixed (iovec* sections = vector.Sections)
+                count = VectoredCalls.pwritev(fd, sections, vector.Sections.Length, offset + done);
             if (count < 0)
             {
-                error = Stdlib.GetLastError();
+                error = (HostErrno)errno;
                 if (error == HostErrno.EINTR)
                     continue;
                 break;
@@ -81,17 +86,19 @@ internal static class VectoredTransfer
         error = 0;
         while (vector.Length > 0)
         {
-            long count = Syscall.writev(fd, vector.Sections);
+            long count;
+            fixed (iovec* sections = vector.Sections)
+                count = VectoredCalls.writev(fd, sections, vector.Sections.Length);
             if (count < 0)
             {
-                error = Stdlib.GetLastError();
+                error = (HostErrno)errno;
                 if (error == HostErrno.EINTR)
                     continue;
                 if (error == HostErrno.EAGAIN)
                 {
                     // Somebody else set our standard output to non-blocking (it is shared with whoever started us).
-                    Pollfd[] wait = [new Pollfd { fd = fd, events = PollEvents.POLLOUT }];
-                    _ = Syscall.poll(wait, 1, -1);
+                    pollfd wait = new() { fd = fd, events = POLLOUT };
+                    _ = poll(&wait, 1, -1);
                     continue;
                 }
 

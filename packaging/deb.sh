@@ -10,13 +10,11 @@ if [ -n "$(find "$out" -maxdepth 1 -name '*.dll')" ]; then
 fi
 
 # What the program needs: the C library, in the version of the newest symbol that it asks for.
-native=$(find "$out" -maxdepth 1 -name '*.so')
-libc=$(objdump -T "$out/lguest" $native | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
+libc=$(objdump -T "$out/lguest" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
 depends="libc6 (>= ${libc#GLIBC_})"
-for library in $(objdump -p "$out/lguest" $native | sed -n 's/^ *NEEDED *//p' | sort -u); do
+for library in $(objdump -p "$out/lguest" | sed -n 's/^ *NEEDED *//p' | sort -u); do
     case $library in
     libc.so.* | libm.so.* | librt.so.* | libdl.so.* | libpthread.so.* | ld-linux*) ;;
-    libz.so.1) depends="$depends, zlib1g" ;;
     *) fail "the program needs $library, and packaging/deb.sh does not know which package has that" ;;
     esac
 done
@@ -26,8 +24,6 @@ package=$(echo "$version" | tr - '~')-1
 root=$stage/lguest
 mkdir -p "$root/DEBIAN"
 DESTDIR=$root PREFIX=/usr ZSHDIR=/usr/share/zsh/vendor-completions packaging/install.sh install "$out"
-
-[ -z "$native" ] || strip --strip-unneeded "$root"/usr/lib/lguest/*.so
 
 # As Debian has its documents: the licence is in base-files, changes and manual pages are compressed.
 doc=$root/usr/share/doc/lguest

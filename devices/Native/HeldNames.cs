@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Numerics;
-using System.Runtime.InteropServices;
-using System.Text;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Native;
 
@@ -10,7 +10,7 @@ namespace Lguest.Devices.Native;
 /// call is given and not what it points to; so it can tell these names from all others if nobody can change what is here, and
 /// nobody can map something else in its place: <see cref="Freeze"/>.
 /// </summary>
-public static unsafe partial class HeldNames
+public static unsafe class HeldNames
 {
     /// <summary>Bytes of a Unix socket's address (<c>struct sockaddr_un</c>).</summary>
     public const int SocketAddressSize = 110;
@@ -18,11 +18,7 @@ public static unsafe partial class HeldNames
     /// <summary>Address space for all of them. Only what is used of it is ever memory.</summary>
     private const nuint Room = 1 << 26;
 
-    private const int ReadOnly = 1;
-    private const int ReadWrite = 3;
-    private const int PrivateAnonymous = 0x4022;
     private const int SealCall = 462;
-    private const int DirectoryFlag = 0x200;
     private static readonly Lock s_lock = new();
     private static byte* s_start;
     private static nuint s_used;
@@ -41,12 +37,7 @@ public static unsafe partial class HeldNames
     /// <summary>Takes note of a name.</summary>
     /// <param name="name">The name, as a system call gets it.</param>
     /// <returns>Where it is, with a NUL after it, for as long as the process lives; 0 when it is too late, or there are too many.</returns>
-    public static nint Hold(string name)
-    {
-        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(name) + 1];
-        _ = Encoding.UTF8.GetBytes(name, bytes);
-        return Hold(bytes);
-    }
+    public static nint Hold(string name) => Hold(PathBytes.Of(name));
 
     /// <summary>Takes note of what holds a name, such as a socket's address.</summary>
     /// <returns>As for a name.</returns>
@@ -72,8 +63,8 @@ public static unsafe partial class HeldNames
             s_frozen = true;
             if (s_start == null)
                 return true;
-            nuint used = (nuint)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(s_used, (nuint)Environment.SystemPageSize));
-            return mprotect(s_start, used, ReadOnly) == 0 && syscall(SealCall, (nint)s_start, used, 0) == 0;
+            size_t used = (size_t)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(s_used, (nuint)Environment.SystemPageSize));
+            return mprotect(s_start, used, PROT_READ) == 0 && (long)(ssize_t)syscall(SealCall, s_start, used, 0) == 0;
         }
     }
 
@@ -84,34 +75,17 @@ public static unsafe partial class HeldNames
     public static void Remove(int directory, nint name) => _ = unlinkat(directory, (byte*)name, 0);
 
     /// <summary>Removes an empty directory of that name in a directory.</summary>
-    public static void RemoveDirectory(int directory, nint name) => _ = unlinkat(directory, (byte*)name, DirectoryFlag);
+    public static void RemoveDirectory(int directory, nint name) => _ = unlinkat(directory, (byte*)name, AT_REMOVEDIR);
 
     /// <summary>A place that does not cross a multiple of 4 GiB.</summary>
     private static bool Reserve()
     {
-        byte* twice = mmap(null, 2 * Room, ReadWrite, PrivateAnonymous, -1, 0);
-        if ((nint)twice == -1)
+        void* mapped = mmap(null, (size_t)(2 * Room), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (mapped == MAP_FAILED)
             return false;
+        byte* twice = (byte*)mapped;
         bool crosses = (ulong)twice >> 32 != (ulong)(twice + Room) >> 32;
         s_start = crosses ? twice + Room : twice;
-        return munmap(crosses ? twice : twice + Room, Room) == 0;
+        return munmap(crosses ? twice : twice + Room, (size_t)Room) == 0;
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial byte* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int munmap(void* address, nuint length);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int mprotect(void* address, nuint length, int protection);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint syscall(nint number, nint a, nuint b, nint c);
-
-    [LibraryImport("libc")]
-    private static partial int unlink(byte* path);
-
-    [LibraryImport("libc")]
-    private static partial int unlinkat(int directory, byte* path, int flags);
 }

@@ -1,41 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using System.Text;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Native;
 
 /// <summary>
-/// netdevice(7) and the tun driver's ioctls, which Mono.Posix leaves out. Every call answers 0 or an error number. Numbers and
-/// layout are those of x86-64 and arm64 Linux.
+/// netdevice(7) and the tun driver's ioctls. Every call answers 0 or an error number. Layout, and numbers that Tmds.LibC does not have, are
+/// those of x86-64 and arm64 Linux.
 /// </summary>
-internal static unsafe partial class NetworkInterface
+internal static unsafe class NetworkInterface
 {
     /// <summary>Bytes of an interface's name, with its NUL.</summary>
     public const int NameSize = 16;
 
-    private const int InternetFamily = 2;
-    private const int DatagramSocket = 2;
-    private const int CloseOnExec = 0x80000;
-
-    private const nuint TunSetInterface = 0x400454CA;
+    private const int TunSetInterface = 0x400454CA;
     private const ushort TapFlag = 0x0002;
     private const ushort NoPacketInformation = 0x1000;
 
-    private const nuint GetFlags = 0x8913;
-    private const nuint SetFlags = 0x8914;
-    private const nuint SetAddress = 0x8916;
-    private const nuint SetNetmask = 0x891C;
-    private const nuint GetHardwareAddress = 0x8927;
-    private const nuint GetIndex = 0x8933;
-    private const nuint BridgeAddInterface = 0x89A2;
+    private const int BridgeAddInterface = 0x89A2;
     private const short Up = 1;
 
     /// <summary>A socket to configure interfaces with: any would do.</summary>
     /// <returns>A descriptor, or a negated error number.</returns>
     public static int OpenControl()
     {
-        int fd = socket(InternetFamily, DatagramSocket | CloseOnExec, 0);
-        return fd < 0 ? -Marshal.GetLastPInvokeError() : fd;
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return fd < 0 ? -errno : fd;
     }
 
     /// <summary>Makes an opened /dev/net/tun a tap interface of that name, new or existing; <c>%d</c> picks a number.</summary>
@@ -53,7 +44,7 @@ internal static unsafe partial class NetworkInterface
     public static int IndexOf(int control, string name, out int index)
     {
         Request request = Named(name);
-        int error = Call(control, GetIndex, ref request);
+        int error = Call(control, SIOCGIFINDEX, ref request);
         index = request.Index;
         return error;
     }
@@ -63,7 +54,7 @@ internal static unsafe partial class NetworkInterface
     {
         const int DataOffset = 2;
         Request request = Named(name);
-        int error = Call(control, GetHardwareAddress, ref request);
+        int error = Call(control, SIOCGIFHWADDR, ref request);
         new ReadOnlySpan<byte>(request.Union + DataOffset, address.Length).CopyTo(address);
         return error;
     }
@@ -77,24 +68,24 @@ internal static unsafe partial class NetworkInterface
     {
         Request request = Named(name);
         SetInternet(ref request, address);
-        int error = Call(control, SetAddress, ref request);
+        int error = Call(control, SIOCSIFADDR, ref request);
         if (error != 0 || prefix < 0)
             return error;
         uint mask = prefix == 0 ? 0 : uint.MaxValue << (32 - prefix);
         request = Named(name);
         SetInternet(ref request, [(byte)(mask >> 24), (byte)(mask >> 16), (byte)(mask >> 8), (byte)mask]);
-        return Call(control, SetNetmask, ref request);
+        return Call(control, SIOCSIFNETMASK, ref request);
     }
 
     /// <summary>Brings the interface up.</summary>
     public static int BringUp(int control, string name)
     {
         Request request = Named(name);
-        int error = Call(control, GetFlags, ref request);
+        int error = Call(control, SIOCGIFFLAGS, ref request);
         if (error != 0 || (request.Flags & Up) != 0)
             return error;
         request.Flags |= Up;
-        return Call(control, SetFlags, ref request);
+        return Call(control, SIOCSIFFLAGS, ref request);
     }
 
     /// <summary>Makes the interface of that index a port of a bridge.</summary>
@@ -117,23 +108,16 @@ internal static unsafe partial class NetworkInterface
     private static void SetInternet(ref Request request, ReadOnlySpan<byte> address)
     {
         const int AddressOffset = 4;
-        request.Flags = InternetFamily;
+        request.Flags = (short)AF_INET;
         fixed (byte* union = request.Union)
             address.CopyTo(new Span<byte>(union + AddressOffset, address.Length));
     }
 
-    private static int Call(int fd, nuint number, ref Request request)
+    private static int Call(int fd, int number, ref Request request)
     {
         fixed (Request* pointer = &request)
-            return ioctl(fd, number, pointer) < 0 ? Marshal.GetLastPInvokeError() : 0;
+            return ioctl(fd, number, pointer) < 0 ? errno : 0;
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int socket(int family, int type, int protocol);
-
-    // Variadic; a pointer in third place travels the same way on x86-64 and arm64 Linux.
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ioctl(int fd, nuint request, Request* argument);
 
     /// <summary><c>struct ifreq</c>: a name, and a union of whatever a request is about.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 40)]

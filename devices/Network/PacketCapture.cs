@@ -2,7 +2,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Devices.Network;
 

@@ -4,7 +4,8 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -32,7 +33,7 @@ public sealed unsafe class PasstLink : IPacketLink
     private readonly Queue<byte[]> _own = new();
     private readonly byte[] _input = new byte[4 * (MaxPacket + LengthSize)];
     private readonly byte[] _rest = new byte[MaxPacket + LengthSize];
-    private readonly Iovec[] _parts = new Iovec[GuestAbi.LguestDma.MaxSections + 1];
+    private readonly iovec[] _parts = new iovec[GuestAbi.LguestDma.MaxSections + 1];
     private int _fd;
     private int _start;
     private int _end;
@@ -76,7 +77,7 @@ public sealed unsafe class PasstLink : IPacketLink
     {
         int error = PacketSocket.MakePair(out int ours, out int childs);
         if (error < 0)
-            throw new DeviceException($"no socket to talk to {Program} with: {HostMessage.Of(NativeConvert.ToErrno(-error))}");
+            throw new DeviceException($"no socket to talk to {Program} with: {HostMessage.Of((HostErrno)(-error))}");
         PasstLink? link = null;
         try
         {
@@ -84,7 +85,7 @@ public sealed unsafe class PasstLink : IPacketLink
             Process process = Process.Start(new ProcessStartInfo(Program, Arguments(option, childs)) { RedirectStandardError = true, RedirectStandardInput = true })
                 ?? throw new DeviceException($"{Program} could not be started");
             process.StandardInput.Close();
-            _ = Syscall.close(childs);
+            _ = close(childs);
             childs = -1;
             link = new PasstLink(process, ours, option);
 
@@ -98,7 +99,7 @@ public sealed unsafe class PasstLink : IPacketLink
         }
         catch (Win32Exception missing)
         {
-            throw new DeviceException($"--usernet needs the program {Program}, and it cannot be started ({HostMessage.Of(NativeConvert.ToErrno(missing.NativeErrorCode))}); get it with: apt install passt, dnf install passt, or from https://passt.top");
+            throw new DeviceException($"--usernet needs the program {Program}, and it cannot be started ({HostMessage.Of((HostErrno)missing.NativeErrorCode)}); get it with: apt install passt, dnf install passt, or from https://passt.top");
         }
         catch
         {
@@ -110,9 +111,9 @@ public sealed unsafe class PasstLink : IPacketLink
         finally
         {
             if (childs >= 0)
-                _ = Syscall.close(childs);
+                _ = close(childs);
             if (link == null && ours >= 0)
-                _ = Syscall.close(ours);
+                _ = close(ours);
         }
     }
 
@@ -175,7 +176,7 @@ public sealed unsafe class PasstLink : IPacketLink
     {
         IsAlive = false;
         if (_fd >= 0)
-            _ = Syscall.close(_fd);
+            _ = close(_fd);
         _fd = -1;
         try
         {
@@ -198,18 +199,18 @@ public sealed unsafe class PasstLink : IPacketLink
         uint announced = BinaryPrimitives.ReverseEndianness((uint)length);
         int whole = length + LengthSize;
         long sent;
-        fixed (Iovec* parts = _parts)
+        fixed (iovec* parts = _parts)
         {
-            parts[0] = new Iovec { iov_base = (nint)(&announced), iov_len = LengthSize };
+            parts[0] = new iovec { iov_base = &announced, iov_len = LengthSize };
             packet.Sections.CopyTo(_parts.AsSpan(1));
             sent = PacketSocket.Send(_fd, parts, _parts.Length);
-            if (sent == -PacketSocket.EAGAIN && WaitForRoom())
+            if (sent == -EAGAIN && WaitForRoom())
                 sent = PacketSocket.Send(_fd, parts, _parts.Length);
         }
 
         if (sent < 0)
         {
-            if (sent != -PacketSocket.EAGAIN)
+            if (sent != -EAGAIN)
                 IsAlive = false;
             return false;
         }
@@ -309,13 +310,13 @@ public sealed unsafe class PasstLink : IPacketLink
         long count;
         fixed (byte* start = &_input[_end])
         {
-            Iovec part = new() { iov_base = (nint)start, iov_len = (ulong)(_input.Length - _end) };
+            iovec part = new() { iov_base = start, iov_len = _input.Length - _end };
             count = PacketSocket.Receive(_fd, &part, 1);
         }
 
         if (count > 0)
             _end += (int)count;
-        else if (count != -PacketSocket.EAGAIN)
+        else if (count != -EAGAIN)
             IsAlive = false;
     }
 
@@ -326,15 +327,15 @@ public sealed unsafe class PasstLink : IPacketLink
             long sent;
             fixed (byte* start = &_rest[_restStart])
             {
-                Iovec part = new() { iov_base = (nint)start, iov_len = (ulong)(_restEnd - _restStart) };
+                iovec part = new() { iov_base = start, iov_len = _restEnd - _restStart };
                 sent = PacketSocket.Send(_fd, &part, 1);
             }
 
-            if (sent == -PacketSocket.EAGAIN && WaitForRoom())
+            if (sent == -EAGAIN && WaitForRoom())
                 continue;
             if (sent < 0)
             {
-                IsAlive &= sent == -PacketSocket.EAGAIN;
+                IsAlive &= sent == -EAGAIN;
                 return false;
             }
 
@@ -346,8 +347,8 @@ public sealed unsafe class PasstLink : IPacketLink
 
     private bool WaitForRoom()
     {
-        Pollfd[] room = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
-        return Syscall.poll(room, 1, SendPatience) > 0 && (room[0].revents & PollEvents.POLLOUT) != 0;
+        pollfd room = new() { fd = _fd, events = POLLOUT };
+        return poll(&room, 1, SendPatience) > 0 && (room.revents & POLLOUT) != 0;
     }
 
     /// <summary>

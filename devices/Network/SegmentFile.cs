@@ -2,8 +2,8 @@
 using System.Globalization;
 using Lguest.Devices.Native;
 using Lguest.GuestAbi;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -82,7 +82,7 @@ public sealed unsafe class SegmentFile : IDisposable
     }
 
     /// <summary>The file itself, whatever name led to it: device and inode.</summary>
-    public (ulong Device, ulong Inode) Identity => Syscall.fstat(_fd, out Stat status) == 0 ? (status.st_dev, status.st_ino) : default;
+    public (ulong Device, ulong Inode) Identity => FileStatus.TryGet(_fd, out FileStatus status) ? status.Identity : default;
 
     /// <summary>
     /// Takes the number of which a guest's driver makes its address, for as long as the file is open. Launchers of this project
@@ -117,8 +117,8 @@ public sealed unsafe class SegmentFile : IDisposable
             int error = FileLock.TryLockByte(_fd, EntranceByte);
             if (error == 0)
                 break;
-            if (error != PacketSocket.EAGAIN)
-                throw new DeviceException($"cannot lock network file '{Path}': {HostMessage.Of(NativeConvert.ToErrno(error))}; put it on a file system with locks");
+            if (error != EAGAIN)
+                throw new DeviceException($"cannot lock network file '{Path}': {HostMessage.Of((HostErrno)error)}; put it on a file system with locks");
             if (waited >= Patience)
                 throw new DeviceException($"network file '{Path}': another process has kept its entrance locked for {Patience / 1000} seconds; lguest net {Path} shows who is there");
             Thread.Sleep(Step);
@@ -139,7 +139,7 @@ public sealed unsafe class SegmentFile : IDisposable
     {
         Span<byte> bytes = stackalloc byte[MacAddress.Size];
         fixed (byte* start = bytes)
-            _ = Syscall.pread(_fd, start, MacAddress.Size, (long)slot * MacAddress.Size);
+            _ = pread(_fd, start, MacAddress.Size, (long)slot * MacAddress.Size);
         return MacAddress.From(bytes);
     }
 
@@ -162,7 +162,7 @@ public sealed unsafe class SegmentFile : IDisposable
     }
 
     /// <summary>Whether it still is as long as a network file is: anybody who may write it may cut it short.</summary>
-    public bool IsWhole => Syscall.fstat(_fd, out Stat status) == 0 && status.st_size >= Page.Size;
+    public bool IsWhole => FileStatus.TryGet(_fd, out FileStatus status) && status.Size >= Page.Size;
 
     /// <summary>Closes the file, and so gives our slot back.</summary>
     public void Dispose()
@@ -171,7 +171,7 @@ public sealed unsafe class SegmentFile : IDisposable
         if (_fd >= 0)
         {
             FileLock.UnlockAll(_fd);
-            _ = Syscall.close(_fd);
+            _ = close(_fd);
         }
 
         _fd = -1;
@@ -186,7 +186,7 @@ public sealed unsafe class SegmentFile : IDisposable
         Span<byte> bytes = stackalloc byte[MacAddress.Size];
         bytes.Fill(value);
         fixed (byte* start = bytes)
-            _ = Syscall.pwrite(_fd, start, MacAddress.Size, (long)slot * MacAddress.Size);
+            _ = pwrite(_fd, start, MacAddress.Size, (long)slot * MacAddress.Size);
     }
 
     private static int OpenFile(string path, bool create)
@@ -195,33 +195,30 @@ public sealed unsafe class SegmentFile : IDisposable
             throw new DeviceException("--sharenet needs the name of a file: --sharenet=FILE");
 
         // Looked at before it is opened: opening a FIFO or a device does things.
-        if (Syscall.stat(path, out Stat status) == 0)
-        {
-            FilePermissions kind = status.st_mode & FilePermissions.S_IFMT;
-            if (kind != FilePermissions.S_IFREG)
-                throw new DeviceException($"network file '{path}' is {(kind == FilePermissions.S_IFDIR ? "a directory" : "not an ordinary file")}; name a file, which is made if it is not there");
-        }
+        if (FileStatus.TryGet(path, out FileStatus status) && !status.IsRegular)
+            throw new DeviceException($"network file '{path}' is {(status.IsFolder ? "a directory" : "not an ordinary file")}; name a file, which is made if it is not there");
 
-        OpenFlags flags = OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC | (create ? OpenFlags.O_CREAT : 0);
-        int fd = Syscall.open(path, flags, NativeConvert.FromOctalPermissionString("0600"));
+        int fd;
+        fixed (byte* name = PathBytes.Of(path))
+            fd = open(name, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), S_IRUSR | S_IWUSR);
         if (fd >= 0)
             return fd;
-        HostErrno error = Stdlib.GetLastError();
+        HostErrno error = (HostErrno)errno;
         string remedy = error is HostErrno.EACCES or HostErrno.EPERM or HostErrno.EROFS ? "; guests write their addresses into it, so it must be writable for everybody who joins" : string.Empty;
         throw new DeviceException($"cannot open network file '{path}': {HostMessage.Of(error)}{remedy}");
     }
 
     private void CheckSize(bool justOpened)
     {
-        long size = Syscall.lseek(_fd, 0, SeekFlags.SEEK_END);
+        long size = lseek(_fd, 0, SEEK_END);
         if (size == Page.Size)
             return;
 
         // Just made, by us or by somebody who has not got further; under the lock nobody else is in the middle of it.
         if (size == 0 && justOpened)
         {
-            if (Syscall.ftruncate(_fd, Page.Size) != 0)
-                throw new DeviceException($"cannot make network file '{Path}' {Page.Size} bytes long: {HostMessage.Of(Stdlib.GetLastError())}");
+            if (ftruncate(_fd, Page.Size) != 0)
+                throw new DeviceException($"cannot make network file '{Path}' {Page.Size} bytes long: {HostMessage.Of((HostErrno)errno)}");
             return;
         }
 
@@ -240,8 +237,8 @@ public sealed unsafe class SegmentFile : IDisposable
                 continue;
             }
 
-            if (error is not (0 or PacketSocket.EAGAIN))
-                throw new DeviceException($"cannot lock network file '{Path}': {HostMessage.Of(NativeConvert.ToErrno(error))}; put it on a file system with locks");
+            if (error != 0 && error != EAGAIN)
+                throw new DeviceException($"cannot lock network file '{Path}': {HostMessage.Of((HostErrno)error)}; put it on a file system with locks");
             if (error != 0 || FileLock.IsByteLocked(_fd, slot, out _))
             {
                 alone = false;
@@ -273,8 +270,8 @@ public sealed unsafe class SegmentFile : IDisposable
         byte[] page = new byte[Page.Size];
         fixed (byte* start = page)
         {
-            if (Syscall.pread(_fd, start, Page.Size, 0) != Page.Size)
-                throw new DeviceException($"cannot read network file '{Path}': {HostMessage.Of(Stdlib.GetLastError())}");
+            if (pread(_fd, start, Page.Size, 0) != Page.Size)
+                throw new DeviceException($"cannot read network file '{Path}': {HostMessage.Of((HostErrno)errno)}");
         }
 
         for (int slot = 0; slot < NetPage.Slots; slot++)

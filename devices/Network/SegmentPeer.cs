@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -37,7 +38,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     /// <summary>How often somebody listens whether it does.</summary>
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(20);
 
-    private readonly Iovec[] _parts = new Iovec[GuestVectorParts + 1];
+    private readonly iovec[] _parts = new iovec[GuestVectorParts + 1];
     private const int GuestVectorParts = GuestAbi.LguestDma.MaxSections;
     private int _fd = -1;
     private int _capacity = -1;
@@ -64,7 +65,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
             if (_capacity == 0)
                 return 0;
             long sent = Transmit(packet);
-            if (sent == -PacketSocket.EAGAIN)
+            if (sent == -EAGAIN)
             {
                 _stalled = true;
                 return 0;
@@ -87,7 +88,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     public void Dispose()
     {
         if (_fd >= 0)
-            _ = Syscall.close(_fd);
+            _ = close(_fd);
         _fd = -1;
         _capacity = -1;
     }
@@ -101,7 +102,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
         if (_fd < 0)
         {
             // Nobody there, and finding that out is cheap. Or too many wait at its door: then it takes nobody in.
-            if (_fd == -PacketSocket.EAGAIN)
+            if (_fd == -EAGAIN)
                 _notBefore = now + (long)(Sulking.TotalSeconds * Stopwatch.Frequency);
             _fd = -1;
             return false;
@@ -142,11 +143,11 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     {
         const int Enough = 16;
         uint* words = stackalloc uint[2];
-        Iovec part = new() { iov_base = (nint)words, iov_len = 2 * sizeof(uint) };
+        iovec part = new() { iov_base = words, iov_len = 2 * sizeof(uint) };
         for (int i = 0; i < Enough && _fd >= 0; i++)
         {
             long count = PacketSocket.Receive(_fd, &part, 1);
-            if (count == -PacketSocket.EAGAIN)
+            if (count == -EAGAIN)
                 return;
             if (count == 2 * sizeof(uint) && words[0] == SegmentMessage.State)
                 Hear(words[1]);
@@ -164,18 +165,18 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     private long Transmit(GuestVector packet)
     {
         uint kind = SegmentMessage.Packet;
-        fixed (Iovec* parts = _parts)
+        fixed (iovec* parts = _parts)
         {
-            parts[0] = new Iovec { iov_base = (nint)(&kind), iov_len = sizeof(uint) };
+            parts[0] = new iovec { iov_base = &kind, iov_len = sizeof(uint) };
             packet.Sections.CopyTo(_parts.AsSpan(1));
             long sent = PacketSocket.Send(_fd, parts, _parts.Length);
-            if (sent != -PacketSocket.EAGAIN || _stalled || _silent)
+            if (sent != -EAGAIN || _stalled || _silent)
                 return sent;
             int patience = budget.Grant(SecondChance);
             if (patience == 0)
                 return sent;
-            Pollfd[] room = [new Pollfd { fd = _fd, events = PollEvents.POLLOUT }];
-            bool hasRoom = Syscall.poll(room, 1, patience) > 0;
+            pollfd room = new() { fd = _fd, events = POLLOUT };
+            bool hasRoom = poll(&room, 1, patience) > 0;
             budget.Spend(patience, inVain: !hasRoom);
             return hasRoom ? PacketSocket.Send(_fd, parts, _parts.Length) : sent;
         }

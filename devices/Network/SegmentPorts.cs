@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -16,19 +16,20 @@ namespace Lguest.Devices.Network;
 /// opened without following links and looked at through its descriptor. Connecting goes by its name, which must still be that of
 /// the same directory; and where only one user may write the file, whoever is at the other end must be him, us or root.
 /// </remarks>
-public sealed class SegmentPorts : IDisposable
+public sealed unsafe class SegmentPorts : IDisposable
 {
     private const string Suffix = ".ports";
     private const int LongestSlot = 4;
-    private const FilePermissions AnyRights = FilePermissions.S_IRWXU | FilePermissions.S_IRWXG | FilePermissions.S_IRWXO;
+    private static readonly mode_t s_anyRights = S_IRWXU | S_IRWXG | S_IRWXO;
+    private static readonly mode_t s_none = default;
 
     private readonly int _folder;
-    private readonly bool _isByName = Syscall.access("/proc/self/fd", AccessModes.F_OK) != 0;
+    private readonly bool _isByName = !FileStatus.TryGet("/proc/self/fd", out _);
     private nint[] _names = [];
     private nint[] _addresses = [];
     private nint _directoryName;
     private int _directory;
-    private Stat _status;
+    private FileStatus _status;
     private uint _owner;
     private bool _isPrivate;
 
@@ -58,8 +59,8 @@ public sealed class SegmentPorts : IDisposable
         SegmentPorts ports = new(real + Suffix, Folder.Open(System.IO.Path.GetDirectoryName(real)));
         try
         {
-            if (Syscall.fstat(file.Descriptor, out Stat status) != 0)
-                throw ports.Refused(file, Stdlib.GetLastError());
+            if (!FileStatus.TryGet(file.Descriptor, out FileStatus status))
+                throw ports.Refused(file, (HostErrno)errno);
             ports.Enter(file, in status, create);
             return ports;
         }
@@ -76,13 +77,16 @@ public sealed class SegmentPorts : IDisposable
     public int Listen(int slot)
     {
         // Ours by the lock: a socket of that name has lost its owner.
-        _ = Syscall.unlinkat(_directory, Name(slot), 0);
-        int fd = CanGoThere ? PacketSocket.Listen(Route(slot), NetPage.Slots) : -NativeConvert.FromErrno(HostErrno.ENOENT);
+        byte[] name = PathBytes.Of(Name(slot));
+        fixed (byte* bytes = name)
+            _ = unlinkat(_directory, bytes, 0);
+        int fd = CanGoThere ? PacketSocket.Listen(Route(slot), NetPage.Slots) : -ENOENT;
         if (fd < 0)
-            throw new DeviceException($"cannot make a socket in '{Path}': {HostMessage.Of(NativeConvert.ToErrno(-fd))}");
+            throw new DeviceException($"cannot make a socket in '{Path}': {HostMessage.Of((HostErrno)(-fd))}");
 
         // Who may enter the directory may connect.
-        _ = Syscall.fchmodat(_directory, Name(slot), NativeConvert.FromOctalPermissionString("0666"), 0);
+        fixed (byte* bytes = name)
+            _ = fchmodat(_directory, bytes, S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH, 0);
         HoldNames();
         return fd;
     }
@@ -92,17 +96,17 @@ public sealed class SegmentPorts : IDisposable
     public int Connect(int slot)
     {
         if (_directory < 0 || !CanGoThere)
-            return -NativeConvert.FromErrno(HostErrno.ENOENT);
+            return -ENOENT;
         int fd = _addresses.Length > 0 ? PacketSocket.Connect(_addresses[slot]) : PacketSocket.Connect(Route(slot));
         if (fd < 0 || Admits(fd))
             return fd;
-        _ = Syscall.close(fd);
-        return -NativeConvert.FromErrno(HostErrno.EACCES);
+        _ = close(fd);
+        return -EACCES;
     }
 
     /// <summary>Whether the user at the other end of a connection may be on the segment, as far as the file's rights name him.</summary>
     public bool Admits(int connection) =>
-        !_isPrivate || (PacketSocket.PeerUser(connection) is { } user && (user == _owner || user == Syscall.geteuid() || user == 0));
+        !_isPrivate || (PacketSocket.PeerUser(connection) is { } user && (user == _owner || user == geteuid() || user == 0));
 
     /// <summary>Removes the socket of a slot; with the last slot everything that killed launchers left, and the directory.</summary>
     /// <param name="slot">The slot.</param>
@@ -124,15 +128,15 @@ public sealed class SegmentPorts : IDisposable
     public void Dispose()
     {
         if (_directory >= 0)
-            _ = Syscall.close(_directory);
+            _ = close(_directory);
         if (_folder >= 0)
-            _ = Syscall.close(_folder);
+            _ = close(_folder);
         _directory = -1;
     }
 
     /// <summary>Whether the name still is that of the directory that was opened.</summary>
     private bool IsStillThere =>
-        Syscall.fstatat(_folder, DirectoryName, out Stat now, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 && (now.st_dev, now.st_ino) == (_status.st_dev, _status.st_ino);
+        FileStatus.TryGet(_folder, DirectoryName, out FileStatus now) && now.Identity == _status.Identity;
 
     private bool CanGoThere => !_isByName || (!IsLong && IsStillThere);
 
@@ -153,23 +157,29 @@ public sealed class SegmentPorts : IDisposable
         }
     }
 
-    private void Enter(SegmentFile file, in Stat status, bool create)
+    private void Enter(SegmentFile file, in FileStatus status, bool create)
     {
         // Entering takes the right that writing the file takes.
-        FilePermissions rights = FilePermissions.S_IRWXU;
-        if ((status.st_mode & FilePermissions.S_IWGRP) != 0)
-            rights |= FilePermissions.S_IRWXG;
-        if ((status.st_mode & FilePermissions.S_IWOTH) != 0)
-            rights |= FilePermissions.S_IRWXO;
-        _owner = status.st_uid;
-        _isPrivate = rights == FilePermissions.S_IRWXU;
+        mode_t rights = S_IRWXU;
+        if ((status.Mode & S_IWGRP) != s_none)
+            rights |= S_IRWXG;
+        if ((status.Mode & S_IWOTH) != s_none)
+            rights |= S_IRWXO;
+        _owner = status.Owner;
+        _isPrivate = rights == S_IRWXU;
 
-        bool made = create && Syscall.mkdirat(_folder, DirectoryName, FilePermissions.S_IRWXU) == 0;
-        HostErrno makeError = made ? 0 : Stdlib.GetLastError();
-        _directory = Syscall.openat(_folder, DirectoryName, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_NOFOLLOW | OpenFlags.O_CLOEXEC);
+        bool made;
+        HostErrno makeError;
+        fixed (byte* name = PathBytes.Of(DirectoryName))
+        {
+            made = create && mkdirat(_folder, name, S_IRWXU) == 0;
+            makeError = made ? 0 : (HostErrno)errno;
+            _directory = openat(_folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+        }
+
         if (_directory < 0)
         {
-            HostErrno error = Stdlib.GetLastError();
+            HostErrno error = (HostErrno)errno;
             if (error is HostErrno.ENOTDIR or HostErrno.ELOOP)
                 throw new DeviceException($"'{Path}', where the guests on '{file.Path}' meet, is not a directory; somebody else has made it: remove it, or move the network file to a directory of your own");
             if (create)
@@ -181,25 +191,25 @@ public sealed class SegmentPorts : IDisposable
         {
             // Not at once with its final mode: the umask would have a say. Root makes it for the file's owner. Sticky: nobody
             // removes another user's socket.
-            if (Syscall.fchown(_directory, status.st_uid, status.st_gid) != 0)
-                _ = Syscall.fchown(_directory, uint.MaxValue, status.st_gid);
-            _ = Syscall.fchmod(_directory, rights | FilePermissions.S_ISVTX);
+            if (fchown(_directory, status.Owner, status.Group) != 0)
+                _ = fchown(_directory, uint.MaxValue, status.Group);
+            _ = fchmod(_directory, rights | S_ISVTX);
         }
 
-        if (Syscall.fstat(_directory, out _status) != 0)
-            throw Refused(file, Stdlib.GetLastError());
+        if (!FileStatus.TryGet(_directory, out _status))
+            throw Refused(file, (HostErrno)errno);
         Check(file, in status, rights);
     }
 
     /// <summary>Nobody but those who may write the file can be in there, or decide who is.</summary>
-    private void Check(SegmentFile file, in Stat fileStatus, FilePermissions rights)
+    private void Check(SegmentFile file, in FileStatus fileStatus, mode_t rights)
     {
-        uint owner = _status.st_uid;
-        if (owner != fileStatus.st_uid && owner != Syscall.geteuid() && owner != 0)
+        uint owner = _status.Owner;
+        if (owner != fileStatus.Owner && owner != geteuid() && owner != 0)
             throw new DeviceException(string.Create(CultureInfo.InvariantCulture, $"'{Path}', where the guests on '{file.Path}' meet, belongs to user {owner}, who could read and forge their packets; remove it, or move the network file to a directory of your own"));
-        FilePermissions excess = _status.st_mode & AnyRights & ~rights;
-        bool foreignGroup = (_status.st_mode & FilePermissions.S_IRWXG) != 0 && _status.st_gid != fileStatus.st_gid && (rights & FilePermissions.S_IRWXO) == 0;
-        if (excess != 0 || foreignGroup)
+        mode_t excess = _status.Mode & s_anyRights & ~rights;
+        bool foreignGroup = (_status.Mode & S_IRWXG) != s_none && _status.Group != fileStatus.Group && (rights & S_IRWXO) == s_none;
+        if (excess != s_none || foreignGroup)
             throw new DeviceException($"'{Path}', where the guests on '{file.Path}' meet, lets in users who may not write that file; end the guests on it and remove it, and it is made anew with the file's own rights");
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -64,19 +65,19 @@ public static unsafe class SegmentSurvey
             if (listener != 0)
                 process = listener;
             uint query = SegmentMessage.Query;
-            Iovec part = new() { iov_base = (nint)(&query), iov_len = sizeof(uint) };
+            iovec part = new() { iov_base = &query, iov_len = sizeof(uint) };
             if (PacketSocket.Send(fd, &part, 1) < 0)
                 return null;
 
-            Pollfd[] answer = [new Pollfd { fd = fd, events = PollEvents.POLLIN }];
+            pollfd answer = new() { fd = fd, events = POLLIN };
             byte[] message = new byte[sizeof(uint) + sizeof(SegmentReport)];
             long deadline = Environment.TickCount64 + Patience;
-            while (Syscall.poll(answer, 1, (int)Math.Max(0, deadline - Environment.TickCount64)) > 0)
+            while (poll(&answer, 1, (int)Math.Max(0, deadline - Environment.TickCount64)) > 0)
             {
                 long length;
                 fixed (byte* start = message)
                 {
-                    part = new Iovec { iov_base = (nint)start, iov_len = (ulong)message.Length };
+                    part = new iovec { iov_base = start, iov_len = message.Length };
                     length = PacketSocket.Receive(fd, &part, 1);
                 }
 
@@ -93,7 +94,7 @@ public static unsafe class SegmentSurvey
         }
         finally
         {
-            _ = Syscall.close(fd);
+            _ = close(fd);
         }
     }
 }

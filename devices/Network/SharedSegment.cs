@@ -2,7 +2,8 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -35,16 +36,13 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private readonly SegmentFile _file;
     private readonly SegmentPorts _ports;
     private readonly int _listener;
-    private readonly int _epoll;
+    private readonly EpollSet _arrivals;
     private readonly int _watch;
     private readonly SegmentPeer?[] _peers = new SegmentPeer?[NetPage.Slots];
     private readonly WaitBudget _budget = new(TimeProvider.System);
     private readonly Dictionary<int, int> _connections = [];
-    private readonly EpollEvent[] _events = new EpollEvent[64];
-    private readonly Iovec[] _parts = new Iovec[GuestAbi.LguestDma.MaxSections + 1];
+    private readonly iovec[] _parts = new iovec[GuestAbi.LguestDma.MaxSections + 1];
     private readonly GuestVector _nowhere = new();
-    private int _ready;
-    private int _next;
     private uint _capacity;
     private bool _closed;
 
@@ -54,15 +52,13 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         _ports = ports;
         _listener = listener;
         FreeSlot = freeSlot;
-        _epoll = EpollSet.Create();
-        if (_epoll < 0)
-            throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of(NativeConvert.ToErrno(-_epoll))}");
-        _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, listener, EpollEvents.EPOLLIN);
+        _arrivals = EpollSet.Create(out int error) ?? throw new DeviceException($"cannot watch the network '{file.Path}': {HostMessage.Of((HostErrno)error)}");
+        _arrivals.Add(listener);
 
         // Without a watch (a host may have used up its inotify instances) nobody is told, and nothing else is lost.
         _watch = FileWatch.Open(file.Self);
         if (_watch >= 0)
-            _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, _watch, EpollEvents.EPOLLIN);
+            _arrivals.Add(_watch);
         (t_neighbours ??= []).Add(this);
     }
 
@@ -82,7 +78,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     internal TimeSpan Waited => _budget.Waited;
 
     /// <inheritdoc/>
-    public int Descriptor => _epoll;
+    public int Descriptor => _arrivals.Descriptor;
 
     /// <inheritdoc/>
     public bool IsAlive => !_closed && !IsCut;
@@ -114,7 +110,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         catch
         {
             if (listener >= 0)
-                _ = Syscall.close(listener);
+                _ = close(listener);
             ports?.Dispose();
             file.Dispose();
             throw;
@@ -163,11 +159,11 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         foreach (SegmentPeer? peer in _peers)
             peer?.Dispose();
         foreach (int connection in _connections.Keys)
-            _ = Syscall.close(connection);
-        _ = Syscall.close(_listener);
-        _ = Syscall.close(_epoll);
+            _ = close(connection);
+        _ = close(_listener);
+        _arrivals.Dispose();
         if (_watch >= 0)
-            _ = Syscall.close(_watch);
+            _ = close(_watch);
         try
         {
             _file.ClearSlot(_file.Slot, FreeSlot);
@@ -188,15 +184,8 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
         length = 0;
         for (int chatter = 0; chatter < MaxChatter && IsAlive; chatter++)
         {
-            if (_next == _ready)
-            {
-                _next = 0;
-                _ready = Math.Max(0, Syscall.epoll_wait(_epoll, _events, _events.Length, 0));
-                if (_ready == 0)
-                    return false;
-            }
-
-            int fd = _events[_next++].fd;
+            if (!_arrivals.TryNext(out int fd))
+                return false;
             if (fd == _listener)
             {
                 AcceptAll();
@@ -228,14 +217,14 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     {
         uint kind = 0;
         long count;
-        fixed (Iovec* parts = _parts)
+        fixed (iovec* parts = _parts)
         {
-            parts[0] = new Iovec { iov_base = (nint)(&kind), iov_len = sizeof(uint) };
+            parts[0] = new iovec { iov_base = &kind, iov_len = sizeof(uint) };
             target.Sections.CopyTo(_parts.AsSpan(1));
             count = PacketSocket.Receive(fd, parts, _parts.Length);
         }
 
-        if (count == -PacketSocket.EAGAIN)
+        if (count == -EAGAIN)
             return -1;
 
         // A packet without a byte is none, unless there was no room for any.
@@ -258,12 +247,12 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
             int process = PacketSocket.PeerProcess(fd);
             if (!_ports.Admits(fd) || _connections.Count >= MaxConnections || _connections.Values.Count(p => p == process) >= MaxOfProcess)
             {
-                _ = Syscall.close(fd);
+                _ = close(fd);
                 continue;
             }
 
             _connections.Add(fd, process);
-            _ = Syscall.epoll_ctl(_epoll, EpollOp.EPOLL_CTL_ADD, fd, EpollEvents.EPOLLIN);
+            _arrivals.Add(fd);
             SayState(fd);
         }
     }
@@ -273,13 +262,17 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         List<SharedSegment> doors = t_neighbours ?? [];
-        Pollfd[] fds = [.. doors.Select(d => new Pollfd { fd = d._listener, events = PollEvents.POLLIN }), new Pollfd { fd = fd, events = PollEvents.POLLIN }];
+        pollfd[] fds = [.. doors.Select(d => new pollfd { fd = d._listener, events = POLLIN }), new pollfd { fd = fd, events = POLLIN }];
         while (true)
         {
             // Looks once even when the time is over: on a busy host it may be over before we get here.
             double left = Math.Max(0, patience - Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            int ready = Syscall.poll(fds, (uint)fds.Length, (int)Math.Ceiling(left));
-            if (ready < 0 && Stdlib.GetLastError() == Errno.EINTR && left > 0)
+            int ready;
+            fixed (pollfd* all = fds)
+                ready = poll(all, (uint)fds.Length, (int)Math.Ceiling(left));
+
+            // A signal.
+            if (ready < 0 && left > 0)
                 continue;
             if (ready <= 0 || fds[^1].revents != 0)
                 return;
@@ -314,7 +307,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     /// <summary>Whoever does not take what we say is not listening, and has to connect again when he is.</summary>
     private void Say(int fd, void* words, uint length)
     {
-        Iovec part = new() { iov_base = (nint)words, iov_len = length };
+        iovec part = new() { iov_base = words, iov_len = length };
         if (PacketSocket.Send(fd, &part, 1) != length)
             Close(fd);
     }
@@ -322,6 +315,6 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private void Close(int fd)
     {
         _connections.Remove(fd);
-        _ = Syscall.close(fd);
+        _ = close(fd);
     }
 }

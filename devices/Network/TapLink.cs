@@ -2,8 +2,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Lguest.Devices.Native;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Network;
 
@@ -66,7 +66,7 @@ public sealed unsafe class TapLink : IPacketLink
         {
             control = NetworkInterface.OpenControl();
             if (control < 0)
-                throw new DeviceException($"no socket to configure a network with: {HostMessage.Of(NativeConvert.ToErrno(-control))}");
+                throw new DeviceException($"no socket to configure a network with: {HostMessage.Of((HostErrno)(-control))}");
             string name = option.Kind == TunnetKind.Tap ? option.Name : "tap%d";
             if (option.Kind == TunnetKind.Tap && NetworkInterface.IndexOf(control, name, out _) != 0)
                 throw new DeviceException($"there is no interface '{name}'; make it first: ip tuntap add dev {name} mode tap user $USER; ip link set {name} up");
@@ -98,13 +98,13 @@ public sealed unsafe class TapLink : IPacketLink
         }
         catch
         {
-            _ = Syscall.close(fd);
+            _ = close(fd);
             throw;
         }
         finally
         {
             if (control >= 0)
-                _ = Syscall.close(control);
+                _ = close(control);
         }
     }
 
@@ -114,13 +114,16 @@ public sealed unsafe class TapLink : IPacketLink
         if (!IsAlive)
             return 0;
         long written;
-        do
-            written = Syscall.writev(_fd, packet.Sections);
-        while (written < 0 && Stdlib.GetLastError() == HostErrno.EINTR);
+        fixed (iovec* sections = packet.Sections)
+        {
+            do
+                written = VectoredCalls.writev(_fd, sections, packet.Sections.Length);
+            while (written < 0 && errno == EINTR);
+        }
 
         // EIO: the interface is down. EINVAL: too short for Ethernet. The guest sees that nothing arrived.
         if (written < 0)
-            Judge(Stdlib.GetLastError());
+            Judge((HostErrno)errno);
         return (int)Math.Max(0, written);
     }
 
@@ -135,11 +138,15 @@ public sealed unsafe class TapLink : IPacketLink
         }
 
         long count;
-        do
-            count = Syscall.readv(_fd, target.Sections);
-        while (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR);
+        fixed (iovec* sections = target.Sections)
+        {
+            do
+                count = VectoredCalls.readv(_fd, sections, target.Sections.Length);
+            while (count < 0 && errno == EINTR);
+        }
+
         if (count < 0)
-            Judge(Stdlib.GetLastError());
+            Judge((HostErrno)errno);
         return (int)Math.Clamp(count, 0, target.Length);
     }
 
@@ -150,12 +157,12 @@ public sealed unsafe class TapLink : IPacketLink
         fixed (byte* start = _scratch)
         {
             do
-                count = Syscall.read(_fd, start, (ulong)_scratch.Length);
-            while (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR);
+                count = read(_fd, start, _scratch.Length);
+            while (count < 0 && errno == EINTR);
         }
 
         if (count < 0)
-            Judge(Stdlib.GetLastError());
+            Judge((HostErrno)errno);
         return count > 0;
     }
 
@@ -164,9 +171,9 @@ public sealed unsafe class TapLink : IPacketLink
     {
         IsAlive = false;
         if (_fd >= 0)
-            _ = Syscall.close(_fd);
+            _ = close(_fd);
         if (_fd >= 0 && _control >= 0)
-            _ = Syscall.close(_control);
+            _ = close(_control);
         _fd = -1;
     }
 
@@ -176,7 +183,7 @@ public sealed unsafe class TapLink : IPacketLink
         if (_bridge == null || Stopwatch.GetElapsedTime(_lastLook) < LookPeriod)
             return false;
         _lastLook = Stopwatch.GetTimestamp();
-        return NetworkInterface.IndexOf(_control, _bridge, out _) == NativeConvert.FromErrno(HostErrno.ENODEV);
+        return NetworkInterface.IndexOf(_control, _bridge, out _) == ENODEV;
     }
 
     /// <summary>An interface that somebody deleted says EBADFD, for ever; anything else may pass.</summary>
@@ -188,10 +195,12 @@ public sealed unsafe class TapLink : IPacketLink
 
     private static int OpenDevice()
     {
-        int fd = Syscall.open(DevicePath, OpenFlags.O_RDWR | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC);
+        int fd;
+        fixed (byte* name = PathBytes.Of(DevicePath))
+            fd = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
         if (fd >= 0)
             return fd;
-        HostErrno error = Stdlib.GetLastError();
+        HostErrno error = (HostErrno)errno;
         string remedy = error switch
         {
             HostErrno.ENOENT => "; the host has no tun driver loaded: modprobe tun, or mknod it as a character device 10:200",
@@ -206,7 +215,7 @@ public sealed unsafe class TapLink : IPacketLink
     {
         if (error == 0)
             return;
-        HostErrno what = NativeConvert.ToErrno(error);
+        HostErrno what = (HostErrno)error;
         string cause = (step, what) switch
         {
             ("attach", HostErrno.EBUSY) => $"interface '{name}' is in use by another program (another guest?); each needs its own tap",

@@ -15,7 +15,6 @@ using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Run;
 using Lguest.Launcher.Sandbox;
 using Microsoft.Win32.SafeHandles;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging;
 

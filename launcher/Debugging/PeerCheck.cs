@@ -4,7 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Lguest.Devices;
-using Mono.Unix.Native;
+using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging;
 
@@ -13,7 +14,7 @@ namespace Lguest.Launcher.Debugging;
 /// launcher can. The kernel keeps a table of its connections with their owners; only the user's own (and root's) are let in. A
 /// caller from another machine has been invited by name, and no kernel knows him.
 /// </summary>
-public sealed class PeerCheck : IDisposable
+public sealed unsafe class PeerCheck : IDisposable
 {
     /// <summary>Columns of a line of the tables: our end and the other's, the state, the owner, the inode.</summary>
     private const int LocalColumn = 1;
@@ -26,16 +27,16 @@ public sealed class PeerCheck : IDisposable
     private readonly Action<string> _say;
     private readonly HashSet<uint> _told = [];
     private readonly int[] _tables;
-    private readonly uint _user = Syscall.geteuid();
+    private readonly uint _user = geteuid();
 
     /// <summary>Opens the kernel's tables: later that may not be possible any more.</summary>
     /// <param name="say">Hears of whoever is refused.</param>
     public PeerCheck(Action<string> say)
     {
         _say = say;
-        _tables = [.. new[] { "/proc/self/net/tcp", "/proc/self/net/tcp6" }.Select(static path => Syscall.open(path, OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC)).Where(static fd => fd >= 0)];
+        _tables = [.. new[] { "/proc/self/net/tcp", "/proc/self/net/tcp6" }.Select(Open).Where(static fd => fd >= 0)];
         if (_tables.Length == 0)
-            say($"the host does not let us know who connects ({HostMessage.Of(Stdlib.GetLastError())}: /proc/net/tcp), so every user of this machine can attach a debugger; --gdb=unix:PATH is yours alone");
+            say($"the host does not let us know who connects ({HostMessage.Of((HostErrno)errno)}: /proc/net/tcp), so every user of this machine can attach a debugger; --gdb=unix:PATH is yours alone");
     }
 
     /// <summary>Whether a caller is let in. One who is not is told of, once a user.</summary>
@@ -60,7 +61,7 @@ public sealed class PeerCheck : IDisposable
     public void Dispose()
     {
         foreach (int table in _tables)
-            _ = Syscall.close(table);
+            _ = close(table);
     }
 
     /// <summary>The user whose socket is the other end of a connection; null when it is none of this machine's.</summary>
@@ -106,13 +107,19 @@ public sealed class PeerCheck : IDisposable
 
     private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
-    private static unsafe string Read(int table)
+    private static int Open(string path)
+    {
+        fixed (byte* name = PathBytes.Of(path))
+            return open(name, O_RDONLY | O_CLOEXEC, 0);
+    }
+
+    private static string Read(int table)
     {
         // From the start each time: the kernel writes the table anew.
         StringBuilder text = new();
-        _ = Syscall.lseek(table, 0, SeekFlags.SEEK_SET);
+        _ = lseek(table, 0, SEEK_SET);
         byte* piece = stackalloc byte[4096];
-        for (long count; (count = Syscall.read(table, piece, 4096)) > 0;)
+        for (long count; (count = read(table, piece, 4096)) > 0;)
             text.Append(Encoding.ASCII.GetString(piece, (int)count));
         return text.ToString();
     }

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Lguest.Devices;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging;
 

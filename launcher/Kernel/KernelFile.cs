@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Kernel;
 
@@ -36,31 +36,28 @@ public sealed unsafe class KernelFile : IDisposable
     /// <exception cref="LaunchException">It does not exist, is no file, is empty, or may not be read.</exception>
     public static KernelFile Open(string what, string path)
     {
-        if (Syscall.stat(path, out Stat status) != 0)
+        if (!FileStatus.TryGet(path, out FileStatus status))
         {
-            HostErrno error = Stdlib.GetLastError();
+            HostErrno error = (HostErrno)errno;
             throw new LaunchException(error == HostErrno.ENOENT
                 ? $"{what} '{path}' does not exist; is the name right?"
                 : $"{what} '{path}' cannot be opened: {HostMessage.Of(error)}");
         }
 
-        switch (status.st_mode & FilePermissions.S_IFMT)
-        {
-            case FilePermissions.S_IFREG:
-                break;
-            case FilePermissions.S_IFDIR:
-                throw new LaunchException($"{what} '{path}' is a directory; name the file in it");
-            default:
-                // A pipe cannot be read twice, and opening some devices does things.
-                throw new LaunchException($"{what} '{path}' is not a regular file; copy it into one first");
-        }
+        if (status.IsFolder)
+            throw new LaunchException($"{what} '{path}' is a directory; name the file in it");
 
-        if (status.st_size == 0)
+        // A pipe cannot be read twice, and opening some devices does things.
+        if (!status.IsRegular)
+            throw new LaunchException($"{what} '{path}' is not a regular file; copy it into one first");
+        if (status.Size == 0)
             throw new LaunchException($"{what} '{path}' is empty; was the copy or the build interrupted?");
-        int fd = Syscall.open(path, OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC);
+        int fd;
+        fixed (byte* name = PathBytes.Of(path))
+            fd = open(name, O_RDONLY | O_CLOEXEC, 0);
         if (fd < 0)
-            throw new LaunchException($"{what} '{path}' cannot be opened: {HostMessage.Of(Stdlib.GetLastError())}");
-        return new KernelFile(what, path, fd, status.st_size);
+            throw new LaunchException($"{what} '{path}' cannot be opened: {HostMessage.Of((HostErrno)errno)}");
+        return new KernelFile(what, path, fd, status.Size);
     }
 
     /// <summary>Fills a span from the file.</summary>
@@ -73,11 +70,11 @@ public sealed unsafe class KernelFile : IDisposable
         {
             long count;
             fixed (byte* bytes = target)
-                count = Syscall.pread(_fd, bytes, (ulong)target.Length, offset);
-            if (count < 0 && Stdlib.GetLastError() == HostErrno.EINTR)
+                count = pread(_fd, bytes, target.Length, offset);
+            if (count < 0 && errno == EINTR)
                 continue;
             if (count < 0)
-                throw new LaunchException($"{Name} cannot be read: {HostMessage.Of(Stdlib.GetLastError())}");
+                throw new LaunchException($"{Name} cannot be read: {HostMessage.Of((HostErrno)errno)}");
             if (count == 0)
                 throw new LaunchException($"{Name} became shorter while it was read; start again when it is complete");
             target = target[(int)count..];
@@ -86,5 +83,5 @@ public sealed unsafe class KernelFile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _ = Syscall.close(_fd);
+    public void Dispose() => _ = close(_fd);
 }

@@ -4,7 +4,8 @@ using System.Text;
 using Lguest.Devices;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Run;
 
@@ -172,9 +173,9 @@ public sealed class GuestLoop
         }
     }
 
-    private static bool IsReadable(int fd)
+    private static unsafe bool IsReadable(int fd)
     {
-        Pollfd[] fds = [new Pollfd { fd = fd, events = PollEvents.POLLIN }];
-        return Syscall.poll(fds, 1, 0) > 0;
+        pollfd state = new() { fd = fd, events = POLLIN };
+        return poll(&state, 1, 0) > 0;
     }
 }

@@ -189,7 +189,7 @@ public sealed class GuestSession : IDisposable
                     else if (StopSignals.NameOf(signals.Status) is { } signal)
                         TellTerminal($"ended by {signal}");
                     return signals.Status;
-                case RunEnd.OutputFailed when _console.OutputError == Mono.Unix.Native.Errno.EPIPE:
+                case RunEnd.OutputFailed when _console.OutputError == HostErrno.EPIPE:
                     return ExitStatus.BrokenPipe;
                 case RunEnd.OutputFailed:
                     End($"the guest's console cannot be written to standard output: {HostMessage.Of(_console.OutputError)}");
@@ -241,7 +241,7 @@ public sealed class GuestSession : IDisposable
         _networks.Introduce();
         long answer = Initialize(channel);
         if (answer < 0)
-            throw new LaunchException($"the engine does not take the guest (kernel at 0x{_kernel.PageOffset:x8}, entry 0x{_kernel.Entry:x8}): {HostMessage.Of(Mono.Unix.Native.NativeConvert.ToErrno((int)-answer))}");
+            throw new LaunchException($"the engine does not take the guest (kernel at 0x{_kernel.PageOffset:x8}, entry 0x{_kernel.Entry:x8}): {HostMessage.Of((HostErrno)(-answer))}");
 
         using Waker waker = new(channel, bus.Inputs);
         signals.OnStop(waker.RequestBreak);
@@ -357,7 +357,7 @@ public sealed class GuestSession : IDisposable
     {
         foreach (BlockImage image in _images)
         {
-            Mono.Unix.Native.Errno error = image.Sync();
+            HostErrno error = image.Sync();
             if (error != 0)
                 _say($"disk image '{image.Path}' could not be saved: {HostMessage.Of(error)}");
         }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Lguest.Engine.Native;
 using Lguest.Launcher.Options;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Run;
 
@@ -11,26 +12,26 @@ namespace Lguest.Launcher.Run;
 /// What the launcher needs of a process, and the sentence for a host that does not give it. What the runtime needs before our first
 /// instruction nobody can check from here: docs/limits.md has its words for that.
 /// </summary>
-internal static partial class HostRequirements
+internal static unsafe class HostRequirements
 {
-    /// <summary>Files that the launcher has open without any option: with a runtime that compiles as it goes, each library is one or two.</summary>
-    private static readonly ulong s_files = RuntimeFeature.IsDynamicCodeSupported ? 72u : 32u;
+    /// <summary>
+    /// Files that the launcher has open: with a runtime that compiles as it goes, each library is one or two; a native program has
+    /// 14, and up to 8 more for its console and what options have it write.
+    /// </summary>
+    private static readonly ulong s_files = RuntimeFeature.IsDynamicCodeSupported ? 72u : 24u;
 
     private const ulong FilesOfNetwork = 4;
     private const ulong FilesOfSocket = 12;
-    private const int FileSizeSignal = 25;
-    private const nint Ignore = 1;
     private const int TryAgain = 11;
     private const int OutOfMemory = 12;
-    private const int StandardError = 2;
-    private const int TooManyFiles = 24;
 
     /// <summary>Before the command line is read.</summary>
     /// <exception cref="LaunchException">The process may not have what the launcher needs in any case.</exception>
     public static void Check()
     {
         // A write beyond ulimit -f is an error like others: of a disk, it is the guest's.
-        _ = signal(FileSizeSignal, Ignore);
+        sigaction ignored = new() { sa_handler = SIG_IGN };
+        _ = sigaction(SIGXFSZ, &ignored, null);
         CheckFiles(s_files);
     }
 
@@ -69,20 +70,10 @@ internal static partial class HostRequirements
     /// <summary>Whether another descriptor could be had. Asked without a file: to a sealed process not even that may be allowed.</summary>
     private static bool CanOpen()
     {
-        const int DuplicateClosedOnExec = 1030;
-        int fd = fcntl(StandardError, DuplicateClosedOnExec, 0);
+        int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
-            return Marshal.GetLastPInvokeError() != TooManyFiles;
+            return errno != EMFILE;
         _ = close(fd);
         return true;
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int fcntl(int fd, int command, int argument);
-
-    [LibraryImport("libc")]
-    private static partial int close(int fd);
-
-    [LibraryImport("libc")]
-    private static partial nint signal(int number, nint action);
 }

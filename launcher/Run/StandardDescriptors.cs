@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Run;
 
@@ -12,9 +14,6 @@ namespace Lguest.Launcher.Run;
 internal static unsafe partial class StandardDescriptors
 {
     private const int Count = 3;
-    private const int GetFlags = 1;
-    private const int CloseOnExec = 1;
-    private const int ReadWrite = 2;
     private const string Null = "/dev/null";
 
     private enum State
@@ -41,7 +40,7 @@ internal static unsafe partial class StandardDescriptors
         {
             switch (Of(fd))
             {
-                case State.Closed when open(Null, ReadWrite) is var opened && opened != fd:
+                case State.Closed when OpenNull() != fd:
                     throw new LaunchException($"descriptor {fd} is closed, and {Null} cannot take its place: start lguest with descriptors 0, 1 and 2 open");
                 case State.Taken:
                     taken = true;
@@ -56,8 +55,8 @@ internal static unsafe partial class StandardDescriptors
     /// <summary>A descriptor that was handed down to a program is never closed by exec: it would not have been handed down.</summary>
     private static State Of(int fd)
     {
-        int flags = fcntl(fd, GetFlags);
-        return flags < 0 ? State.Closed : (flags & CloseOnExec) != 0 ? State.Taken : State.Given;
+        int flags = fcntl(fd, F_GETFD);
+        return flags < 0 ? State.Closed : (flags & FD_CLOEXEC) != 0 ? State.Taken : State.Given;
     }
 
     private static void StartAgain()
@@ -65,7 +64,7 @@ internal static unsafe partial class StandardDescriptors
         try
         {
             byte[] words = File.ReadAllBytes("/proc/self/cmdline");
-            int replacement = open(Null, ReadWrite);
+            int replacement = OpenNull();
             if (replacement < 0)
                 throw new IOException($"{Null} cannot be opened");
             for (int fd = 0; fd < Count; fd++)
@@ -105,18 +104,13 @@ internal static unsafe partial class StandardDescriptors
         }
     }
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int fcntl(int fd, int command);
+    private static int OpenNull()
+    {
+        fixed (byte* name = PathBytes.Of(Null))
+            return open(name, O_RDWR, 0);
+    }
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int open(string path, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int dup2(int from, int to);
-
-    [LibraryImport("libc")]
-    private static partial int close(int fd);
-
+    // Tmds.LibC has only those of the family that are given the environment.
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int execv(string path, nint* words);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.GuestAbi;
-using Mono.Unix.Native;
-using HostErrno = Mono.Unix.Native.Errno;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Run;
 
@@ -17,10 +17,11 @@ namespace Lguest.Launcher.Run;
 /// no room for is offered again: after the guest's next output, and by this thread after a pause that grows from 1 to 128 ms.
 /// With nothing waiting there is no timeout at all, and a halted guest's launcher sleeps.
 /// </remarks>
-public sealed class Waker : IDisposable
+public sealed unsafe class Waker : IDisposable
 {
     private const int FirstPause = 1;
     private const int LongestPause = 128;
+    private const int PollCall = 7;
 
     private readonly IGuestChannel _channel;
     private readonly IReadOnlyList<IInputDevice> _inputs;
@@ -43,8 +44,10 @@ public sealed class Waker : IDisposable
         _channel = channel;
         _inputs = inputs;
         _watched = new int[inputs.Count];
-        if (Syscall.pipe(out _pokeRead, out _pokeWrite) != 0)
-            throw new LaunchException($"cannot make a pipe: {HostMessage.Of(Stdlib.GetLastError())}");
+        int* ends = stackalloc int[2];
+        if (pipe(ends) != 0)
+            throw new LaunchException($"cannot make a pipe: {HostMessage.Of((HostErrno)errno)}");
+        (_pokeRead, _pokeWrite) = (ends[0], ends[1]);
         Update();
         _thread = new Thread(Watch) { IsBackground = true, Name = "waker" };
         _thread.Start();
@@ -109,18 +112,15 @@ public sealed class Waker : IDisposable
             _ = _channel.ReleaseBreak();
         }
 
-        _ = Syscall.close(_pokeRead);
-        _ = Syscall.close(_pokeWrite);
+        _ = close(_pokeRead);
+        _ = close(_pokeWrite);
     }
 
     private void Poke()
     {
-        unsafe
-        {
-            // A full pipe has poked enough.
-            byte one = 1;
-            _ = Syscall.write(_pokeWrite, &one, 1);
-        }
+        // A full pipe has poked enough.
+        byte one = 1;
+        _ = write(_pokeWrite, &one, 1);
     }
 
     private void Watch()
@@ -145,7 +145,7 @@ public sealed class Waker : IDisposable
     /// <summary>Sleeps. True: break the guest out. False: the end.</summary>
     private bool WaitForWork()
     {
-        Pollfd[] fds = new Pollfd[1 + _inputs.Count];
+        pollfd[] fds = new pollfd[1 + _inputs.Count];
         while (true)
         {
             int count;
@@ -160,9 +160,9 @@ public sealed class Waker : IDisposable
                     return true;
                 }
 
-                fds[0] = new Pollfd { fd = _pokeRead, events = PollEvents.POLLIN };
+                fds[0] = new pollfd { fd = _pokeRead, events = POLLIN };
                 for (int i = 0; i < _watchedCount; i++)
-                    fds[1 + i] = new Pollfd { fd = _watched[i], events = PollEvents.POLLIN };
+                    fds[1 + i] = new pollfd { fd = _watched[i], events = POLLIN };
                 count = 1 + _watchedCount;
                 timeout = -1;
                 if (_offerAgain)
@@ -172,10 +172,13 @@ public sealed class Waker : IDisposable
                 }
             }
 
-            int ready = Syscall.poll(fds, (uint)count, timeout);
+            // By number: Tmds.LibC's poll does not keep the error.
+            int ready;
+            fixed (pollfd* all = fds)
+                ready = (int)syscall(PollCall, all, count, timeout);
             if (ready < 0)
             {
-                HostErrno error = Stdlib.GetLastError();
+                HostErrno error = (HostErrno)errno;
                 if (error is HostErrno.EINTR or HostErrno.EAGAIN)
                     continue;
                 throw new InvalidOperationException($"poll: {HostMessage.Of(error)}");
@@ -191,9 +194,9 @@ public sealed class Waker : IDisposable
         }
     }
 
-    private unsafe void DrainPoke()
+    private void DrainPoke()
     {
         byte* buffer = stackalloc byte[64];
-        _ = Syscall.read(_pokeRead, buffer, 64);
+        _ = read(_pokeRead, buffer, 64);
     }
 }

@@ -3,6 +3,8 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -24,10 +26,6 @@ internal static unsafe class EveryThread
     /// <summary>Answers at most; a launcher has some ten threads.</summary>
     private const int MostAnswers = 4096;
 
-    private const int SigActionSize = 152;
-    private const int FlagsOffset = 136;
-    private const int RestartFlag = 0x10000000;
-    private const int OnStackFlag = 0x08000000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Makes calls on every thread.</summary>
@@ -42,8 +40,8 @@ internal static unsafe class EveryThread
         ThreadCall* list = (ThreadCall*)NativeMemory.AllocZeroed((nuint)((calls.Length + 1) * sizeof(ThreadCall)));
         calls.CopyTo(new Span<ThreadCall>(list, calls.Length));
         list[calls.Length] = new ThreadCall(-1, 0, 0, 0, 0, 0, 0);
-        byte* old = stackalloc byte[SigActionSize];
-        Install(Handler(block, list), old);
+        sigaction old;
+        Install(Handler(block, list), &old);
         try
         {
             HashSet<int> asked = [];
@@ -57,10 +55,10 @@ internal static unsafe class EveryThread
                         continue;
 
                     // One that has ended since the list was read needs no seal.
-                    if (asked.Add(thread) && SandboxCalls.tgkill(Environment.ProcessId, thread, Signal) != 0)
+                    if (asked.Add(thread) && SandboxCalls.Call(SandboxCalls.TgKill, Environment.ProcessId, thread, Signal) != 0)
                     {
-                        if (Marshal.GetLastPInvokeError() != SandboxCalls.ESRCH)
-                            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"thread {thread} cannot be asked: {Marshal.GetLastPInvokeErrorMessage()}");
+                        if (errno != ESRCH)
+                            throw new Win32Exception(errno, $"thread {thread} cannot be asked: {Marshal.GetLastPInvokeErrorMessage()}");
                         asked.Remove(thread);
                     }
 
@@ -84,7 +82,7 @@ internal static unsafe class EveryThread
         {
             // A thread that answers late must still find the handler, its list and its block: they stay.
             if (block->Error == 0)
-                _ = SandboxCalls.sigaction(Signal, old, null);
+                _ = sigaction(Signal, &old, null);
         }
     }
 
@@ -105,14 +103,11 @@ internal static unsafe class EveryThread
     private static bool Answered(Block* block, int thread) =>
         new ReadOnlySpan<int>(block->Answers, (int)Math.Min(Volatile.Read(ref block->Count), MostAnswers)).Contains(thread);
 
-    private static void Install(byte* handler, byte* old)
+    private static void Install(byte* handler, sigaction* old)
     {
-        byte* action = stackalloc byte[SigActionSize];
-        new Span<byte>(action, SigActionSize).Clear();
-        *(byte**)action = handler;
-        *(int*)(action + FlagsOffset) = RestartFlag | OnStackFlag;
-        if (SandboxCalls.sigaction(Signal, action, old) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"sigaction {Signal}: {Marshal.GetLastPInvokeErrorMessage()}");
+        sigaction action = new() { sa_handler = handler, sa_flags = SA_RESTART | SA_ONSTACK };
+        if (sigaction(Signal, &action, old) != 0)
+            throw new Win32Exception(errno, $"sigaction {Signal}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
     /// <summary>
@@ -124,7 +119,7 @@ internal static unsafe class EveryThread
     /// </summary>
     private static byte* Handler(Block* block, ThreadCall* list)
     {
-        const nuint size = 4096;
+        const uint size = 4096;
         ReadOnlySpan<byte> code =
         [
             0x53,                                           // push %rbx
@@ -163,15 +158,16 @@ internal static unsafe class EveryThread
         const int ListAt = 4;
         const int BlockAt = 14;
         const int MostAt = 96;
-        byte* page = SandboxCalls.mmap(null, size, SandboxCalls.ProtRead | SandboxCalls.ProtWrite, SandboxCalls.MapPrivate | SandboxCalls.MapAnonymous, -1, 0);
-        if ((nint)page == -1)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"no page for a signal handler: {Marshal.GetLastPInvokeErrorMessage()}");
+        void* mapped = mmap(null, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mapped == MAP_FAILED)
+            throw new Win32Exception(errno, $"no page for a signal handler: {Marshal.GetLastPInvokeErrorMessage()}");
+        byte* page = (byte*)mapped;
         code.CopyTo(new Span<byte>(page, (int)size));
         *(ulong*)(page + ListAt) = (ulong)list;
         *(ulong*)(page + BlockAt) = (ulong)block;
         *(int*)(page + MostAt) = MostAnswers;
-        if (SandboxCalls.mprotect(page, size, SandboxCalls.ProtRead | SandboxCalls.ProtExec) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"a signal handler cannot be made executable: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (mprotect(page, size, PROT_READ | PROT_EXEC) != 0)
+            throw new Win32Exception(errno, $"a signal handler cannot be made executable: {Marshal.GetLastPInvokeErrorMessage()}");
         return page;
     }
 

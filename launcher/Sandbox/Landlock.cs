@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using Mono.Unix.Native;
+using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -101,9 +102,9 @@ internal sealed unsafe class Landlock : IDisposable
     public bool Allow(string path, ulong rights)
     {
         // The file itself is not opened, only named.
-        const int NameOnly = 0x200000;
-        const int CloseOnExec = 0x80000;
-        int fd = SandboxCalls.open(path, NameOnly | CloseOnExec);
+        int fd;
+        fixed (byte* name = PathBytes.Of(path))
+            fd = open(name, O_PATH | O_CLOEXEC, 0);
         if (fd < 0)
             return false;
         try
@@ -116,12 +117,12 @@ internal sealed unsafe class Landlock : IDisposable
         }
         finally
         {
-            _ = Syscall.close(fd);
+            _ = close(fd);
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _ = Syscall.close(_ruleset);
+    public void Dispose() => _ = close(_ruleset);
 
     /// <summary>struct landlock_ruleset_attr.</summary>
     [StructLayout(LayoutKind.Sequential)]

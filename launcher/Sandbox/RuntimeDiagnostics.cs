@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -10,7 +12,7 @@ namespace Lguest.Launcher.Sandbox;
 /// variable (DOTNET_EnableDiagnostics=0) keeps it from that. So their names are removed: nobody finds them any more, and a
 /// launcher that is killed leaves nothing there.
 /// </summary>
-internal static class RuntimeDiagnostics
+internal static unsafe class RuntimeDiagnostics
 {
     /// <summary>Removes them. A runtime compiled ahead has none.</summary>
     public static void Close()
@@ -19,9 +21,15 @@ internal static class RuntimeDiagnostics
             return;
         string directory = Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } named ? named.TrimEnd('/') : "/tmp";
         string process = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{start}");
-        _ = SandboxCalls.unlink($"{directory}/dotnet-diagnostic-{process}-socket");
-        _ = SandboxCalls.unlink($"{directory}/clr-debug-pipe-{process}-in");
-        _ = SandboxCalls.unlink($"{directory}/clr-debug-pipe-{process}-out");
+        Remove($"{directory}/dotnet-diagnostic-{process}-socket");
+        Remove($"{directory}/clr-debug-pipe-{process}-in");
+        Remove($"{directory}/clr-debug-pipe-{process}-out");
+    }
+
+    private static void Remove(string path)
+    {
+        fixed (byte* name = PathBytes.Of(path))
+            _ = unlink(name);
     }
 
     /// <summary>When a process started, in the kernel's ticks: the part of their names that tells processes of one number apart.</summary>

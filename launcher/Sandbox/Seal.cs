@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Devices.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -123,7 +124,7 @@ public static class Seal
             case 0:
                 inForce.Add("system calls filtered");
                 break;
-            case -SandboxCalls.ENOSYS or -SandboxCalls.EINVAL:
+            case < 0 when answer == -ENOSYS || answer == -EINVAL:
                 missing.Add("this kernel cannot filter system calls");
                 break;
             case < 0:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -55,8 +56,8 @@ internal static unsafe class SeccompFilter
         }
 
         program.Add(new FilterInstruction(JumpIfAtLeast, 0, 1, FirstRecent));
-        program.Add(new FilterInstruction(Return, 0, 0, Fail | SandboxCalls.ENOSYS));
-        program.Add(new FilterInstruction(Return, 0, 0, Fail | SandboxCalls.EPERM));
+        program.Add(new FilterInstruction(Return, 0, 0, Fail | (uint)ENOSYS));
+        program.Add(new FilterInstruction(Return, 0, 0, Fail | (uint)EPERM));
         return program.ToArray();
     }
 
@@ -102,7 +103,7 @@ internal static unsafe class SeccompFilter
             body.Add(new FilterInstruction(Return, 0, 0, Allow));
         }
 
-        body.Add(new FilterInstruction(Return, 0, 0, Fail | SandboxCalls.EPERM));
+        body.Add(new FilterInstruction(Return, 0, 0, Fail | (uint)EPERM));
         return body;
     }
 

@@ -4,7 +4,6 @@ using Lguest.Devices;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Xunit;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Tests.Devices;
 

@@ -75,7 +75,7 @@ public sealed class GuestVectorTests : IDisposable
 
     private unsafe uint NextAddress()
     {
-        foreach (ref readonly Mono.Unix.Native.Iovec section in _vector.Sections.AsSpan())
+        foreach (ref readonly Tmds.Linux.iovec section in _vector.Sections.AsSpan())
         {
             if (section.iov_len > 0)
                 return (uint)((byte*)section.iov_base - _guest.Memory.Base);

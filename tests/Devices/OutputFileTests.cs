@@ -25,9 +25,9 @@ public sealed class OutputFileTests : IDisposable
         Assert.Equal([1, 2, 3, 4, 5, 6], File.ReadAllBytes(Path));
         using (OutputFile file = Open())
         {
-            Assert.Equal((Errno)0, file.Write([7]));
-            Assert.Equal((Errno)0, file.Write([8]));
-            Assert.Equal((Errno)0, file.WriteAt([9], 3));
+            Assert.Equal((HostErrno)0, file.Write([7]));
+            Assert.Equal((HostErrno)0, file.Write([8]));
+            Assert.Equal((HostErrno)0, file.WriteAt([9], 3));
         }
 
         Assert.Equal([7, 8, 0, 9], File.ReadAllBytes(Path));
@@ -98,7 +98,7 @@ public sealed class OutputFileTests : IDisposable
         // What keeps nothing may be used by all.
         using OutputFile one = OutputFile.Open("--stats", "the statistics", "/dev/null", _claims);
         using OutputFile two = OutputFile.Open("--report", "the report", "/dev/null", _claims);
-        Assert.Equal((Errno)0, two.Write([1]));
+        Assert.Equal((HostErrno)0, two.Write([1]));
     }
 
     [Theory]
@@ -112,7 +112,7 @@ public sealed class OutputFileTests : IDisposable
     public void AFullDiskIsAnErrorNumber()
     {
         using OutputFile full = Open("/dev/full");
-        Assert.Equal(Errno.ENOSPC, full.Write([1]));
+        Assert.Equal(HostErrno.ENOSPC, full.Write([1]));
     }
 
     private string Refusal(string path) => Assert.Throws<DeviceException>(() => Open(path)).Message;

@@ -55,7 +55,7 @@ public sealed class PatientOutputTests : IDisposable
         Assert.Equal(1, asked);
         Assert.InRange(_guest.UsedLen(0x1000), 1u, Length - 1u);
         Assert.False(_port.IsStalled);
-        Assert.Equal((Mono.Unix.Native.Errno)0, _port.OutputError);
+        Assert.Equal((HostErrno)0, _port.OutputError);
     }
 
     /// <summary>What is read makes room, and the bytes are the same, in order, however often the writer had to wait.</summary>

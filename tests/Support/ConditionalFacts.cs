@@ -73,6 +73,9 @@ public static class Needs
     /// <summary>The launcher that make built.</summary>
     public static string LauncherPath => Path.Combine(OutDirectory, "lguest");
 
+    /// <summary>Whether it is one native program, and not one with a runtime beside it.</summary>
+    public static bool IsNative => !File.Exists(Path.ChangeExtension(File.ResolveLinkTarget(LauncherPath, returnFinalTarget: true)?.FullName ?? LauncherPath, "dll"));
+
     /// <summary>One of our guests, such as demo or conformance/entry.</summary>
     public static string Guest(string name) => Path.Combine(OutDirectory, "guest", name);
 

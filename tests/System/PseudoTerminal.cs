@@ -5,6 +5,7 @@ using System.Text;
 using Lguest.Devices.Native;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;
+using Tmds.Linux;
 
 namespace Lguest.Tests.WholeSystem;
 
@@ -51,9 +52,9 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
     {
         get
         {
-            if (!Termios.TryGet(_slave, out Termios settings))
+            if (!Termios.TryGet(_slave, out termios settings))
                 throw new InvalidOperationException("not a terminal");
-            return Convert.ToHexString(MemoryMarshal.AsBytes(new ReadOnlySpan<Termios>(in settings)));
+            return Convert.ToHexString(MemoryMarshal.AsBytes(new ReadOnlySpan<termios>(in settings)));
         }
     }
 
@@ -62,8 +63,8 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
     {
         get
         {
-            Termios.TryGet(_slave, out Termios settings);
-            return (settings.Local & (Termios.Isig | Termios.Icanon | Termios.Echo)) == 0;
+            Termios.TryGet(_slave, out termios settings);
+            return (settings.c_lflag & (LibC.ISIG | LibC.ICANON | LibC.ECHO)) == 0;
         }
     }
 
@@ -168,9 +169,9 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
     /// <summary>Does what a shell does when its job has been stopped: sets the terminal for itself.</summary>
     public void MakeCooked()
     {
-        Termios.TryGet(_slave, out Termios settings);
-        settings.Local |= Termios.Isig | Termios.Icanon | Termios.Echo;
-        settings.Set(_slave, evenInBackground: true);
+        Termios.TryGet(_slave, out termios settings);
+        settings.c_lflag |= LibC.ISIG | LibC.ICANON | LibC.ECHO;
+        Termios.Set(_slave, in settings, evenInBackground: true);
     }
 
     /// <summary>What is written to the terminal waits from now on, as after ^S.</summary>

@@ -125,14 +125,18 @@ public sealed class WaysOutTests : IDisposable
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void AnUnexpectedException()
     {
-        foreach (string pattern in (string[])["lguest*", "Lguest*", "Iced.dll", "Mono.*", "ICSharp*"])
+        foreach (string pattern in (string[])["lguest*", "Lguest*", "Iced.dll", "ICSharp*"])
         {
             foreach (string file in Directory.GetFiles(AppContext.BaseDirectory, pattern))
                 File.Copy(file, Path.Combine(_directory.Path, Path.GetFileName(file)));
         }
 
         foreach (string file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64"), "*", SearchOption.AllDirectories))
-            File.Copy(file, Path.Combine(_directory.Path, Path.GetFileName(file)), overwrite: true);
+        {
+            string copy = Path.Combine(_directory.Path, Path.GetRelativePath(AppContext.BaseDirectory, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
 
         File.WriteAllText(Path.Combine(_directory.Path, "Iced.dll"), "no assembly any more");
 

@@ -2,7 +2,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Lguest.Devices;
-using Mono.Unix.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging.Control;
 
@@ -41,8 +41,8 @@ public static class ControlClient
         }
         else
         {
-            Errno error = Copy(socket);
-            if (error == Errno.EPIPE)
+            HostErrno error = Copy(socket);
+            if (error == HostErrno.EPIPE)
                 return ExitStatus.BrokenPipe;
             if (error != 0)
                 throw new LaunchException($"standard output cannot be written: {HostMessage.Of(error)}");
@@ -67,14 +67,14 @@ public static class ControlClient
 
     /// <summary>Prints what comes.</summary>
     /// <returns>0, or why it could not be printed.</returns>
-    private static Errno Copy(Socket socket)
+    private static HostErrno Copy(Socket socket)
     {
         byte[] buffer = new byte[4096];
         try
         {
             for (int count; (count = socket.Receive(buffer)) > 0;)
             {
-                Errno error = Write(buffer.AsSpan(0, count));
+                HostErrno error = Write(buffer.AsSpan(0, count));
                 if (error != 0)
                     return error;
             }
@@ -108,7 +108,7 @@ public static class ControlClient
             {
                 long count;
                 fixed (byte* to = keys)
-                    count = Syscall.read(StandardInput, to, (ulong)keys.Length);
+                    count = read(StandardInput, to, keys.Length);
 
                 // No more input is no reason to leave: the guest's answer may still come.
                 if (count <= 0)
@@ -127,15 +127,15 @@ public static class ControlClient
         }
     }
 
-    private static unsafe Errno Write(ReadOnlySpan<byte> bytes)
+    private static unsafe HostErrno Write(ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)
             {
-                long count = Syscall.write(StandardOutput, start + done, (ulong)(bytes.Length - done));
-                Errno error = count < 0 ? Stdlib.GetLastError() : 0;
-                if (error == Errno.EINTR)
+                long count = write(StandardOutput, start + done, bytes.Length - done);
+                HostErrno error = count < 0 ? (HostErrno)errno : 0;
+                if (error == HostErrno.EINTR)
                     continue;
                 if (count <= 0)
                     return error;

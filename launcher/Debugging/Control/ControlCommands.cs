@@ -7,7 +7,7 @@ using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Monitor;
 using Lguest.Launcher.Debugging.Statistics;
-using Mono.Unix.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging.Control;
 
@@ -97,7 +97,7 @@ public sealed class ControlCommands(
     public void AfterAnswer(string line)
     {
         if (line.Trim() == "poweroff")
-            _ = Syscall.kill(Environment.ProcessId, Signum.SIGTERM);
+            _ = kill(Environment.ProcessId, SIGTERM);
     }
 
     /// <summary>Whether the answer is for a program.</summary>

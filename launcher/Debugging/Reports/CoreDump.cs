@@ -5,7 +5,6 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging.Reports;
 

@@ -9,7 +9,6 @@ using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Statistics;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Run;
-using HostErrno = Mono.Unix.Native.Errno;
 
 namespace Lguest.Launcher.Debugging.Reports;
 

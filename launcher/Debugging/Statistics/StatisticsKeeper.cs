@@ -2,7 +2,8 @@
 using System.Text;
 using Lguest.Devices;
 using Lguest.Engine.Debugging;
-using Mono.Unix.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging.Statistics;
 
@@ -92,14 +93,14 @@ public sealed class StatisticsKeeper
             return;
         }
 
-        Errno error = _file.Write(Encoding.UTF8.GetBytes(text));
+        HostErrno error = _file.Write(Encoding.UTF8.GetBytes(text));
         if (error != 0)
             _say($"the statistics could not be written to {_file.Path}: {HostMessage.Of(error)}");
     }
 
-    private static bool CanBeWritten(int fd)
+    private static unsafe bool CanBeWritten(int fd)
     {
-        Pollfd[] fds = [new Pollfd { fd = fd, events = PollEvents.POLLOUT }];
-        return Syscall.poll(fds, 1, 0) > 0 && (fds[0].revents & PollEvents.POLLOUT) != 0;
+        pollfd state = new() { fd = fd, events = POLLOUT };
+        return poll(&state, 1, 0) > 0 && (state.revents & POLLOUT) != 0;
     }
 }

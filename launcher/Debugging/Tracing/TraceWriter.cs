@@ -3,7 +3,7 @@ using System.Buffers.Text;
 using System.Text;
 using Lguest.Devices;
 using Lguest.Launcher.Debugging.Symbols;
-using Mono.Unix.Native;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging.Tracing;
 
@@ -173,7 +173,7 @@ public sealed class TraceWriter : IDisposable
         _length = 0;
         if (_failed || bytes.IsEmpty)
             return;
-        Errno error = _file?.Write(bytes) ?? WriteStandardError(bytes);
+        HostErrno error = _file?.Write(bytes) ?? WriteStandardError(bytes);
         if (error == 0)
             return;
         _failed = true;
@@ -187,18 +187,18 @@ public sealed class TraceWriter : IDisposable
         _file?.Dispose();
     }
 
-    private static unsafe Errno WriteStandardError(ReadOnlySpan<byte> bytes)
+    private static unsafe HostErrno WriteStandardError(ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)
             {
-                long count = Syscall.write(StandardError, start + done, (ulong)(bytes.Length - done));
-                Errno error = count < 0 ? Stdlib.GetLastError() : 0;
-                if (error is Errno.EINTR or Errno.EAGAIN)
+                long count = write(StandardError, start + done, bytes.Length - done);
+                HostErrno error = count < 0 ? (HostErrno)errno : 0;
+                if (error is HostErrno.EINTR or HostErrno.EAGAIN)
                     continue;
                 if (count <= 0)
-                    return error == 0 ? Errno.EIO : error;
+                    return error == 0 ? HostErrno.EIO : error;
                 done += (int)count;
             }
         }

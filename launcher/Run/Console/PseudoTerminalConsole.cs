@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using Lguest.Devices;
+using Lguest.Devices.Native;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
@@ -14,12 +14,6 @@ namespace Lguest.Launcher.Run.Console;
 /// </summary>
 internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
 {
-    // asm-generic/ioctls.h
-    private const int UnlockTerminal = 0x40045431;
-    private const int TerminalNumber = unchecked((int)0x80045430);
-
-    private const int UnreadBytes = 0x541B;
-
     /// <summary>How long a reader is given at the end, in milliseconds.</summary>
     private const int LastWords = 500;
 
@@ -36,7 +30,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
         _master = Open("/dev/ptmx", O_RDWR);
         int unlocked = 0;
         int number;
-        if (_master < 0 || ioctl(_master, UnlockTerminal, &unlocked) != 0 || ioctl(_master, TerminalNumber, &number) != 0)
+        if (_master < 0 || ioctl(_master, TIOCSPTLCK, &unlocked) != 0 || ioctl(_master, TIOCGPTN, &number) != 0)
             throw new LaunchException($"--console=pty: the host gives no pseudo-terminal: {Marshal.GetLastPInvokeErrorMessage()}");
         Name = string.Create(CultureInfo.InvariantCulture, $"/dev/pts/{number}");
 
@@ -75,7 +69,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
         if (other >= 0)
         {
             int unread = 0;
-            for (int waited = 0; waited < LastWords && ioctl(other, UnreadBytes, &unread) == 0 && unread > 0; waited += Pause)
+            for (int waited = 0; waited < LastWords && ioctl(other, FIONREAD, &unread) == 0 && unread > 0; waited += Pause)
                 Thread.Sleep(Pause);
             _ = close(other);
         }
@@ -85,7 +79,7 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
 
     private static int Open(string path, int access)
     {
-        fixed (byte* name = Encoding.UTF8.GetBytes(path + '\0'))
+        fixed (byte* name = PathBytes.Of(path))
             return open(name, access | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
     }
 }
