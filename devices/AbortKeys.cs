@@ -2,7 +2,7 @@
 namespace Lguest.Devices;
 
 /// <summary>
-/// The way out of a guest that does not listen: three ^C within about a second. Each must come alone in a read: pasted text
+/// How to leave a guest that does not listen: three ^C within about a second. Each must come alone in a read: pasted text
 /// does not do that, fingers do. The guest gets the ^C too, since in the normal case it is meant for it.
 /// </summary>
 /// <param name="clock">What time it is.</param>

@@ -36,7 +36,7 @@ public static class HostMessage
         _ => Of(error),
     };
 
-    /// <summary>The error number behind a socket's exception, for the errors that TCP addresses meet; 0 for others.</summary>
+    /// <summary>The error number of a socket's exception, for the errors that TCP addresses meet; 0 for others.</summary>
     public static HostErrno ErrnoOf(SocketError error) => error switch
     {
         SocketError.AccessDenied => HostErrno.EACCES,

@@ -7,7 +7,7 @@ namespace Lguest.Devices;
 
 /// <summary>
 /// The user's terminal, handed to the guest key by key, and given back as it was. <see cref="Restore"/> may be called by
-/// anybody, from any thread, any number of times: every way out of the launcher does.
+/// anybody, from any thread, any number of times: every exit of the launcher does.
 /// </summary>
 public sealed class Terminal : IDisposable
 {

@@ -42,7 +42,7 @@ public static class BootParameters
     /// <summary>Where a bzImage's payload is unpacked.</summary>
     public const uint KernelLoadAddress = 0x100000;
 
-    /// <summary>The bytes behind which the entry point of a 2.6.23 kernel lies.</summary>
+    /// <summary>The bytes after which the entry point of a 2.6.23 kernel lies.</summary>
     public static ReadOnlySpan<byte> GenuineMark => "GenuineLguest"u8;
 }
 

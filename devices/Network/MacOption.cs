@@ -2,7 +2,7 @@
 namespace Lguest.Devices.Network;
 
 /// <summary>
-/// <c>mac=…</c> behind a network option. The guest's driver makes its own address, 02:00 and the guest's number and 00:00; the
+/// <c>mac=…</c> after a network option. The guest's driver makes its own address, 02:00 and the guest's number and 00:00; the
 /// number is all that the ABI lets the host choose.
 /// </summary>
 public static class MacOption

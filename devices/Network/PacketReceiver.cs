@@ -9,7 +9,7 @@ namespace Lguest.Devices.Network;
 /// </summary>
 /// <remarks>
 /// A guest whose interface is up and whose buffers are all full gets its packets later: they wait where they are (the tap's
-/// queue, the peer's socket), and whoever overflows that queue counts the loss, as behind any busy network card. A guest whose
+/// queue, the peer's socket), and whoever overflows that queue counts the loss, as with any busy network card. A guest whose
 /// interface is down has nothing bound; its packets are taken and dropped, else it would be flooded with old news on its way up.
 /// </remarks>
 /// <param name="source">Where they come from.</param>

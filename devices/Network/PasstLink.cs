@@ -10,7 +10,7 @@ using static Tmds.Linux.LibC;
 namespace Lguest.Devices.Network;
 
 /// <summary>
-/// The way out for those who may not configure networks: <c>passt</c>, a program that turns a guest's packets into ordinary
+/// Outbound networking for those who may not configure networks: <c>passt</c>, a program that turns a guest's packets into ordinary
 /// sockets of the user. We start it, and talk to it over a stream on which each packet follows its length (u32, big endian): the
 /// protocol that qemu's stream sockets have. It ends when our end of the socket closes, however we end.
 /// </summary>
@@ -353,7 +353,7 @@ public sealed unsafe class PasstLink : IPacketLink
 
     /// <summary>
     /// passt takes in all packets that have come, and goes round for ever when an answer to a connection has others of that
-    /// connection behind it (2023). So it is given the time to take it in, which is microseconds when it has nothing else to do.
+    /// connection after it (2023). So it is given the time to take it in, which is microseconds when it has nothing else to do.
     /// </summary>
     /// <returns>False when it has too much else to do: then the packet is lost, and TCP sends it again.</returns>
     private bool WaitForHandshake()

@@ -18,7 +18,7 @@ public sealed unsafe class SegmentFile : IDisposable
     /// <summary>The byte whose lock is held, for a moment, by whoever looks for a slot. It is behind the page.</summary>
     private const long EntranceByte = Page.Size;
 
-    /// <summary>From here on, behind the page too, a byte for each number that a guest may have: its lock is the number's owner.</summary>
+    /// <summary>From here on, past the page, a byte for each number that a guest may have: its lock is the number's owner.</summary>
     private const long NumberBytes = 2 * Page.Size;
 
     private int _fd;

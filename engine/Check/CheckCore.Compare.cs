@@ -5,7 +5,7 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
 
-/// <summary>What must be the same behind a block, and what need not be.</summary>
+/// <summary>What must be the same after a block, and what need not be.</summary>
 public sealed unsafe partial class CheckCore
 {
     /// <summary>Blocks that a report tells of.</summary>

@@ -326,7 +326,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         Stretch stretch = RunOracle(end, limit, delivers);
         translated.DoAgain();
 
-        // It may know code that was written behind the place where the translator stopped.
+        // It may know code that was written past the place where the translator stopped.
         if (!delivers)
             _oracle.ForgetDecoded();
         return stretch;

@@ -14,7 +14,7 @@ public enum ExitKind
     /// <summary>The guest faulted: vector, error code and for vector 14 the address. EIP is the instruction that did it (the next one after a trap).</summary>
     Exception,
 
-    /// <summary><c>int n</c>. EIP is behind it; <see cref="CpuExit.InstructionEip"/> at it.</summary>
+    /// <summary><c>int n</c>. EIP is after it; <see cref="CpuExit.InstructionEip"/> at it.</summary>
     SoftwareInterrupt,
 
     /// <summary>The guest wrote 0xFE to port 0x64: the PC's reset line.</summary>

@@ -13,8 +13,8 @@ namespace Lguest.Engine.Debugging;
 public readonly record struct PastHypercall(long Sequence, HypercallKind Kind, HypercallRingEntry Call, uint Eip, bool IsAsync);
 
 /// <summary>
-/// What a guest has done so far, counted from its first instruction, whoever asks later: an increment at each way out of
-/// the guest's code, which is rare and dear compared with it. Written by the thread that owns the guest; others read numbers
+/// What a guest has done so far, counted from its first instruction, whoever asks later: an increment at each exit from
+/// the guest's code, which is rare and expensive compared with it. Written by the thread that owns the guest; others read numbers
 /// that may be a moment old.
 /// </summary>
 public sealed class GuestStatistics

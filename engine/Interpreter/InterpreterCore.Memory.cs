@@ -165,7 +165,7 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Faults if any byte of a range may not be written. At most a page long.</summary>
     internal void ProbeWrite(uint address, int size)
     {
-        // Here already: behind the probe an instruction changes registers, and could not be started again.
+        // Here already: after the probe an instruction changes registers, and could not be started again.
         if (_watchpoints.Length != 0)
             CheckWatchpoints(address, size, WatchKind.Write);
         Translate(address, write: true);

@@ -14,7 +14,7 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Bytes of what stands for memory that is not there; more than any access of an instruction that may go on.</summary>
     private const int NowhereBytes = 64;
 
-    // The table while an instruction goes on behind its fault: never filled, so that all it does next comes the slow way.
+    // The table while an instruction goes on past its fault: never filled, so that all it does next comes the slow way.
     private byte* _emptyTlb;
     private byte* _nowhere;
     private bool _faultPending;

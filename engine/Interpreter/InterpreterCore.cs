@@ -190,7 +190,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     }
 
     /// <summary>
-    /// One instruction, decoded afresh. With TF set before it the processor traps behind it, unless it was a MOV or POP to %ss,
+    /// One instruction, decoded afresh. With TF set before it the processor traps after it, unless it was a MOV or POP to %ss,
     /// which %esp is to follow undisturbed; the trap's EIP is the next instruction.
     /// </summary>
     private void RunSingle(CpuState* cpu)

@@ -52,7 +52,7 @@ internal struct EmittedRegion
 // [T:200] A fault
 // The guest's code touches what is not mapped, or divides by zero: the host's kernel sends a signal to this process. The runtime
 // would take that for the end of the world, so we are asked first, by a few instructions of emitted code. Is the instruction that
-// did it part of an engine's code? Then what the processor said goes into the CpuState, and the thread goes on at the way out of
+// did it part of an engine's code? Then what the processor said goes into the CpuState, and the thread goes on at the exit of
 // [T:190], as if the guest's code had jumped there by itself. Anything else is for others.
 /// <summary>
 /// What happens when emitted code faults or is interrupted. Links of the <see cref="SignalChain"/>, emitted code themselves: the

@@ -89,7 +89,7 @@ internal sealed unsafe class NativeStubs
         a.sub(rsp, 8);
         // [T:190+24] The door
         // From C# into the guest. The host's registers are saved, the window's base is loaded into %gs, and then the guest's flags
-        // and registers; the last jump leads into its code. The way out is a few lines below. If somebody wants attention, a
+        // and registers; the last jump leads into its code. The exit is a few lines below. If somebody wants attention, a
         // signal that arrives in between finds the first steps marked as such, and the entry is called off.
         a.mov(r13, rdi);
         a.mov(State.HostStack.Bytes, rsp);

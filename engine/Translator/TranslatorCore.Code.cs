@@ -22,7 +22,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// <summary>Bytes of what <see cref="Drop"/> writes, up to where the next code may begin.</summary>
     private const int DropStubBytes = 32;
 
-    /// <summary>How much an instruction may weigh by faulting for the interpreter's sake, before it is left to it for good.</summary>
+    /// <summary>How much an instruction may weigh by faulting for the interpreter's sake, before it is left to it permanently.</summary>
     private const int Patience = 32;
 
     /// <summary>What reaches into user memory does little else.</summary>
@@ -82,7 +82,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// <summary>Whether code of a frame was translated, or decoded by the interpreter: then it is written to by nobody unseen.</summary>
     internal bool HasCode(uint physical) => _interpreter.HasCode(physical);
 
-    /// <summary>Whether the instruction at a guest physical address is the interpreter's for good.</summary>
+    /// <summary>Whether the instruction at a guest physical address is the interpreter's from now on.</summary>
     internal bool MustInterpret(uint physical) => _mustInterpret.Count != 0 && _mustInterpret.Contains(physical);
 
     /// <summary>A block that is translated already.</summary>
@@ -108,7 +108,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         return _interpretedCount++;
     }
 
-    /// <summary>Tells where translated code goes on behind an interpreted instruction.</summary>
+    /// <summary>Where translated code goes on after an interpreted instruction.</summary>
     internal void ContinueInterpretedAt(uint number, byte* host) => _interpreted[number].Continue = host;
 
     /// <summary>Where a page's code is, without counting as a use of it if there is none.</summary>

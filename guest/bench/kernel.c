@@ -164,7 +164,7 @@ static struct frame *prepare(struct task *t, const u8 *program)
 	f->eip = USER_CODE + (program - snippets_start);
 	f->esp = USER_STACK;
 	f->edi = USER_DATA;
-	/* Four registers, the way out, and what it thinks was an argument. */
+	/* Four registers, the return address, and what it thinks was an argument. */
 	stack[4] = (u32)first_return;
 	t->saved_esp = (u32)stack;
 	return f;

@@ -141,7 +141,7 @@ public sealed class DebugHub : IDisposable
         _tracer?.Detach();
     }
 
-    /// <summary>Prints what is known of a guest that died. The reason comes behind it: the last line is what people look at.</summary>
+    /// <summary>Prints what is known of a guest that died. The reason comes after it: the last line is what people look at.</summary>
     public void TellOfDeath()
     {
         if (_deathReport != null)
@@ -149,7 +149,7 @@ public sealed class DebugHub : IDisposable
     }
 
     /// <summary>Tells what was counted, if <c>--stats</c> wants that; once, however often it is called. The terminal is the user's own again.</summary>
-    /// <param name="mayWait">False on a way out that must not hang.</param>
+    /// <param name="mayWait">False on an exit that must not hang.</param>
     public void TellStatistics(bool mayWait = true) => _statistics.Tell(mayWait);
 
     /// <summary>The launcher ends.</summary>

@@ -42,7 +42,7 @@ public sealed class GuestLayout
     /// <summary>The kernel.</summary>
     public KernelImage Kernel { get; }
 
-    /// <summary>First address behind boot parameters and command line, which start at 0.</summary>
+    /// <summary>First address after the boot parameters and command line, which start at 0.</summary>
     public uint BootParametersEnd { get; }
 
     /// <summary>Where the initrd starts; the top of the lowest bank when there is none.</summary>

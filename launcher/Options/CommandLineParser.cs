@@ -6,7 +6,7 @@ namespace Lguest.Launcher.Options;
 /// <summary>
 /// Reads the launcher's command line. Two orders are in the world: 2.6.23's launcher took its options before the memory, the
 /// one of February 2007 between the kernel and the kernel's own words. Both are understood at once: words that begin with a
-/// dash are options until the first plain word behind the kernel; from there on all is the guest's, unchanged. <c>--</c> ends
+/// dash are options until the first plain word after the kernel; from there on all is the guest's, unchanged. <c>--</c> ends
 /// the options early, for a guest whose own first word begins with a dash.
 /// </summary>
 public static class CommandLineParser
@@ -136,7 +136,7 @@ public static class CommandLineParser
     }
 
     /// <summary>
-    /// Where the value begins: behind the equals sign, or behind the comma of an option that needs no value but takes more
+    /// Where the value begins: after the equals sign, or after the comma of an option that needs no value but takes more
     /// (<c>--usernet,tcp=8080:80</c>).
     /// </summary>
     private static int ValueMark(string word)

@@ -7,7 +7,7 @@ namespace Lguest.Launcher.Options;
 /// <summary>One option: how it is written, what it is for, and what it does.</summary>
 /// <param name="Name">The long name, without dashes.</param>
 /// <param name="Letter">A one-letter form, or NUL.</param>
-/// <param name="ValueName">What stands behind the equals sign in the help; null when the option takes no value.</param>
+/// <param name="ValueName">What follows the equals sign in the help; null when the option takes no value.</param>
 /// <param name="Help">One or two lines.</param>
 /// <param name="Apply">Takes note of it; throws a <see cref="LaunchException"/> for a value that makes no sense.</param>
 /// <param name="ValueOptional">The value may be left out, and is empty then.</param>

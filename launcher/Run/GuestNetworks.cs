@@ -84,7 +84,7 @@ public sealed class GuestNetworks : IDisposable
             shared.Follow(bindings);
     }
 
-    /// <summary>Tells those behind the networks whom to expect.</summary>
+    /// <summary>Announces the guest to the other ends of the networks.</summary>
     public void Introduce()
     {
         foreach (IPacketLink link in _ends.OfType<IPacketLink>())

@@ -340,7 +340,7 @@ public sealed class GuestSession : IDisposable
         return true;
     }
 
-    /// <summary>The way out when the normal one is blocked.</summary>
+    /// <summary>Ends the process when the normal way is blocked.</summary>
     private void EndNow(int status)
     {
         Dispose();

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Lguest.Launcher.Run;
 
 /// <summary>
-/// Signals that ask us to end. The owner thread is broken out of the guest and goes the normal way out. If it does not come out
-/// in time (it may hang in a write to a terminal that somebody stopped with ^S), or the user asks again, the way out is taken
+/// Signals that ask us to end. The owner thread is broken out of the guest and exits the normal way. If it does not come out
+/// in time (it may hang in a write to a terminal that somebody stopped with ^S), or the user asks again, the process is ended
 /// on the signal's own thread.
 /// </summary>
 public sealed class StopSignals : IDisposable

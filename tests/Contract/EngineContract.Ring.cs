@@ -62,7 +62,7 @@ public abstract partial class EngineContract
             },
             prepare: memory => Queue(memory, 0, 0, 0, 0));
 
-        // Before the code behind INIT runs the ring may have run, but never during it: what it says there is in force.
+        // Before the code after INIT runs the ring may have run, but never during it: what it says there is in force.
         uint seen = guest.Next();
         Assert.True(seen is 0 or 0xFF);
         Assert.Equal(LguestData.RingDone, Status(guest, 0));

@@ -4,7 +4,7 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.Contract;
 
-/// <summary>The trap flag: one trap behind each instruction, however unusual it is.</summary>
+/// <summary>The trap flag: one trap after each instruction, however unusual it is.</summary>
 public abstract partial class EngineContract
 {
     private static void Step(GuestProgram g, Action stepped, string end)

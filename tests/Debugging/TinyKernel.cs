@@ -10,7 +10,7 @@ internal static class TinyKernel
     private const uint Load = 0x100000;
     private const int HeadersSize = 84;
 
-    /// <summary>The file: its code is entered behind the mark that says where the entry is.</summary>
+    /// <summary>The file: its code is entered after the mark that says where the entry is.</summary>
     public static byte[] Elf(params ReadOnlySpan<byte> code)
     {
         byte[] body = [.. "Linux version 2.6.23\0GenuineLguest"u8, .. code, .. new byte[64]];

@@ -5,7 +5,7 @@ using Iced.Intel;
 namespace Lguest.Tests.Differential;
 
 /// <summary>
-/// Writes instances of forms, one behind the other, into a snippet: random operands, memory operands that (mostly) point into
+/// Writes instances of forms, one after the other, into a snippet: random operands, memory operands that (mostly) point into
 /// the data pages. What registers hold is known as long as no instruction wrote them; a register that was not used at all yet
 /// can still be given the starting value that an operand wants.
 /// </summary>

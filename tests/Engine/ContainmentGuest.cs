@@ -140,7 +140,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
     /// <param name="prepare">Sets registers.</param>
     public void Run(List<byte> code, Action? prepare = null)
     {
-        // Whatever is behind is nonsense that traps before long.
+        // Whatever follows is nonsense that traps before long.
         code.AddRange([0xCD, 0x1F, 0xCD, 0x1F, 0xCC, 0xCC, 0xCC]);
         uint eip = Place(CollectionsMarshal.AsSpan(code));
         Registers();

@@ -82,7 +82,7 @@ public sealed class NetOptionTests
         Assert.Equal("k", options.Kernel);
     }
 
-    /// <summary>What belongs behind the network may follow the bare option too.</summary>
+    /// <summary>What belongs after the network may follow the bare option too.</summary>
     [Fact]
     public void UsernetTakesForwardsWithoutANetwork()
     {

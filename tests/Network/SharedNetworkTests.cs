@@ -302,7 +302,7 @@ public sealed class SharedNetworkTests : IDisposable
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{count} sent, {count} received"), answer, StringComparison.Ordinal);
     }
 
-    /// <summary>A guest on the network, with more behind its option (from a comma on) or beside it.</summary>
+    /// <summary>A guest on the network, with more after its option (from a comma on) or beside it.</summary>
     private RunningGuest Join(int number, string more = "")
     {
         string[] options = more.StartsWith('-') ? ["--sharenet=" + Lan, more] : ["--sharenet=" + Lan + more];

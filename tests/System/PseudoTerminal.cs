@@ -134,7 +134,7 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         }
     }
 
-    /// <summary>Waits until something new appears on the screen, behind what was waited for before.</summary>
+    /// <summary>Waits until something new appears on the screen, after what was waited for before.</summary>
     public void WaitFor(string text)
     {
         Stopwatch watch = Stopwatch.StartNew();

@@ -7,7 +7,7 @@ namespace Lguest.Launcher.Debugging.Control;
 
 /// <summary>
 /// The guest's end of <c>lguest ctl</c>: a Unix socket that takes one line a connection. The answer's first line is <c>ok</c>
-/// or <c>error</c>, what follows is for the user; behind <c>console</c>, the connection is the console.
+/// or <c>error</c>, what follows is for the user; after <c>console</c>, the connection is the console.
 /// </summary>
 public sealed class ControlServer : IDisposable
 {
@@ -72,7 +72,7 @@ public sealed class ControlServer : IDisposable
             }
             catch (Exception failure)
             {
-                // No thread to be had, for instance. This caller is out of luck; the next one may not be.
+                // No thread is available, for instance. This caller is out of luck; the next one may not be.
                 Tell(failure);
                 Forget(connection);
             }

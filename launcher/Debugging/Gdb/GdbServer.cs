@@ -38,7 +38,7 @@ public sealed class GdbServer : IDisposable
         _thread.Start();
     }
 
-    /// <summary>The guest is over for good: a gdb that waits for it hears so.</summary>
+    /// <summary>The guest has ended, and no other follows: a gdb that waits for it is told so.</summary>
     /// <param name="status">The launcher's exit status.</param>
     public void GuestExited(int status)
     {

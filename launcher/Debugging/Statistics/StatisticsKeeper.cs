@@ -79,7 +79,7 @@ public sealed class StatisticsKeeper
     }
 
     /// <summary>Tells them, if that is wanted and was not done before.</summary>
-    /// <param name="mayWait">False on a way out that must not hang: on a terminal that was stopped nothing is said.</param>
+    /// <param name="mayWait">False on an exit that must not hang: on a terminal that was stopped nothing is said.</param>
     public void Tell(bool mayWait = true)
     {
         if (_request == null || Interlocked.Exchange(ref _told, true))

@@ -21,7 +21,7 @@ public static class StatisticsTable
         Hypercalls(text, statistics);
         Counts(text, "interrupts delivered", statistics.Interrupts);
         Counts(text, "traps delivered", statistics.Traps);
-        Counts(text, "ways out of the guest's code", statistics.Exits);
+        Counts(text, "exits from the guest's code", statistics.Exits);
         Counts(text, "engine", [.. statistics.Counters.Select(static c => new NamedCount(c.Name, c.Value))], sorted: false);
         Devices(text, statistics);
         return text.ToString();

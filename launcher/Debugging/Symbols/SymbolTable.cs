@@ -15,7 +15,7 @@ public readonly record struct Symbol(uint Address, uint Size, string Name, bool 
 /// <summary>The guest kernel's names: from its ELF file, or from a System.map.</summary>
 public sealed class SymbolTable
 {
-    /// <summary>A symbol without a size, and none behind it, names no more than this.</summary>
+    /// <summary>A symbol without a size, and none after it, names no more than this.</summary>
     private const uint Reach = 0x10000;
 
     /// <summary>The same for data.</summary>
@@ -110,7 +110,7 @@ public sealed class SymbolTable
             return false;
         symbol = _symbols[high];
 
-        // Tables in assembly have no size either, and what lies behind one is not often part of it. Code in assembly often has no size, and padding belongs to nobody: what is just behind is still the best name.
+        // Tables in assembly have no size either, and what follows one is not often part of it. Code in assembly often has no size, and padding belongs to nobody: what is just behind is still the best name.
         uint end = high + 1 < _symbols.Length ? _symbols[high + 1].Address : symbol.Address + Reach;
         uint offset = address - symbol.Address;
         return address < end && offset < (symbol.Size != 0 ? symbol.Size + Padding : symbol.IsCode ? Reach : TableReach);
