@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make            out/lguest, and our own guests under out/guest/ (V=1 shows each file that is compiled)
 # make run        boots the demo guest with a scratch disk; MEMORY=64m
-# make test       all tests, in three to five minutes; TEST_FILTER=... runs some (see dotnet test --filter)
+# make test       all tests, in some minutes; TEST_FILTER=... runs some (see dotnet test --filter)
 # make nativetest the engine's tests as a native program only; TEST_FILTER=FullyQualifiedName~...
 # make fuzz       hostile input for two minutes; FUZZ_TIME=10m, FUZZ_ONLY=TARGET: docs/testing.md
 # make bench      the benchmarks, in some minutes, to out/performance.md; BENCH=--help lists options (start: how fast things begin)
@@ -74,7 +74,7 @@ test: all $(if $(TEST_FILTER),,$(NATIVE_TESTS))
 	@$(DOTNET) build tests -c Release -v quiet -nologo -clp:NoSummary
 	@status=0; \
 	if [ -z "$(TEST_FILTER)" ] && [ -s $(NATIVE_TESTS) ]; then \
-		echo "running the engine's tests as a native program: half a minute on two idle processors, two on busy ones"; \
+		echo "running the engine's tests as a native program, some minutes on a busy machine"; \
 		LGUEST_OUT=$(CURDIR)/$(OUT) $(NATIVE_TESTS) results $(OUT)/results/native.trx || status=1; \
 	fi; \
 	echo "running all tests: some two minutes on two idle processors, four on busy ones"; \

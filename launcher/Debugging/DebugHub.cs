@@ -29,7 +29,7 @@ public sealed class DebugHub : IDisposable
     private readonly Action<string> _say;
     private readonly long _start;
     private readonly StatisticsKeeper _statistics;
-    private readonly ConsoleLog _log = new();
+    private readonly ConsoleLog? _log;
     private readonly GdbServer? _gdb;
     private readonly ControlServer? _control;
     private readonly RunRecorder? _recorder;
@@ -69,6 +69,7 @@ public sealed class DebugHub : IDisposable
             MonitorCommands monitor = new(Target, Trace, () => _statistics.Now(atRest: true));
             if (options.Control != null)
             {
+                _log = new ConsoleLog();
                 ControlCommands commands = new(Target, monitor, Trace, _log, () => _statistics.Now(atRest: true), () => Sandbox?.ToString() ?? "not yet", _start);
                 _control = new ControlServer(options.Control, Target, commands, _log, say);
             }
@@ -196,7 +197,7 @@ public sealed class DebugHub : IDisposable
 
     private void HearConsole(byte[] text)
     {
-        _log.Append(text);
+        _log?.Append(text);
         _tracer?.Console(Encoding.Latin1.GetString(text));
         _recorder?.Console(text);
     }

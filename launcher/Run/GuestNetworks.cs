@@ -119,6 +119,9 @@ public sealed class GuestNetworks : IDisposable
     /// </summary>
     private ushort TakeNumber(ushort? wanted)
     {
+        if (_ends.Count == 0)
+            return wanted ?? (ushort)Environment.ProcessId;
+
         // Two devices on one file are one place where the number may be taken.
         SegmentFile[] files = [.. _ends.OfType<SharedSegment>().Select(segment => segment.Page).DistinctBy(file => file.Identity)];
         if (wanted is { } chosen)
