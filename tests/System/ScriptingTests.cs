@@ -101,27 +101,12 @@ public sealed class ScriptingTests : IDisposable
         Assert.Equal((0, string.Empty), (result.Status, result.Output));
     }
 
+    /// <summary>Several times: the guest's last words once arrived in six of seven.</summary>
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void TheConsoleIsOnAPseudoTerminal()
     {
-        using Process process = LauncherProcess.Start("--console=pty", Memory, _demo);
-        string said = process.StandardError.ReadLine()!;
-        string name = said[said.LastIndexOf(' ')..].Trim();
-        using (FileStream terminal = new(name, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0))
-        {
-            terminal.Write("off\r"u8);
-            StringBuilder heard = new();
-            byte[] buffer = new byte[4096];
-            while (!heard.ToString().Contains("Good-bye.", StringComparison.Ordinal))
-            {
-                int count = terminal.Read(buffer);
-                Assert.True(count > 0, heard.ToString());
-                heard.Append(Encoding.ASCII.GetString(buffer, 0, count));
-            }
-        }
-
-        Assert.True(process.WaitForExit(LauncherProcess.Patience));
-        Assert.Equal((0, string.Empty), (process.ExitCode, process.StandardOutput.ReadToEnd()));
+        for (int i = 0; i < 20; i++)
+            TalkToADemoByPseudoTerminal();
     }
 
     /// <summary>An option after the guest's first word goes to the guest; the user hears of it.</summary>
@@ -182,5 +167,27 @@ public sealed class ScriptingTests : IDisposable
             Assert.True(socket.Receive(one) == 1, heard.ToString());
             heard.Append((char)one[0]);
         }
+    }
+
+    private void TalkToADemoByPseudoTerminal()
+    {
+        using Process process = LauncherProcess.Start("--console=pty", Memory, _demo);
+        string said = process.StandardError.ReadLine()!;
+        string name = said[said.LastIndexOf(' ')..].Trim();
+        using (FileStream terminal = new(name, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0))
+        {
+            terminal.Write("off\r"u8);
+            StringBuilder heard = new();
+            byte[] buffer = new byte[4096];
+            while (!heard.ToString().Contains("Good-bye.", StringComparison.Ordinal))
+            {
+                int count = terminal.Read(buffer);
+                Assert.True(count > 0, heard.ToString());
+                heard.Append(Encoding.ASCII.GetString(buffer, 0, count));
+            }
+        }
+
+        Assert.True(process.WaitForExit(LauncherProcess.Patience));
+        Assert.Equal((0, string.Empty), (process.ExitCode, process.StandardOutput.ReadToEnd()));
     }
 }

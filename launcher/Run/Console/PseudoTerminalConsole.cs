@@ -15,7 +15,7 @@ namespace Lguest.Launcher.Run.Console;
 internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
 {
     /// <summary>How long a reader is given at the end, in milliseconds.</summary>
-    private const int LastWords = 500;
+    private const int LastWords = 2000;
 
     private const int Pause = 10;
 
@@ -68,8 +68,9 @@ internal sealed unsafe class PseudoTerminalConsole : IConsolePeer
         int other = _connected ? Open(Name, O_RDONLY) : -1;
         if (other >= 0)
         {
-            int unread = 0;
-            for (int waited = 0; waited < LastWords && ioctl(other, FIONREAD, &unread) == 0 && unread > 0; waited += Pause)
+            // Not FIONREAD, which does not see what the kernel is still carrying from one side to the other; poll(2) waits for that.
+            pollfd unread = new() { fd = other, events = POLLIN };
+            for (int waited = 0; waited < LastWords && poll(&unread, 1, 0) > 0 && (unread.revents & POLLIN) != 0; waited += Pause)
                 Thread.Sleep(Pause);
             _ = close(other);
         }
