@@ -13,7 +13,7 @@ namespace Lguest.Tests.EngineParts;
 /// </summary>
 /// <param name="engine">The engine under test.</param>
 /// <param name="casesOfAKind">How many guests of each kind; <c>LGUEST_CASES=n</c> multiplies it.</param>
-public abstract class HostileGuestTests(EngineKind engine, int casesOfAKind = 3000)
+public abstract class HostileGuestTests(EngineKind engine, int casesOfAKind = 1000)
 {
     private const int CasesWithNeighbour = 500;
 
