@@ -39,6 +39,9 @@ public static class Selectors
     /// <summary>The ring in which a guest kernel runs.</summary>
     public const uint GuestRing = 1;
 
+    /// <summary>The ring of a guest's programs.</summary>
+    public const uint UserRing = 3;
+
     /// <summary>%cs of the guest kernel, ring 1.</summary>
     public const ushort KernelCode = (KernelCodeIndex << 3) | (ushort)GuestRing;
 

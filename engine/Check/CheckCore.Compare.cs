@@ -14,15 +14,6 @@ public sealed unsafe partial class CheckCore
     /// <summary>Bytes around each write that are looked at too: a wider write than it should be is seen at once.</summary>
     private const uint Neighbourhood = 16;
 
-    // Places in the FXSAVE image: the last instruction's opcode and addresses, which not every processor keeps; the registers.
-    private const int FxTagsEnd = 5;
-    private const int FxPointersEnd = 24;
-    private const int FxMask = 28;
-    private const int FxRegisters = 32;
-    private const int FxRegisterStride = 16;
-    private const int FxWideRegisters = 160;
-    private const int FxEnd = 288;
-
     private uint? _faultedAt;
     private readonly Queue<DisagreementReport.BlockRun> _recent = new(Remembered);
 
@@ -179,19 +170,22 @@ public sealed unsafe partial class CheckCore
 
     private bool FloatsAgree()
     {
-        ReadOnlySpan<byte> a = new(_oracle.Cpu->FxState, FxEnd);
-        ReadOnlySpan<byte> b = new(Cpu->FxState, FxEnd);
+        ReadOnlySpan<byte> a = new(_oracle.Cpu->FxState, FxImage.Bytes32);
+        ReadOnlySpan<byte> b = new(Cpu->FxState, FxImage.Bytes32);
         if (a.SequenceEqual(b))
             return true;
-        if (!a[..FxTagsEnd].SequenceEqual(b[..FxTagsEnd]) || !a[FxPointersEnd..FxMask].SequenceEqual(b[FxPointersEnd..FxMask]))
+
+        // The last instruction's opcode and addresses may be anything: not every processor keeps them.
+        if (!a[..FxImage.TagsEnd].SequenceEqual(b[..FxImage.TagsEnd])
+            || !a[FxImage.MxcsrStart..FxImage.MxcsrMaskStart].SequenceEqual(b[FxImage.MxcsrStart..FxImage.MxcsrMaskStart]))
             return false;
-        for (int i = FxRegisters; i < FxWideRegisters; i += FxRegisterStride)
+        for (int i = FxImage.StackStart; i < FxImage.XmmStart; i += FxImage.RegisterStride)
         {
-            if (!a.Slice(i, ExtendedBytes).SequenceEqual(b.Slice(i, ExtendedBytes)))
+            if (!a.Slice(i, FxImage.StackRegisterBytes).SequenceEqual(b.Slice(i, FxImage.StackRegisterBytes)))
                 return false;
         }
 
-        return a[FxWideRegisters..].SequenceEqual(b[FxWideRegisters..]);
+        return a[FxImage.XmmStart..].SequenceEqual(b[FxImage.XmmStart..]);
     }
 
     /// <summary>Whether memory is now as the interpreter left it, the marks in page table entries aside.</summary>

@@ -82,7 +82,7 @@ public sealed unsafe partial class CheckCore
         uint size = (uint)instruction.MemorySize.GetSize();
         return expected.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Edi] & mask) < size
             && actual.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Esi] & mask) < size
-            && PageWalk.Walk(Memory, _pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == 3, out Translation found) == WalkResult.Fault
+            && PageWalk.Walk(Memory, _pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == Selectors.UserRing, out Translation found) == WalkResult.Fault
             && found.ErrorCode == actual.ErrorCode;
     }
 }

@@ -134,6 +134,12 @@ public struct SegmentRegister
 
     /// <summary>Descriptor bits 40–55 (type and S in 0–4, DPL 5–6, P 7, AVL 12, D/B 14, G 15); 0 = unusable (null selector).</summary>
     public uint Attributes;
+
+    /// <summary>Whether it is writable data up to the last address: with a base of 0, one that need not be looked at.</summary>
+    public readonly bool IsWide =>
+        Limit == uint.MaxValue
+        && (Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit | SegmentLoad.ReadableOrWritableBit))
+            == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.ReadableOrWritableBit);
 }
 
 // [I:110] The registers

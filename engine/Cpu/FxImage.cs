@@ -8,7 +8,7 @@ namespace Lguest.Engine.Cpu;
 /// and SSE state lives. 512 bytes, of which a 32-bit FXSAVE writes the first 288.
 /// </summary>
 [StructLayout(LayoutKind.Explicit, Size = ByteSize)]
-public unsafe struct FxImage
+public struct FxImage
 {
     /// <summary>Bytes of the whole image.</summary>
     public const int ByteSize = 512;
@@ -22,8 +22,23 @@ public unsafe struct FxImage
     /// <summary>Registers in each of them.</summary>
     public const int RegisterCount = 8;
 
+    /// <summary>Bytes from the beginning to the end of <see cref="Tags"/>: before the last instruction's opcode and addresses.</summary>
+    public const int TagsEnd = 5;
+
+    /// <summary>Bytes from the beginning to <see cref="Mxcsr"/>, which comes after those.</summary>
+    public const int MxcsrStart = 24;
+
+    /// <summary>Bytes from the beginning to <see cref="MxcsrMask"/>, which is the processor's and not the guest's.</summary>
+    public const int MxcsrMaskStart = 28;
+
+    /// <summary>Bytes from the beginning to <see cref="Stack"/>.</summary>
+    public const int StackStart = 32;
+
+    /// <summary>Bytes from the beginning to <see cref="Xmm"/>.</summary>
+    public const int XmmStart = 160;
+
     /// <summary>What FXSAVE writes and FXRSTOR reads outside 64-bit mode, in bytes.</summary>
-    public const int Bytes32 = 288;
+    public const int Bytes32 = XmmStart + (RegisterCount * RegisterStride);
 
     /// <summary>FCW bits that can be written: masks, precision, rounding, the obsolete infinity control.</summary>
     public const ushort ControlWritable = 0x1F3F;
@@ -94,20 +109,20 @@ public unsafe struct FxImage
     public uint DataSelector;
 
     /// <summary>MXCSR.</summary>
-    [FieldOffset(24)]
+    [FieldOffset(MxcsrStart)]
     public uint Mxcsr;
 
     /// <summary>MXCSR_MASK.</summary>
-    [FieldOffset(28)]
+    [FieldOffset(MxcsrMaskStart)]
     public uint MxcsrMask;
 
     /// <summary>ST(0)–ST(7), top of stack first, 16 bytes each of which 10 count.</summary>
-    [FieldOffset(32)]
-    public fixed byte Stack[RegisterCount * RegisterStride];
+    [FieldOffset(StackStart)]
+    public unsafe fixed byte Stack[RegisterCount * RegisterStride];
 
     /// <summary>XMM0–XMM7.</summary>
-    [FieldOffset(160)]
-    public fixed byte Xmm[RegisterCount * RegisterStride];
+    [FieldOffset(XmmStart)]
+    public unsafe fixed byte Xmm[RegisterCount * RegisterStride];
 
     /// <summary>TOP.</summary>
     public readonly int Top => (Status >> 11) & 7;
@@ -158,7 +173,7 @@ public unsafe struct FxImage
     /// A register keeps its physical place when TOP is set, but the image lists them from the top of the stack.
     /// </summary>
     /// <param name="oldTop">TOP before.</param>
-    public void KeepPlaces(int oldTop)
+    public unsafe void KeepPlaces(int oldTop)
     {
         int by = (Top - oldTop) & 7;
         if (by == 0)

@@ -171,7 +171,7 @@ public sealed unsafe class FloatingPointOperation
                 Unsafe.WriteUnaligned(cpu->Scratch, image->Status);
                 return Done;
             case FloatingPointKind.StoreStatusRegister:
-                cpu->Registers[0] = (cpu->Registers[0] & 0xFFFF_0000) | image->Status;
+                cpu->Registers[(int)GeneralRegister.Eax] = (cpu->Registers[(int)GeneralRegister.Eax] & 0xFFFF_0000) | image->Status;
                 return Done;
             case FloatingPointKind.ClearExceptions:
                 image->ClearExceptions();

@@ -12,7 +12,7 @@ namespace Lguest.Engine.FloatingPoint;
 /// emitted machine code, so that every rounding, flag and NaN is the processor's. For x86-64 Linux hosts. One per guest; not
 /// for several threads at once.
 /// </summary>
-public sealed unsafe class FloatingPointUnit : IDisposable
+public sealed class FloatingPointUnit : IDisposable
 {
     private const nuint ArenaSize = 256 * 1024;
 
@@ -67,7 +67,7 @@ public sealed unsafe class FloatingPointUnit : IDisposable
         _operations.Clear();
     }
 
-    private FloatingPointOperation Create(in Instruction instruction, FloatingPointKind kind, in Shape shape)
+    private unsafe FloatingPointOperation Create(in Instruction instruction, FloatingPointKind kind, in Shape shape)
     {
         void* stub = kind <= FloatingPointKind.Mixed ? Add(_builder.Build(instruction, kind)) : null;
         bool masked = InstructionClassifier.IsMaskedStore(instruction.Mnemonic);
@@ -146,7 +146,7 @@ public sealed unsafe class FloatingPointUnit : IDisposable
         return (code[escape] & 7) << 8 | (second >= 0xC0 ? second : second & 0x38);
     }
 
-    private void* Add(ReadOnlySpan<byte> code)
+    private unsafe void* Add(ReadOnlySpan<byte> code)
     {
         void* stub = _arenas.Count == 0 ? null : _arenas[^1].Append(code);
         if (stub == null)

@@ -9,23 +9,20 @@ namespace Lguest.Engine.FloatingPoint;
 /// 8-11), between memory and the FXSAVE image. Done in software because the processor would store its own idea of the
 /// instruction pointers.
 /// </summary>
-internal static unsafe class FpuEnvironment
+internal static class FpuEnvironment
 {
-    /// <summary>Bytes of the 32-bit environment.</summary>
-    public const int Size32 = 28;
-
     /// <summary>Bytes of the 16-bit environment.</summary>
     public const int Size16 = 14;
 
-    /// <summary>Bytes of the registers that FNSAVE stores behind the environment.</summary>
-    public const int RegisterArea = 8 * RegisterBytes;
+    /// <summary>Bytes of the registers that FNSAVE stores after the environment.</summary>
+    public const int RegisterArea = FxImage.RegisterCount * FxImage.StackRegisterBytes;
 
-    private const int RegisterBytes = 10;
+    private const int RegisterBytes = FxImage.StackRegisterBytes;
 
     /// <summary>FNSTENV without its side effect.</summary>
     /// <param name="image">The state.</param>
     /// <param name="target">At least <paramref name="environmentBytes"/> bytes.</param>
-    /// <param name="environmentBytes"><see cref="Size32"/> or <see cref="Size16"/>.</param>
+    /// <param name="environmentBytes">28, or <see cref="Size16"/>.</param>
     public static void Store(in FxImage image, Span<byte> target, int environmentBytes)
     {
         ushort tags = FullTags(image);
@@ -84,29 +81,29 @@ internal static unsafe class FpuEnvironment
     }
 
     /// <summary>FNSAVE without its side effect: environment, then ST(0)–ST(7), 10 bytes each.</summary>
-    public static void Save(in FxImage image, Span<byte> target, int environmentBytes)
+    public static unsafe void Save(in FxImage image, Span<byte> target, int environmentBytes)
     {
         Store(image, target, environmentBytes);
         fixed (byte* stack = image.Stack)
         {
             for (int i = 0; i < 8; i++)
-                new ReadOnlySpan<byte>(stack + (16 * i), RegisterBytes).CopyTo(target[(environmentBytes + (RegisterBytes * i))..]);
+                new ReadOnlySpan<byte>(stack + (FxImage.RegisterStride * i), RegisterBytes).CopyTo(target[(environmentBytes + (RegisterBytes * i))..]);
         }
     }
 
     /// <summary>FRSTOR.</summary>
-    public static void Restore(ref FxImage image, ReadOnlySpan<byte> source, int environmentBytes)
+    public static unsafe void Restore(ref FxImage image, ReadOnlySpan<byte> source, int environmentBytes)
     {
         Load(ref image, source, environmentBytes);
         fixed (byte* stack = image.Stack)
         {
             for (int i = 0; i < 8; i++)
-                source.Slice(environmentBytes + (RegisterBytes * i), RegisterBytes).CopyTo(new Span<byte>(stack + (16 * i), RegisterBytes));
+                source.Slice(environmentBytes + (RegisterBytes * i), RegisterBytes).CopyTo(new Span<byte>(stack + (FxImage.RegisterStride * i), RegisterBytes));
         }
     }
 
     /// <summary>The two tag bits per register: 0 valid, 1 zero, 2 special, 3 empty (SDM vol. 1, 8.1.7), from the contents.</summary>
-    private static ushort FullTags(in FxImage image)
+    private static unsafe ushort FullTags(in FxImage image)
     {
         int tags = 0;
         fixed (byte* stack = image.Stack)
@@ -116,7 +113,7 @@ internal static unsafe class FpuEnvironment
                 int tag = 3;
                 if ((image.Tags >> physical & 1) != 0)
                 {
-                    byte* register = stack + (16 * ((physical - image.Top) & 7));
+                    byte* register = stack + (FxImage.RegisterStride * ((physical - image.Top) & 7));
                     tag = Classify(*(ulong*)register, *(ushort*)(register + 8) & 0x7FFF);
                 }
 

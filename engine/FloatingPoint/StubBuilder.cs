@@ -47,6 +47,8 @@ internal sealed class StubBuilder
                 break;
         }
 
+        if (_emit.Offset > MaxBytes)
+            throw new InvalidOperationException($"{instruction.Code}: a stub of {_emit.Offset} bytes, and room for {MaxBytes}");
         return _code.AsSpan(0, (int)_emit.Offset);
     }
 

@@ -18,6 +18,15 @@ public sealed unsafe partial class Guest : IDisposable
     /// <summary>Nanoseconds until an irq that the guest did not take yet is offered again.</summary>
     private const long PendingIrqRecheck = 50_000;
 
+    /// <summary>Instructions until the next look, while an irq waits for the guest to turn interrupts on.</summary>
+    private const int BudgetForIrq = 200;
+
+    /// <summary>Likewise, while only the clock has to be looked at.</summary>
+    private const int BudgetForClock = 2_000;
+
+    /// <summary>Likewise, while there is nothing to look at but requests of other threads.</summary>
+    private const int LongestBudget = 20_000;
+
     private readonly ExecutionCore _core;
     private readonly CpuState* _cpu;
     private readonly GuestMemory _memory;
@@ -200,7 +209,7 @@ public sealed unsafe partial class Guest : IDisposable
     /// Instructions until the next look around. Short when an irq waits for the guest to turn interrupts on (it does that
     /// without telling anyone), longer when only the clock has to be looked at.
     /// </summary>
-    private int ChooseBudget() => _irqsPending != 0 ? 200 : _clockDeadline != 0 ? 2000 : 20000;
+    private int ChooseBudget() => _irqsPending != 0 ? BudgetForIrq : _clockDeadline != 0 ? BudgetForClock : LongestBudget;
 
     private void Handle(in CpuExit exit)
     {

@@ -11,7 +11,7 @@ namespace Lguest.Engine.Interpreter;
 /// an instruction that goes elsewhere for sure, at the end of its page, or when it is long enough; a conditional branch does
 /// not end it, since going on is what happens half of the time.
 /// </summary>
-internal sealed unsafe class BlockBuilder
+internal sealed unsafe class BlockBuilder : IDisposable
 {
     /// <summary>Ops that one block may take at most.</summary>
     public const int MaxOps = (MaxInstructions * 3) + 4;
@@ -20,7 +20,9 @@ internal sealed unsafe class BlockBuilder
     public const int MaxInstructionBytes = 15;
 
     private const int MaxInstructions = 64;
-    private const int MaxSingleOps = 8;
+
+    /// <summary>Ops that one instruction may take, with the end behind it.</summary>
+    public const int MaxSingleOps = 4;
 
     private readonly InterpreterCore _core;
     private readonly InstructionSelector _selector;
@@ -38,13 +40,13 @@ internal sealed unsafe class BlockBuilder
         _decoder32 = Decoder.Create(32, _reader, PointerCodeReader.Processor);
         _decoder16 = Decoder.Create(16, _reader, PointerCodeReader.Processor);
 
-        // Lives as long as its core, whose tables they are part of: freed with the process or never missed.
         _single = (MicroOp*)NativeMemory.AllocZeroed(MaxSingleOps, (nuint)sizeof(MicroOp));
         _crossing = (byte*)NativeMemory.AllocZeroed(16);
         _fetched = (byte*)NativeMemory.AllocZeroed(16);
     }
 
-    ~BlockBuilder()
+    /// <summary>Frees the single ops and the copies of code, which belong to its core.</summary>
+    public void Dispose()
     {
         NativeMemory.Free(_single);
         NativeMemory.Free(_crossing);
@@ -151,10 +153,14 @@ internal sealed unsafe class BlockBuilder
         return _single;
     }
 
-    /// <summary>The ops of one instruction, and behind them the end.</summary>
+    /// <summary>The ops of one instruction, and after them the end.</summary>
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="ops">Room for <see cref="MaxSingleOps"/>.</param>
     public void EmitSingle(in Instruction instruction, MicroOp* ops)
     {
         MicroOp* op = _selector.Emit(ops, in instruction, 0, out bool ended);
+        if (op - ops >= MaxSingleOps)
+            throw new InvalidOperationException($"{instruction.Code} has {op - ops} ops, and {MaxSingleOps} with its end have room");
         if (ended)
             return;
         *op = default;

@@ -182,7 +182,7 @@ internal static unsafe class BranchOps
             SegmentLoad.SetHidden(ref cpu->Ss, stackSelector, stack);
             cpu->Cpl = ring;
             uint mask = core.StackMask;
-            cpu->Registers[4] = (cpu->Registers[4] & ~mask) | ((esp + (uint)release) & mask);
+            cpu->Registers[(int)GeneralRegister.Esp] = (cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((esp + (uint)release) & mask);
             core.DropInnerSegments();
         }
 

@@ -131,7 +131,7 @@ public sealed unsafe partial class InterpreterCore
     {
         CpuState* cpu = Cpu;
         CodeMode mode = CodeMode.None;
-        bool user = cpu->Cpl == 3;
+        bool user = cpu->Cpl == Selectors.UserRing;
         if (user)
         {
             mode |= CodeMode.User;
@@ -164,10 +164,7 @@ public sealed unsafe partial class InterpreterCore
         Cpu->JumpKey = (_generation << 8) | (uint)_mode;
     }
 
-    private static bool IsFlatData(in SegmentRegister segment) =>
-        segment.Base == 0 && segment.Limit == uint.MaxValue
-        && (segment.Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit | SegmentLoad.ReadableOrWritableBit))
-            == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.ReadableOrWritableBit);
+    private static bool IsFlatData(in SegmentRegister segment) => segment.Base == 0 && segment.IsWide;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static JumpEntry* Jump(CpuState* cpu, uint eip) =>

@@ -219,7 +219,7 @@ public sealed unsafe partial class InterpreterCore
         uint page = linear & ~Page.OffsetMask;
         if (write ? entry->WriteTag == page : entry->ReadTag == page)
             return (byte*)(entry->Addend + (nint)linear);
-        return TranslateMiss(linear, write, Cpu->Cpl == 3, entry);
+        return TranslateMiss(linear, write, Cpu->Cpl == Selectors.UserRing, entry);
     }
 
     /// <summary>The counter that RDTSC reads, in nanoseconds.</summary>
@@ -236,7 +236,7 @@ public sealed unsafe partial class InterpreterCore
     internal bool TryTranslateFetch(uint linear, out uint physical)
     {
         TlbEntry* entry = Entry(Cpu->Tlb, linear);
-        if (entry->ReadTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: false, Cpu->Cpl == 3, entry))
+        if (entry->ReadTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: false, Cpu->Cpl == Selectors.UserRing, entry))
         {
             _current = null;
             TakeFault(_fault);

@@ -52,7 +52,7 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Linear address at an offset from the stack pointer, checked.</summary>
     internal uint StackAddress(int offset, uint size, bool write)
     {
-        uint linear = SegmentAddress(SegmentName.Ss, (Cpu->Registers[4] + (uint)offset) & StackMask, size, write);
+        uint linear = SegmentAddress(SegmentName.Ss, (Cpu->Registers[(int)GeneralRegister.Esp] + (uint)offset) & StackMask, size, write);
         if ((_mode & CodeMode.AlignmentCheck) != 0)
             CheckAlignment(linear, size);
         return linear;
@@ -65,7 +65,7 @@ public sealed unsafe partial class InterpreterCore
     internal void StackMove(int offset)
     {
         uint mask = StackMask;
-        Cpu->Registers[4] = (Cpu->Registers[4] & ~mask) | ((Cpu->Registers[4] + (uint)offset) & mask);
+        Cpu->Registers[(int)GeneralRegister.Esp] = (Cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((Cpu->Registers[(int)GeneralRegister.Esp] + (uint)offset) & mask);
     }
 
     /// <summary>Pushes a word; the stack pointer moves only if that worked.</summary>

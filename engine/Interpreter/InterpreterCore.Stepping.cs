@@ -83,7 +83,7 @@ public sealed unsafe partial class InterpreterCore
 
     /// <summary>Ops of the instruction at an EIP whose bytes lie in one page, for <see cref="StepOps"/>.</summary>
     /// <param name="instruction">The instruction, decoded.</param>
-    /// <param name="ops">Room for four.</param>
+    /// <param name="ops">Room for <see cref="BlockBuilder.MaxSingleOps"/>.</param>
     internal void DecodeInto(in Iced.Intel.Instruction instruction, MicroOp* ops) => _builder.EmitSingle(in instruction, ops);
 
     /// <summary>Whoever keeps code has taken some from this frame: its writes must be seen from now on.</summary>

@@ -177,6 +177,9 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         if (Memory.Observer == this)
             Memory.Observer = null;
         FreeTables();
+
+        // Null, if the tables could not be had.
+        _builder?.Dispose();
     }
 
     private void RunBlocks(CpuState* cpu, MicroOp* op)

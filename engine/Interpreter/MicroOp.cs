@@ -10,9 +10,12 @@ namespace Lguest.Engine.Interpreter;
 /// byte offsets into <see cref="CpuState"/>, so that %ah is as easy to reach as %eax and an address without a base simply adds
 /// the register that is always zero. The handler returns the next one to run, or null when the run loop has to look.
 /// </summary>
-[StructLayout(LayoutKind.Explicit, Size = 48)]
+[StructLayout(LayoutKind.Explicit, Size = ByteSize)]
 internal unsafe struct MicroOp
 {
+    /// <summary>Bytes of an op.</summary>
+    public const int ByteSize = 48;
+
     /// <summary>What runs the instruction.</summary>
     [FieldOffset(0)]
     public delegate*<InterpreterCore, CpuState*, MicroOp*, MicroOp*> Handler;

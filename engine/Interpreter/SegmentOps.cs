@@ -91,7 +91,7 @@ internal static unsafe class SegmentOps
         uint mask = core.StackMask;
         core.LoadSegment((SegmentName)op->Extra, selector);
         core.StackSegmentLoaded = (SegmentName)op->Extra == SegmentName.Ss;
-        cpu->Registers[4] = (cpu->Registers[4] & ~mask) | ((cpu->Registers[4] + (uint)TWidth.Size) & mask);
+        cpu->Registers[(int)GeneralRegister.Esp] = (cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((cpu->Registers[(int)GeneralRegister.Esp] + (uint)TWidth.Size) & mask);
         return Continue(core, cpu, op, mode);
     }
 

@@ -23,17 +23,17 @@ internal readonly unsafe struct FlatStack : IStack
     public static void Push<TWidth>(InterpreterCore core, CpuState* cpu, uint value)
         where TWidth : struct, IWidth
     {
-        uint top = cpu->Registers[4] - (uint)TWidth.Size;
+        uint top = cpu->Registers[(int)GeneralRegister.Esp] - (uint)TWidth.Size;
         core.WriteLinear<TWidth>(cpu, top, value);
-        cpu->Registers[4] = top;
+        cpu->Registers[(int)GeneralRegister.Esp] = top;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Peek<TWidth>(InterpreterCore core, CpuState* cpu)
-        where TWidth : struct, IWidth => core.ReadLinear<TWidth>(cpu, cpu->Registers[4]);
+        where TWidth : struct, IWidth => core.ReadLinear<TWidth>(cpu, cpu->Registers[(int)GeneralRegister.Esp]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => cpu->Registers[4] += (uint)bytes;
+    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => cpu->Registers[(int)GeneralRegister.Esp] += (uint)bytes;
 }
 
 /// <summary>Any other.</summary>

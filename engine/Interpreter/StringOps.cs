@@ -218,15 +218,15 @@ internal static unsafe class StringOps
         }
         else if (TWidth.Size == 4)
         {
-            new Span<uint>(to, (int)elements).Fill(cpu->Registers[0]);
+            new Span<uint>(to, (int)elements).Fill(cpu->Registers[(int)GeneralRegister.Eax]);
         }
         else if (TWidth.Size == 2)
         {
-            new Span<ushort>(to, (int)elements).Fill((ushort)cpu->Registers[0]);
+            new Span<ushort>(to, (int)elements).Fill((ushort)cpu->Registers[(int)GeneralRegister.Eax]);
         }
         else
         {
-            new Span<byte>(to, (int)elements).Fill((byte)cpu->Registers[0]);
+            new Span<byte>(to, (int)elements).Fill((byte)cpu->Registers[(int)GeneralRegister.Eax]);
         }
 
         cpu->Registers[Edi] = target + (uint)length;

@@ -11,6 +11,19 @@ internal static unsafe class SystemOps
     private const uint KeyboardController = 0x64;
     private const byte PulseReset = 0xFE;
 
+    // What SGDT and SIDT show: tables in the host's part of the address space, as long as the processor's own are.
+    private const int TableRegisterBytes = 6;
+    private const uint GdtAddress = 0xFFC0_0000;
+    private const uint GdtBytes = 0x100;
+    private const uint IdtAddress = 0xFFC0_1000;
+    private const uint IdtBytes = 0x800;
+
+    /// <summary>%cr0 as SMSW shows it: PG, AM, WP, NE, ET, MP and PE.</summary>
+    private const uint ControlRegister0 = 0x8005_0033;
+
+    /// <summary>TS in %cr0.</summary>
+    private const uint TaskSwitchedBit = 8;
+
     /// <summary>INT n: what it means is the hypervisor's business.</summary>
     public static MicroOp* Interrupt(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
         core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, (byte)op->Immediate);
@@ -82,7 +95,11 @@ internal static unsafe class SystemOps
 
     public static MicroOp* CpuId(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        CpuIdentity.Query(ref cpu->Registers[0], out cpu->Registers[3], out cpu->Registers[1], out cpu->Registers[2]);
+        CpuIdentity.Query(
+            ref cpu->Registers[(int)GeneralRegister.Eax],
+            out cpu->Registers[(int)GeneralRegister.Ebx],
+            out cpu->Registers[(int)GeneralRegister.Ecx],
+            out cpu->Registers[(int)GeneralRegister.Edx]);
         return op + 1;
     }
 
@@ -90,16 +107,16 @@ internal static unsafe class SystemOps
     public static MicroOp* StoreTable(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         uint address = Operand.Address(cpu, op);
-        core.ProbeWrite(address, 6);
-        core.WriteLinear<Width16>(cpu, address, op->Extra != 0 ? 0x7FFu : 0xFF);
-        core.WriteLinear<Width32>(cpu, address + 2, op->Extra != 0 ? 0xFFC0_1000u : 0xFFC0_0000);
+        core.ProbeWrite(address, TableRegisterBytes);
+        core.WriteLinear<Width16>(cpu, address, (op->Extra != 0 ? IdtBytes : GdtBytes) - 1);
+        core.WriteLinear<Width32>(cpu, address + sizeof(ushort), op->Extra != 0 ? IdtAddress : GdtAddress);
         return op + 1;
     }
 
     /// <summary>CLTS and the like are the hypervisor's; SMSW only tells: PE, MP, ET, NE, and TS as it is.</summary>
     public static MicroOp* PrepareMachineStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        cpu->EffectiveAddress = 0x8005_0033 | (cpu->TaskSwitched != 0 ? 8u : 0);
+        cpu->EffectiveAddress = ControlRegister0 | (cpu->TaskSwitched != 0 ? TaskSwitchedBit : 0);
         return op + 1;
     }
 }

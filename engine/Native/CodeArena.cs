@@ -68,9 +68,6 @@ internal sealed unsafe class CodeArena : IDisposable
     /// <summary>Bytes of the arena.</summary>
     public nuint Size { get; }
 
-    /// <summary>Bytes taken so far.</summary>
-    public nuint Used => _used;
-
     /// <summary>Where the arena's first byte is executed.</summary>
     public byte* Executable => _executable;
 
@@ -79,9 +76,6 @@ internal sealed unsafe class CodeArena : IDisposable
 
     /// <summary>The place to write what is executed at an address of this arena.</summary>
     public byte* ToWritable(byte* executable) => _writable + (executable - _executable);
-
-    /// <summary>Whether an address (of a fault, say) lies in the executable mapping.</summary>
-    public bool Contains(nuint address) => address - (nuint)_executable < Size;
 
     /// <summary>Takes room for code to be written through <see cref="ToWritable"/>.</summary>
     /// <param name="length">Bytes.</param>
@@ -105,9 +99,6 @@ internal sealed unsafe class CodeArena : IDisposable
             code.CopyTo(new Span<byte>(ToWritable(target), code.Length));
         return target;
     }
-
-    /// <summary>Forgets all code: nobody may be executing it.</summary>
-    public void Reset() => _used = 0;
 
     /// <inheritdoc/>
     public void Dispose()

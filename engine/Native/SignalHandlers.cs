@@ -124,6 +124,7 @@ internal static unsafe class SignalHandlers
         a.xor(eax, eax);
         a.ret();
 
+        // Containment: form 4: in the region of an engine %r13 is its state.
         a.Label(ref mine);
         a.mov(r8, __[rdx + SignalFrame.R13]);
         a.mov(State.FaultRip.From(r8), rax);

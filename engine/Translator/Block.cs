@@ -38,13 +38,13 @@ internal enum BlockReach : byte
 }
 
 /// <summary>A translated run of instructions.</summary>
-internal sealed unsafe class Block
+internal sealed class Block
 {
     /// <summary>What it is found by.</summary>
     public required BlockKey Key { get; init; }
 
     /// <summary>Where it is executed.</summary>
-    public byte* Host { get; set; }
+    public unsafe byte* Host { get; set; }
 
     /// <summary>Guest bytes of its first page that it was made of.</summary>
     public int Bytes { get; set; }
@@ -55,7 +55,7 @@ internal sealed unsafe class Block
     /// <summary>How many bytes of it.</summary>
     public int Bytes2 { get; set; }
 
-    /// <summary>EIP behind its last instruction.</summary>
+    /// <summary>EIP after its last instruction.</summary>
     public uint End { get; set; }
 
     /// <summary>How it may be come to: a link knows less than a block that crosses into another page depends on.</summary>

@@ -11,6 +11,7 @@ internal sealed unsafe partial class BlockTranslator
 {
     private bool Emit(in Instruction i)
     {
+        // Containment: form 1, all of the stack here: LoadGuest and StoreGuest have no other.
         switch (i.Code)
         {
             case Code.Jmp_rel8_32:
@@ -71,7 +72,7 @@ internal sealed unsafe partial class BlockTranslator
                 _emit.Move32(Register.EBP, Register.R9D);
                 return true;
             // Where it began is told by where it ends: so not with prefixes.
-            case Code.Int_imm8 when i.Length == 2:
+            case Code.Int_imm8 when i.Length == TranslatorCore.IntLength:
                 _ended = true;
                 if (i.Immediate8 == Vectors.SystemCall && (_mode & TranslationMode.User) != 0)
                     SystemCall(i.NextIP32);
@@ -321,7 +322,7 @@ internal sealed unsafe partial class BlockTranslator
         return true;
     }
 
-    /// <summary>Loads the one operand of PUSH, JMP or CALL into %r10d.</summary>
+    /// <summary>Loads the one operand of PUSH, JMP or CALL into %r10d. Containment: form 1 or 2, by <see cref="Place"/>.</summary>
     private bool LoadR10(in Instruction i)
     {
         if (i.Op0Kind == OpKind.Register)

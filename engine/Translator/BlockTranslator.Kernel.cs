@@ -24,7 +24,7 @@ internal sealed unsafe partial class BlockTranslator
             case Code.Pushd_GS:
                 _emit.Load32(Register.R9D, State.Segment(NameOf(i.Op0Register)).Selector);
 
-                // Only the low half of the slot is written, as processors since the 486 do.
+                // Containment: form 1. Only the low half of the slot is written, as processors since the 486 do.
                 _emit.StoreGuest16(Register.R9D, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
@@ -50,6 +50,7 @@ internal sealed unsafe partial class BlockTranslator
             case Code.Popd_DS:
             case Code.Popd_FS:
             case Code.Popd_GS:
+                // Containment: form 1.
                 _emit.LoadGuestZeroExtended16(Register.R10D, HostRegister.Stack);
                 LoadSegment(in i, i.Op0Register, stackBytes: 4);
                 return true;
@@ -166,7 +167,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         const uint unusual = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
 
-        // Read once: the word that is tested in %r9d is the one in %r10d that is loaded.
+        // Containment: form 1, then 4. Read once: the word that is tested in %r9d is the one in %r10d that is loaded.
         _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
         _emit.Move32(Register.R9D, Register.R10D);
         _emit.And32ChangingFlags(Register.R9D, unusual);

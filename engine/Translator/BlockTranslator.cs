@@ -17,7 +17,7 @@ namespace Lguest.Engine.Translator;
 /// <para>Two rules make every fault and interruption precise: glue never changes the flags, and an instruction changes
 /// nothing that doing it again would not do again before its last step.</para>
 /// </summary>
-internal sealed unsafe partial class BlockTranslator
+internal sealed unsafe partial class BlockTranslator : IDisposable
 {
     private const int MaxInstructions = 64;
     private const int MaxInstructionBytes = 15;
@@ -57,7 +57,8 @@ internal sealed unsafe partial class BlockTranslator
         _ahead = Decoder.Create(32, _aheadReader, PointerCodeReader.Processor);
     }
 
-    ~BlockTranslator()
+    /// <summary>Frees its copies of guest code; nothing may be translated any more.</summary>
+    public void Dispose()
     {
         NativeMemory.Free(_crossing);
         NativeMemory.Free(_peeked);

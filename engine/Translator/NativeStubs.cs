@@ -54,6 +54,20 @@ internal sealed unsafe class NativeStubs
     /// <summary>Host registers of the guest's, in the guest's numbering.</summary>
     private static readonly AssemblerRegister32[] s_registers = [eax, ecx, edx, ebx, r8d, ebp, esi, edi];
 
+    /// <summary>Bytes of the arena before the first block.</summary>
+    private const int StubBytes = (int)Page.Size;
+
+    /// <summary>What a callee has pushed and 8 more make the stack a multiple of 16, as the ABI has it.</summary>
+    private const int StackAlignment = 8;
+
+    // What the processor pushes for a trap that changes rings, and IRET pops.
+    private const int FrameEip = 0;
+    private const int FrameCs = 4;
+    private const int FrameFlags = 8;
+    private const int FrameEsp = 12;
+    private const int FrameSs = 16;
+    private const int FrameBytes = 20;
+
     public NativeStubs(CodeArena arena)
     {
         Assembler a = new(64);
@@ -78,6 +92,7 @@ internal sealed unsafe class NativeStubs
         Label interruptReturnFault = a.CreateLabel();
         Label slowInterruptReturn = a.CreateLabel();
 
+        // Containment: form 4 and, for the flags, form 7, up to the system call.
         // void enter(CpuState*)
         a.Label(ref enter);
         a.push(rbx);
@@ -86,7 +101,7 @@ internal sealed unsafe class NativeStubs
         a.push(r13);
         a.push(r14);
         a.push(r15);
-        a.sub(rsp, 8);
+        a.sub(rsp, StackAlignment);
         // [T:190+24] The door
         // From C# into the guest. The host's registers are saved, the window's base is loaded into %gs, and then the guest's flags
         // and registers; the last jump leads into its code. The exit is a few lines below. If somebody wants attention, a
@@ -109,7 +124,7 @@ internal sealed unsafe class NativeStubs
         a.Label(ref noFloat);
         a.push(State.HostFlags.Qword);
         a.popfq();
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < s_registers.Length; i++)
             a.mov(s_registers[i], State.Register((GeneralRegister)i).Dword);
         a.Label(ref go);
         a.jmp(State.EnterTarget.Qword);
@@ -128,7 +143,7 @@ internal sealed unsafe class NativeStubs
 
         // Interrupted between a push and a pop, the stack is not where it was.
         a.mov(rsp, State.HostStack.Bytes);
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < s_registers.Length; i++)
             a.mov(State.Register((GeneralRegister)i).Dword, s_registers[i]);
         a.pushfq();
         a.pop(State.HostFlags.Qword);
@@ -170,7 +185,7 @@ internal sealed unsafe class NativeStubs
         a.mov(State.FloatWasLive.Dword, 0);
 
         a.Label(ref leave);
-        a.add(rsp, 8);
+        a.add(rsp, StackAlignment);
         a.pop(r15);
         a.pop(r14);
         a.pop(r13);
@@ -180,15 +195,15 @@ internal sealed unsafe class NativeStubs
         a.ret();
 
         using MemoryStream stream = new();
-        byte* place = arena.Allocate(4096, 4096);
+        byte* place = arena.Allocate(StubBytes, Page.Size);
         AssemblerResult result = a.Assemble(new StreamCodeWriter(stream), (ulong)place, BlockEncoderOptions.ReturnNewInstructionOffsets);
         byte[] code = stream.ToArray();
-        code.CopyTo(new Span<byte>(arena.ToWritable(place), code.Length));
+        code.CopyTo(new Span<byte>(arena.ToWritable(place), StubBytes));
         Enter = (delegate* unmanaged<CpuState*, void>)result.GetLabelRIP(enter);
         Exit = (byte*)result.GetLabelRIP(exit);
         Region = new EmittedRegion
         {
-            CodeStart = (ulong)(place + 4096),
+            CodeStart = (ulong)(place + StubBytes),
             CodeEnd = (ulong)(arena.Executable + arena.Size),
             EntryStart = result.GetLabelRIP(entryStart),
             EntryEnd = result.GetLabelRIP(entryEnd),
@@ -259,27 +274,27 @@ internal sealed unsafe class NativeStubs
         a.and(r9d, ~(int)EFlags.Interrupt);
         a.or(r9d, r15d);
         a.or(r9d, State.ExtraFlags.Dword);
-        a.mov(__dword_ptr[r11 - 12], r9d);
+        a.mov(__dword_ptr[r11 - FrameBytes + FrameFlags], r9d);
         a.mov(r9d, State.Segment(SegmentName.Ss).Selector.Dword);
-        a.mov(__dword_ptr[r11 - 4], r9d);
-        a.mov(__dword_ptr[r11 - 8], r8d);
+        a.mov(__dword_ptr[r11 - FrameBytes + FrameSs], r9d);
+        a.mov(__dword_ptr[r11 - FrameBytes + FrameEsp], r8d);
         a.mov(r9d, State.Segment(SegmentName.Cs).Selector.Dword);
-        a.mov(__dword_ptr[r11 - 16], r9d);
+        a.mov(__dword_ptr[r11 - FrameBytes + FrameCs], r9d);
         a.mov(r9d, State.Eip.Dword);
-        a.mov(__dword_ptr[r11 - 20], r9d);
+        a.mov(__dword_ptr[r11 - FrameBytes + FrameEip], r9d);
 
         a.inc(State.SystemCalls.Qword);
-        a.lea(r8d, __[r10 - 20]);
+        a.lea(r8d, __[r10 - FrameBytes]);
         CopySegment(a, State.Segment(SegmentName.Cs), State.KernelCs);
         CopySegment(a, State.Segment(SegmentName.Ss), State.KernelSs);
-        a.mov(State.Cpl.Dword, 1);
+        a.mov(State.Cpl.Dword, Selectors.GuestRing);
         SwitchContext(a, State.KernelWindowBase, State.KernelBranchKey);
         a.popfq();
         a.jmp(State.SystemCallTail.Qword);
 
         a.Label(ref fault);
         a.mov(rsp, State.HostStack.Bytes);
-        a.sub(rsp, 8);
+        a.sub(rsp, sizeof(ulong));
         a.popfq();
         a.mov(State.ExitReason.Dword, (uint)TranslatedExit.SystemCallFault);
         a.jmp(exit);
@@ -304,15 +319,15 @@ internal sealed unsafe class NativeStubs
         a.pushfq();
         a.mov(r11d, r8d);
         a.add(r11, r15);
-        a.mov(r9d, __dword_ptr[r11 + 4]);
+        a.mov(r9d, __dword_ptr[r11 + FrameCs]);
         a.movzx(r9d, r9w);
         a.cmp(r9d, State.UserCs.Selector.Dword);
         a.jne(slow);
-        a.mov(r9d, __dword_ptr[r11 + 16]);
+        a.mov(r9d, __dword_ptr[r11 + FrameSs]);
         a.movzx(r9d, r9w);
         a.cmp(r9d, State.UserSs.Selector.Dword);
         a.jne(slow);
-        a.mov(r10d, __dword_ptr[r11 + 8]);
+        a.mov(r10d, __dword_ptr[r11 + FrameFlags]);
         a.mov(r9d, r10d);
         a.and(r9d, unusual);
         a.cmp(r9d, State.ExtraFlags.Dword);
@@ -333,20 +348,20 @@ internal sealed unsafe class NativeStubs
         a.or(r10d, (int)(EFlags.Fixed | EFlags.Interrupt));
 
         // The frame's first word may lie in a page of its own: what faults there must find its flags as they were.
-        a.mov(r9d, __dword_ptr[r11]);
+        a.mov(r9d, __dword_ptr[r11 + FrameEip]);
         a.mov(__[rsp], r10);
         a.mov(r10d, r9d);
-        a.mov(r8d, __dword_ptr[r11 + 12]);
+        a.mov(r8d, __dword_ptr[r11 + FrameEsp]);
         CopySegment(a, State.Segment(SegmentName.Cs), State.UserCs);
         CopySegment(a, State.Segment(SegmentName.Ss), State.UserSs);
-        a.mov(State.Cpl.Dword, 3);
+        a.mov(State.Cpl.Dword, Selectors.UserRing);
         SwitchContext(a, State.UserWindowBase, State.UserBranchKey);
         a.popfq();
         a.jmp(State.InterruptReturnTail.Qword);
 
         a.Label(ref fault);
         a.mov(rsp, State.HostStack.Bytes);
-        a.sub(rsp, 8);
+        a.sub(rsp, sizeof(ulong));
         a.Label(ref slow);
         a.popfq();
         a.mov(State.ExitReason.Dword, (uint)TranslatedExit.InterpretHere);

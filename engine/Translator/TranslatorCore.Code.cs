@@ -140,17 +140,12 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     private TranslationMode CurrentMode()
     {
         TranslationMode mode = TranslationMode.None;
-        if (Cpu->Cpl == 3)
+        if (Cpu->Cpl == Selectors.UserRing)
             mode |= TranslationMode.User;
         if (Cpu->TaskSwitched != 0)
             mode |= TranslationMode.TaskSwitched;
         return mode;
     }
-
-    private static bool IsWide(in SegmentRegister segment) =>
-        segment.Limit == uint.MaxValue
-        && (segment.Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit | SegmentLoad.ReadableOrWritableBit))
-            == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.ReadableOrWritableBit);
 
     private bool ModeIsAsBefore() => CurrentMode() == _mode;
 
@@ -221,8 +216,10 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         Block block = new() { Key = key, Reach = reach };
 
         _translating = true;
-        _codeNext = Aligned(_translator.Translate(block, _codeNext));
+        byte* end = _translator.Translate(block, _codeNext);
         _translating = false;
+        CheckRoom(_codeNext, end, BlockTranslator.MaxHostBytes);
+        _codeNext = Aligned(end);
         _blocks.Add(key, block);
 
         // Of a frame that others can write nothing was made: there is nothing to go when its bytes change.
@@ -242,6 +239,13 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
 
     /// <summary>Whether more code has room, and after it every block there is a stub for when it is dropped.</summary>
     private bool HasRoom(int bytes) => _codeNext + bytes + ((_blocks.Count + 1L) * DropStubBytes) <= _arena.Executable + _arena.Size;
+
+    /// <summary>What was written must have had the room that was asked for: beyond it may be nothing that can be written to.</summary>
+    private static void CheckRoom(byte* start, byte* end, int room)
+    {
+        if (end - start > room)
+            throw new InvalidOperationException($"{end - start} bytes of code, and room for {room}");
+    }
 
     /// <summary>From now on nothing is written to these bytes unseen.</summary>
     private void MarkCode(Block block, uint physical, int bytes)
@@ -327,7 +331,8 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         _emit.Store(State.Eip, block.Key.Eip);
         _emit.Store(State.ExitReason, (uint)TranslatedExit.Branch);
         _emit.Jump(_stubs.Exit);
-        _codeNext = (byte*)(((ulong)_emit.Here + 15) & ~15UL);
+        CheckRoom(stub, _emit.Here, DropStubBytes);
+        _codeNext = Aligned(_emit.Here);
         _emit.Start(block.Host);
         _emit.Jump(stub);
     }
@@ -388,6 +393,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
         NativeMemory.Free(_granules);
         if (_interpreted != null)
             MemoryMap.Unmap((byte*)_interpreted, (nuint)MaxInterpreted * (nuint)sizeof(Interpreted));
+        _translator?.Dispose();
         _table?.Dispose();
         _arena?.Dispose();
     }
@@ -395,8 +401,8 @@ public sealed unsafe partial class TranslatorCore : IForeignCode
     /// <summary>An instruction that translated code leaves to the interpreter.</summary>
     private struct Interpreted
     {
-        /// <summary>Room for four ops of 48 bytes.</summary>
-        public fixed byte Ops[4 * 48];
+        /// <summary>The ops: structs cannot have arrays of structs in C#.</summary>
+        public fixed byte Ops[BlockBuilder.MaxSingleOps * MicroOp.ByteSize];
         public byte* Continue;
         public uint NextEip;
         public int HasOps;

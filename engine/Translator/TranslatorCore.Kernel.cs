@@ -17,6 +17,12 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>No address with this added is one (it is not canonical).</summary>
     private const ulong FaultingBias = 1UL << 62;
 
+    /// <summary>Host code begins at multiples of this, as processors like it.</summary>
+    private const ulong CodeAlignment = 16;
+
+    /// <summary>Bytes that all tails together take at most.</summary>
+    private const int TailBytes = 1024;
+
     private const uint UnusualFlags = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086;
 
     private uint? _systemCallHandler;
@@ -89,8 +95,8 @@ public sealed unsafe partial class TranslatorCore
         cpu->ExtraFlags = cpu->SystemFlags & UnusualFlags;
         cpu->NegatedEs = 0 - cpu->Es.Selector;
         cpu->NegatedDs = 0 - cpu->Ds.Selector;
-        cpu->FsBias = IsWide(cpu->Fs) ? 0 : FaultingBias;
-        cpu->GsBias = IsWide(cpu->Gs) ? 0 : FaultingBias;
+        cpu->FsBias = cpu->Fs.IsWide ? 0 : FaultingBias;
+        cpu->GsBias = cpu->Gs.IsWide ? 0 : FaultingBias;
         SegmentCandidate* candidates = &cpu->FsCandidate0;
         RememberCandidate(candidates, cpu->Fs, cpu->FsBias, ref _nextFs);
         RememberCandidate(candidates + 2, cpu->Gs, cpu->GsBias, ref _nextGs);
@@ -119,7 +125,7 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>After an IRET that the interpreter made: the next like it need not come here.</summary>
     private void RememberUserSegments()
     {
-        if (Cpu->Cpl != 3 || (_interpreter.Mode & Unusual) != 0)
+        if (Cpu->Cpl != Selectors.UserRing || (_interpreter.Mode & Unusual) != 0)
             return;
         Cpu->UserCs = Cpu->Cs;
         Cpu->UserSs = Cpu->Ss;
@@ -143,8 +149,9 @@ public sealed unsafe partial class TranslatorCore
     {
         if (_tailFlushes == _flushes)
             return true;
-        if (!HasRoom(1024))
+        if (!HasRoom(TailBytes))
             return false;
+        byte* start = _codeNext;
         _systemCallTail = null;
         if (_systemCallHandler is { } handler)
         {
@@ -164,9 +171,10 @@ public sealed unsafe partial class TranslatorCore
             _codeNext = Aligned(_emit.Here);
         }
 
+        CheckRoom(start, _codeNext, TailBytes);
         _tailFlushes = _flushes;
         return true;
     }
 
-    private static byte* Aligned(byte* address) => (byte*)(((ulong)address + 15) & ~15UL);
+    private static byte* Aligned(byte* address) => (byte*)(((ulong)address + CodeAlignment - 1) & ~(CodeAlignment - 1));
 }

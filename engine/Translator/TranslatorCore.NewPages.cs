@@ -23,7 +23,7 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
     internal bool InterpretsNewPages { get; set; } = true;
 
-    private bool IsOnNewPages => Cpu->Cpl == 3 && _space is { Slice: > 0 };
+    private bool IsOnNewPages => Cpu->Cpl == Selectors.UserRing && _space is { Slice: > 0 };
 
     /// <inheritdoc/>
     void Interpreter.IForeignCode.Touched(uint page)
@@ -68,7 +68,7 @@ public sealed unsafe partial class TranslatorCore
 
         // Where the program has come to rest it will stay for a while.
         uint linear = space.LastVisited << GuestAbi.Page.Shift;
-        if (space.Slice == 0 && Cpu->Cpl == 3 && space.Window[space.LastVisited] == 0
+        if (space.Slice == 0 && Cpu->Cpl == Selectors.UserRing && space.Window[space.LastVisited] == 0
             && PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
         {
             _interpreter.Marked(in found);

@@ -196,7 +196,7 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>Maps what translated code has just missed, and what it will miss next.</summary>
     private MapResult TryMap(uint linear, bool write, out uint errorCode, out string? killReason)
     {
-        bool user = Cpu->Cpl == 3;
+        bool user = Cpu->Cpl == Selectors.UserRing;
         WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
         errorCode = found.ErrorCode;
         killReason = found.KillReason;

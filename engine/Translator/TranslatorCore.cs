@@ -25,6 +25,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <summary>What of EFLAGS is in the host's flags while translated code runs.</summary>
     private const uint NativeFlags = EFlags.Arithmetic | EFlags.Direction;
 
+    /// <summary>Bytes of INT n without a prefix, which is the only one that has host code.</summary>
+    internal const int IntLength = 2;
+
     private readonly InterpreterCore _interpreter;
     private readonly ThreadTimer _timer;
     private readonly NativeStubs _stubs;
@@ -189,9 +192,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                     break;
                 case TranslatedExit.SystemCallFault:
                     MapKernelStack();
-                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Eip - 2 });
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Eip - IntLength });
                 case TranslatedExit.SoftwareInterrupt:
-                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - 2 });
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - IntLength });
             }
 
             if (Unchained && host == null && (TranslatedExit)cpu->ExitReason != TranslatedExit.NotEntered)

@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.FloatingPoint;
+using Lguest.Engine.Interpreter;
 using Lguest.Engine.Native;
 
 namespace Lguest.Tests.Architecture;
@@ -68,6 +68,7 @@ public sealed partial class EmittedCodeTests
         Assert.Equal(CpuState.ByteSize, sizeof(CpuState));
         Assert.Equal(FxImage.ByteSize, sizeof(FxImage));
         Assert.Equal(EmittedRegion.ByteSize, sizeof(EmittedRegion));
+        Assert.Equal(MicroOp.ByteSize, sizeof(MicroOp));
         Assert.Equal(16, sizeof(SegmentRegister));
         Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.FsCandidate1)) - OffsetOf<CpuState>(nameof(CpuState.FsCandidate0)), sizeof(SegmentCandidate));
         Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.SystemCallEntry)) - OffsetOf<CpuState>(nameof(CpuState.GsCandidate1)), sizeof(SegmentCandidate));
