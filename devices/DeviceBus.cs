@@ -98,10 +98,6 @@ public sealed class DeviceBus
             _inputs.Add(input);
     }
 
-    /// <summary>The guest's progress with a device, as it wrote it itself.</summary>
-    public DeviceStatus StatusOf(int index) =>
-        _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size)).Status;
-
     // [D:120+20] From a key to a device
     // The guest sent memory to a key, and here it arrives from [L:220]. The list is read once and checked as a whole; then whoever
     // knows the key gets it, and what it took is stored in the list's first word, which is all that the guest hears.
