@@ -263,7 +263,7 @@ public sealed class GdbProtocolTests
             ("dma", "1 of 32 bindings in use"),
             ("physical 0x1000 32", "00001010 "),
             ("physical 0xf0000000 4", "are not the guest's"),
-            ("irq 40", "one irq from 0 to 31"),
+            ("irq 40", "one irq, from 0 to 31"),
             ("irq 7", "irq 7 is raised"),
             ("trace", "usage: trace on|off [LIST]"),
             ("trace off", "nothing is traced"),
