@@ -71,7 +71,7 @@ public abstract partial class EngineContract
     }
 
     public static TheoryData<string> PrivilegedInstructions =>
-        ["cli", "sti", "hlt", "mov cr0", "mov cr3", "mov from cr2", "lgdt", "lidt", "ltr", "lldt", "invlpg", "wbinvd", "clts", "lmsw", "rdmsr", "wrmsr", "insb", "outsb", "mov dr7"];
+        ["cli", "sti", "hlt", "mov cr0", "mov cr3", "mov from cr2", "lgdt", "lidt", "ltr", "lldt", "invlpg", "wbinvd", "clts", "lmsw", "rdmsr", "wrmsr", "insb", "outsb", "mov dr7", "rdpmc"];
 
     [Theory]
     [MemberData(nameof(PrivilegedInstructions))]
@@ -114,6 +114,44 @@ public abstract partial class EngineContract
         });
         Assert.Equal(guest.Address("user"), guest.NextTrap(13).Eip);
         Assert.Equal(guest.Address("user") + 1, guest.NextTrap(13).Eip);
+    }
+
+    /// <summary>PAUSE, ENDBR32, ENDBR64 and a reserved NOP with an operand that is not there: newer compilers emit them, older processors ignore them.</summary>
+    [Fact]
+    public void WhatIsReservedForHintsDoesNothing()
+    {
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            g.Asm.mov(esi, 5);
+            g.Asm.pause();
+            g.Asm.endbr32();
+            g.Asm.db(0xF3, 0x0F, 0x1E, 0xFA); // endbr64
+            g.Asm.db(0x0F, 0x19, 0x46, 0x10); // reservednop [esi+0x10]
+            g.Report(esi);
+        });
+        Assert.Equal(5u, guest.Next());
+    }
+
+    [Fact]
+    public void LfsAndLgsLoadAPointerAndItsSegment()
+    {
+        const uint place = GuestPlan.PageOffset + GuestPlan.Scratch;
+        using TinyGuest guest = Start(g =>
+        {
+            g.Boot();
+            g.Asm.mov(__dword_ptr[place], 0x1234_5678);
+            g.Asm.mov(__word_ptr[place + 4], (short)Selectors.KernelData);
+            g.Asm.lfs(esi, __[place]);
+            g.Report(esi);
+            g.Asm.lgs(esi, __[place]);
+            g.Report(esi);
+            g.Asm.mov(esi, fs);
+            g.Report(esi);
+            g.Asm.mov(esi, gs);
+            g.Report(esi);
+        });
+        Assert.Equal([0x1234_5678u, 0x1234_5678u, (uint)Selectors.KernelData, (uint)Selectors.KernelData], [guest.Next(), guest.Next(), guest.Next(), guest.Next()]);
     }
 
     [Theory]
@@ -312,6 +350,9 @@ public abstract partial class EngineContract
                 break;
             case "wrmsr":
                 asm.wrmsr();
+                break;
+            case "rdpmc":
+                asm.rdpmc();
                 break;
             case "insb":
                 asm.insb();
