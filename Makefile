@@ -11,6 +11,7 @@
 # make image      out/dist/lguest-VERSION-oci.tar, an OCI image of the program and the demo guest (podman load -i)
 # make readme     README's table of options, from the program's own
 # make tour       docs/tour.md, the story that the comments tell
+# make instructions  docs/instructions.md's table, from the engine's own
 # make format     applies the style that .ci/run checks
 # make clean      removes everything that was built
 # make help       this list
@@ -30,7 +31,7 @@ CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -p
 NATIVE_TEST_SOURCES := $(shell find guestabi engine nativetests tests/Contract tests/Differential tests/Engine tests/FloatingPoint \
 	tests/Support \( -name '*.cs' -o -name '*.csproj' -o -name 'rd.xml' \) -not -path '*/obj/*' -not -path '*/bin/*') aot.props
 
-.PHONY: all launcher guests tools sdk linker test nativetest fuzz run bench install uninstall dist deb image readme tour format clean help
+.PHONY: all launcher guests tools sdk linker test nativetest fuzz run bench install uninstall dist deb image readme tour instructions format clean help
 all: tools launcher guests
 
 help:
@@ -134,6 +135,9 @@ readme: launcher
 tour: sdk
 	@$(DOTNET) build tests -c Release -v quiet -clp:ErrorsOnly
 	@$(DOTNET) exec tests/bin/Release/net10.0/Lguest.Tests.dll tour
+
+instructions: sdk
+	LGUEST_WRITE_DOCUMENTS=1 $(DOTNET) test tests -c Release --filter FullyQualifiedName~InstructionCatalogTests.TheDocumentHasTheTable
 
 format:
 	$(DOTNET) format Lguest.sln

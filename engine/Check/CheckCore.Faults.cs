@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.Engine.Instructions;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 
@@ -38,7 +39,7 @@ public sealed unsafe partial class CheckCore
                 expected->KeepPlaces(top);
                 expected->Tags = actual->Tags;
                 break;
-            case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when instruction.IsStringInstruction && instruction.RflagsModified != RflagsBits.None:
+            case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when (InstructionCatalog.Of(in instruction).Differs & Differences.RepeatedComparisonFault) != 0:
                 // VendorDifferences.RepeatedComparisonFault; and it may have been interrupted and begun anew on the way.
                 _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
                 if (IsOtherOperandsFault(in instruction, in stretch.Exit, in exit))
@@ -73,7 +74,7 @@ public sealed unsafe partial class CheckCore
     private bool IsOtherOperandsFault(in Instruction instruction, in CpuExit expected, in CpuExit actual)
     {
         if (Vendor != ProcessorVendor.Amd || actual.Vector != ExceptionVector.PageFault || instruction is { HasRepePrefix: false, HasRepnePrefix: false }
-            || instruction.Mnemonic is not (Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Cmpsd))
+            || (InstructionCatalog.Of(in instruction).Differs & Differences.ComparisonOrder) == 0)
         {
             return false;
         }

@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
+using Lguest.Engine.Instructions;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
@@ -155,7 +156,7 @@ public sealed unsafe partial class CheckCore
     }
 
     private static bool StoresPointers(in Instruction instruction) =>
-        instruction.Mnemonic is Mnemonic.Fnsave or Mnemonic.Fnstenv or Mnemonic.Fxsave;
+        (InstructionCatalog.Of(in instruction).Differs & Differences.FloatingPointPointers) != 0;
 
     /// <summary>Linear address of a memory operand, on the interpreter's registers.</summary>
     private uint Operand(in Instruction instruction) => (uint)instruction.GetVirtualAddress(0, 0, (register, _, _) =>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 
 namespace Lguest.Engine.Check;
 
 /// <summary>
-/// Which flags an instruction leaves undefined (Intel SDM vol. 1, appendix A, and the instructions' own pages in vol. 2): there,
-/// processors differ, and so may the engines.
+/// Which flags an instruction leaves undefined (Intel SDM vol. 1, appendix A, and the instructions' own pages in vol. 2): the
+/// catalogue's column, by operands and count. There processors differ, and so may the engines.
 /// </summary>
 internal static class UndefinedFlags
 {
@@ -17,33 +18,18 @@ internal static class UndefinedFlags
     /// <param name="cl">%cl before it, or null when that is not known: then whatever any count leaves undefined.</param>
     public static uint After(in Instruction instruction, byte? cl)
     {
-        switch (instruction.Mnemonic)
+        ref readonly InstructionLine line = ref InstructionCatalog.Of(in instruction);
+        uint undefined = Flags(line.Undefined);
+        return line.Rule switch
         {
-            case Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test:
-                return A;
-            case Mnemonic.Mul or Mnemonic.Imul:
-                return S | Z | A | P;
-            case Mnemonic.Div or Mnemonic.Idiv:
-                return EFlags.Arithmetic;
-            case Mnemonic.Daa or Mnemonic.Das:
-                return O;
-            case Mnemonic.Aaa or Mnemonic.Aas:
-                return O | S | Z | P;
-            case Mnemonic.Aam or Mnemonic.Aad:
-                return O | A | C;
-            case Mnemonic.Bsf or Mnemonic.Bsr:
-                return C | O | S | A | P;
-            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
-                return O | S | A | P;
-            case Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar:
-                return Shift(instruction, Count(instruction, 1, cl));
-            case Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Rcl or Mnemonic.Rcr:
-                return Count(instruction, 1, cl) is 0 or 1 ? 0 : O;
-            case Mnemonic.Shld or Mnemonic.Shrd:
-                return Count(instruction, 2, cl) switch { 0 => 0, 1 => A, _ => A | O };
-            default:
-                return 0;
-        }
+            UndefinedRule.Fixed => undefined,
+            UndefinedRule.Rotate => Count(in instruction, 1, cl) is 0 or 1 ? 0 : undefined,
+            UndefinedRule.DoubleShift => Counted(undefined, Count(in instruction, 2, cl)),
+            UndefinedRule.ArithmeticShift => Counted(undefined, Count(in instruction, 1, cl)),
+
+            // The carry is what the last bit was that went out, if one did that belonged to the operand.
+            _ => Counted((Count(in instruction, 1, cl) ?? 31) < Bits(in instruction) ? undefined & ~C : undefined, Count(in instruction, 1, cl)),
+        };
     }
 
     /// <summary>The flags that an instruction sets whatever its operands are; some of them, it may be, to nothing defined.</summary>
@@ -61,9 +47,7 @@ internal static class UndefinedFlags
 
     /// <summary>Whether an instruction has a count in %cl.</summary>
     public static bool IsCounted(in Instruction instruction) =>
-        instruction.Mnemonic is Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror
-            or Mnemonic.Rcl or Mnemonic.Rcr or Mnemonic.Shld or Mnemonic.Shrd
-        && instruction.GetOpKind(instruction.OpCount - 1) == OpKind.Register;
+        InstructionCatalog.Of(in instruction).Rule != UndefinedRule.Fixed && instruction.GetOpKind(instruction.OpCount - 1) == OpKind.Register;
 
     /// <summary>The flags that an instruction looks at.</summary>
     public static uint Read(in Instruction instruction) => Flags(instruction.RflagsRead);
@@ -81,16 +65,16 @@ internal static class UndefinedFlags
         return flags;
     }
 
-    private static uint Shift(in Instruction instruction, int? count)
+    // By 0 nothing is set, by 1 the overflow is defined.
+    private static uint Counted(uint undefined, int? count) => count switch
     {
-        if (count == 0)
-            return 0;
-        uint undefined = count == 1 ? A : A | O;
-        int bits = 8 * (instruction.Op0Kind == OpKind.Register ? instruction.Op0Register.GetSize() : instruction.MemorySize.GetSize());
-        if ((count ?? 31) >= bits && instruction.Mnemonic != Mnemonic.Sar)
-            undefined |= C;
-        return undefined;
-    }
+        0 => 0,
+        1 => undefined & ~O,
+        _ => undefined,
+    };
+
+    private static int Bits(in Instruction instruction) =>
+        8 * (instruction.Op0Kind == OpKind.Register ? instruction.Op0Register.GetSize() : instruction.MemorySize.GetSize());
 
     // Masked to 5 bits as the processor does.
     private static int? Count(in Instruction instruction, int operand, byte? cl) =>

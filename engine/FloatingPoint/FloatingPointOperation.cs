@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.FloatingPoint;

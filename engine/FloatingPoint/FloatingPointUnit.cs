@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.Engine.Native;
 
 namespace Lguest.Engine.FloatingPoint;
@@ -70,7 +71,8 @@ public sealed class FloatingPointUnit : IDisposable
     private unsafe FloatingPointOperation Create(in Instruction instruction, FloatingPointKind kind, in Shape shape)
     {
         void* stub = kind <= FloatingPointKind.Mixed ? Add(_builder.Build(instruction, kind)) : null;
-        bool masked = InstructionClassifier.IsMaskedStore(instruction.Mnemonic);
+        OperandTraits traits = InstructionCatalog.Of(in instruction).Traits;
+        bool masked = (traits & OperandTraits.MaskedStore) != 0;
         int bytes = 0;
         OpAccess access = OpAccess.None;
         if (masked)
@@ -87,10 +89,10 @@ public sealed class FloatingPointUnit : IDisposable
 
         bool writes = access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
         bool reads = access is OpAccess.Read or OpAccess.CondRead or OpAccess.ReadWrite or OpAccess.ReadCondWrite
-            || InstructionClassifier.MayWithholdStore(instruction.Mnemonic)
+            || (traits & OperandTraits.MayWithholdStore) != 0
             || kind == FloatingPointKind.FxSave; // which leaves the end of its 512 bytes as it is
         bool aligned = kind is FloatingPointKind.FxSave or FloatingPointKind.FxRestore
-            || (bytes == 16 && !InstructionClassifier.AllowsUnaligned(instruction.Mnemonic));
+            || (bytes == 16 && (traits & OperandTraits.AnyAlignment) == 0);
         return new FloatingPointOperation(kind, stub, Waits(kind, instruction), FpuOpcode(instruction, kind), shape.Segment)
         {
             OperandBytes = bytes,

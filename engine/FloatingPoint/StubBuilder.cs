@@ -2,6 +2,7 @@
 using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
@@ -116,7 +117,7 @@ internal sealed class StubBuilder
 
     private void Operation(Instruction instruction)
     {
-        bool masked = InstructionClassifier.IsMaskedStore(instruction.Mnemonic);
+        bool masked = (InstructionCatalog.Of(in instruction).Traits & OperandTraits.MaskedStore) != 0;
         instruction.SegmentPrefix = Register.None;
         instruction.HasRepPrefix = false;
         instruction.HasRepnePrefix = false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -234,5 +236,71 @@ internal static unsafe class AluFlags
     {
         uint flags = cpu->Flags;
         cpu->Flags = zero ? flags | EFlags.Zero : flags & ~EFlags.Zero;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Two operands and all flags.</summary>
+    private Handler SelectArithmetic(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Add:
+                return Alu<Add>(in i);
+            case Mnemonic.Or:
+                return Alu<Or>(in i);
+            case Mnemonic.Adc:
+                return Alu<Adc>(in i);
+            case Mnemonic.Sbb:
+                return Alu<Sbb>(in i);
+            case Mnemonic.And:
+                return Alu<And>(in i);
+            case Mnemonic.Sub:
+                return Alu<Sub>(in i);
+            case Mnemonic.Xor:
+                return Alu<Xor>(in i);
+            case Mnemonic.Cmp:
+                return Alu<Cmp>(in i);
+            case Mnemonic.Test:
+                return Alu<Test>(in i);
+            default:
+                return null;
+        }
+    }
+
+    private Handler Alu<TAlu>(in Instruction i)
+        where TAlu : struct, IAlu
+    {
+        int width = Width(in i, 0);
+        if (IsMemory(in i, 0))
+        {
+            Memory(in i, width, TAlu.Writes);
+            if (IsRegister(in i, 1))
+            {
+                _proto.Source = Offset(i.Op1Register);
+                return ByWidth(width, &AluOps.MemReg<TAlu, Width8>, &AluOps.MemReg<TAlu, Width16>, &AluOps.MemReg<TAlu, Width32>);
+            }
+
+            _proto.Immediate = Immediate(in i, 1, width);
+            return ByWidth(width, &AluOps.MemImm<TAlu, Width8>, &AluOps.MemImm<TAlu, Width16>, &AluOps.MemImm<TAlu, Width32>);
+        }
+
+        _proto.Destination = Offset(i.Op0Register);
+        if (IsMemory(in i, 1))
+        {
+            Memory(in i, width, write: false);
+            return ByWidth(width, &AluOps.RegMem<TAlu, Width8>, &AluOps.RegMem<TAlu, Width16>, &AluOps.RegMem<TAlu, Width32>);
+        }
+
+        if (IsRegister(in i, 1))
+        {
+            _proto.Source = Offset(i.Op1Register);
+            return ByWidth(width, &AluOps.RegReg<TAlu, Width8>, &AluOps.RegReg<TAlu, Width16>, &AluOps.RegReg<TAlu, Width32>);
+        }
+
+        _proto.Immediate = Immediate(in i, 1, width);
+        return ByWidth(width, &AluOps.RegImm<TAlu, Width8>, &AluOps.RegImm<TAlu, Width16>, &AluOps.RegImm<TAlu, Width32>);
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -181,5 +183,82 @@ internal static unsafe class BitOps
         core.EndModify();
         AluFlags.SetCarry(cpu, (value >> index) & 1);
         return op + 1;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Bits, and what exchanges while it compares.</summary>
+    private Handler SelectBits(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Bt:
+                return BitTest<KeepBit>(in i);
+            case Mnemonic.Bts:
+                return BitTest<SetBit>(in i);
+            case Mnemonic.Btr:
+                return BitTest<ResetBit>(in i);
+            case Mnemonic.Btc:
+                return BitTest<ComplementBit>(in i);
+            case Mnemonic.Bsf:
+                _proto.Destination = Offset(i.Op0Register);
+                return Source(in i, 1, null, &BitOps.ScanForward<FromRegister, Width16>, &BitOps.ScanForward<FromRegister, Width32>, null, &BitOps.ScanForward<FromMemory, Width16>, &BitOps.ScanForward<FromMemory, Width32>);
+            case Mnemonic.Bsr:
+                _proto.Destination = Offset(i.Op0Register);
+                return Source(in i, 1, null, &BitOps.ScanReverse<FromRegister, Width16>, &BitOps.ScanReverse<FromRegister, Width32>, null, &BitOps.ScanReverse<FromMemory, Width16>, &BitOps.ScanReverse<FromMemory, Width32>);
+            case Mnemonic.Xadd:
+                return Pair(in i, &BitOps.ExchangeAddReg<Width8>, &BitOps.ExchangeAddReg<Width16>, &BitOps.ExchangeAddReg<Width32>, &BitOps.ExchangeAddMem<Width8>, &BitOps.ExchangeAddMem<Width16>, &BitOps.ExchangeAddMem<Width32>);
+            case Mnemonic.Cmpxchg:
+                return Pair(in i, &BitOps.CompareExchangeReg<Width8>, &BitOps.CompareExchangeReg<Width16>, &BitOps.CompareExchangeReg<Width32>, &BitOps.CompareExchangeMem<Width8>, &BitOps.CompareExchangeMem<Width16>, &BitOps.CompareExchangeMem<Width32>);
+            case Mnemonic.Cmpxchg8b:
+                Memory(in i, 8, write: true);
+                return &BitOps.CompareExchange8;
+            default:
+                return null;
+        }
+    }
+
+    private Handler BitTest<TChange>(in Instruction i)
+        where TChange : struct, IBitChange
+    {
+        int width = Width(in i, 0);
+        bool immediate = !IsRegister(in i, 1);
+        if (immediate)
+            _proto.Immediate = i.Immediate8;
+        else
+            _proto.Source = Offset(i.Op1Register);
+        if (!IsMemory(in i, 0))
+        {
+            _proto.Destination = Offset(i.Op0Register);
+            return immediate
+                ? ByWidth(width, null, &BitOps.TestReg<TChange, FromImmediate, Width16>, &BitOps.TestReg<TChange, FromImmediate, Width32>)
+                : ByWidth(width, null, &BitOps.TestReg<TChange, FromRegister, Width16>, &BitOps.TestReg<TChange, FromRegister, Width32>);
+        }
+
+        if (immediate)
+        {
+            Memory(in i, width, TChange.Writes);
+            return ByWidth(width, null, &BitOps.TestMem<TChange, Width16>, &BitOps.TestMem<TChange, Width32>);
+        }
+
+        Memory(in i, width, TChange.Writes, SegmentOps.BitString, i.Op1Register);
+        return ByWidth(width, null, &BitOps.TestString<TChange, Width16>, &BitOps.TestString<TChange, Width32>);
+    }
+
+    /// <summary>An instruction that exchanges a register with a register or memory.</summary>
+    private Handler Pair(in Instruction i, Handler r8, Handler r16, Handler r32, Handler m8, Handler m16, Handler m32)
+    {
+        int width = Width(in i, 0);
+        _proto.Source = Offset(i.Op1Register);
+        if (IsMemory(in i, 0))
+        {
+            Memory(in i, width, write: true);
+            return ByWidth(width, m8, m16, m32);
+        }
+
+        _proto.Destination = Offset(i.Op0Register);
+        return ByWidth(width, r8, r16, r32);
     }
 }

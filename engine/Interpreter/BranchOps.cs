@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -189,4 +191,109 @@ internal static unsafe class BranchOps
         core.UpdateMode();
         return InterpreterCore.JumpTo(cpu, target, op->Position + 1);
     }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Jumps, calls, returns, loops.</summary>
+    private Handler SelectBranch(in Instruction i)
+    {
+        switch (i.Code)
+        {
+            case Code.Jmp_rel8_16:
+            case Code.Jmp_rel16:
+                _proto.Immediate = i.NearBranch16;
+                return Ends(&BranchOps.Jump);
+            case Code.Jmp_rel8_32:
+            case Code.Jmp_rel32_32:
+                _proto.Immediate = i.NearBranch32;
+                return Ends(&BranchOps.Jump);
+            case Code.Call_rel16:
+                _proto.Immediate = i.NearBranch16;
+                return Ends(FlatStackMode ? &BranchOps.Call<FlatStack, Width16> : &BranchOps.Call<AnyStack, Width16>);
+            case Code.Call_rel32_32:
+                _proto.Immediate = i.NearBranch32;
+                return Ends(FlatStackMode ? &BranchOps.Call<FlatStack, Width32> : &BranchOps.Call<AnyStack, Width32>);
+            case Code.Jmp_rm16:
+                return Ends(Source(in i, 0, null, &BranchOps.JumpIndirect<FromRegister, Width16>, null, null, &BranchOps.JumpIndirect<FromMemory, Width16>, null));
+            case Code.Jmp_rm32:
+                return Ends(Source(in i, 0, null, null, &BranchOps.JumpIndirect<FromRegister, Width32>, null, null, &BranchOps.JumpIndirect<FromMemory, Width32>));
+            case Code.Call_rm16:
+                return Ends(Source(in i, 0, null, &BranchOps.CallIndirect<AnyStack, FromRegister, Width16>, null, null, &BranchOps.CallIndirect<AnyStack, FromMemory, Width16>, null));
+            case Code.Call_rm32:
+                return Ends(FlatStackMode
+                    ? Source(in i, 0, null, null, &BranchOps.CallIndirect<FlatStack, FromRegister, Width32>, null, null, &BranchOps.CallIndirect<FlatStack, FromMemory, Width32>)
+                    : Source(in i, 0, null, null, &BranchOps.CallIndirect<AnyStack, FromRegister, Width32>, null, null, &BranchOps.CallIndirect<AnyStack, FromMemory, Width32>));
+            case Code.Retnw:
+            case Code.Retnw_imm16:
+                _proto.Immediate = i.Code == Code.Retnw ? 0u : i.Immediate16;
+                return Ends(&BranchOps.Return<AnyStack, Width16>);
+            case Code.Retnd:
+            case Code.Retnd_imm16:
+                _proto.Immediate = i.Code == Code.Retnd ? 0u : i.Immediate16;
+                return Ends(FlatStackMode ? &BranchOps.Return<FlatStack, Width32> : &BranchOps.Return<AnyStack, Width32>);
+            case Code.Jmp_ptr1616:
+            case Code.Jmp_ptr1632:
+                _proto.Second = i.FarBranchSelector;
+                _proto.Immediate = i.Code == Code.Jmp_ptr1616 ? i.FarBranch16 : i.FarBranch32;
+                return Ends(&BranchOps.JumpFar);
+            case Code.Call_ptr1616:
+                _proto.Second = i.FarBranchSelector;
+                _proto.Immediate = i.FarBranch16;
+                return Ends(&BranchOps.CallFar<Width16>);
+            case Code.Call_ptr1632:
+                _proto.Second = i.FarBranchSelector;
+                _proto.Immediate = i.FarBranch32;
+                return Ends(&BranchOps.CallFar<Width32>);
+            case Code.Jmp_m1616:
+                Memory(in i, 4, write: false);
+                return Ends(&BranchOps.JumpFarIndirect<Width16>);
+            case Code.Jmp_m1632:
+                Memory(in i, 6, write: false);
+                return Ends(&BranchOps.JumpFarIndirect<Width32>);
+            case Code.Call_m1616:
+                Memory(in i, 4, write: false);
+                return Ends(&BranchOps.CallFarIndirect<Width16>);
+            case Code.Call_m1632:
+                Memory(in i, 6, write: false);
+                return Ends(&BranchOps.CallFarIndirect<Width32>);
+            case Code.Retfw:
+            case Code.Retfw_imm16:
+                _proto.Immediate = i.Code == Code.Retfw ? 0u : i.Immediate16;
+                return Ends(&BranchOps.ReturnFar<Width16>);
+            case Code.Retfd:
+            case Code.Retfd_imm16:
+                _proto.Immediate = i.Code == Code.Retfd ? 0u : i.Immediate16;
+                return Ends(&BranchOps.ReturnFar<Width32>);
+            case Code.Iretw:
+                return Ends(&BranchOps.InterruptReturn<Width16>);
+            case Code.Iretd:
+                return Ends(&BranchOps.InterruptReturn<Width32>);
+        }
+
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Loop:
+            case Mnemonic.Loope:
+            case Mnemonic.Loopne:
+                _proto.Extra = (byte)(i.Mnemonic switch { Mnemonic.Loop => 0, Mnemonic.Loope => 1, _ => 2 });
+                _proto.Immediate = Target(in i);
+                return CountIs16(in i) ? &BranchOps.Loop<Width16> : &BranchOps.Loop<Width32>;
+            case Mnemonic.Jcxz:
+                _proto.Immediate = Target(in i);
+                return &BranchOps.IfCountZero<Width16>;
+            case Mnemonic.Jecxz:
+                _proto.Immediate = Target(in i);
+                return &BranchOps.IfCountZero<Width32>;
+        }
+
+        return null;
+    }
+
+    /// <summary>LOOP counts %cx or %ecx by address size.</summary>
+    private static bool CountIs16(in Instruction i) => i.Code
+        is Code.Loop_rel8_16_CX or Code.Loop_rel8_32_CX
+        or Code.Loope_rel8_16_CX or Code.Loope_rel8_32_CX
+        or Code.Loopne_rel8_16_CX or Code.Loopne_rel8_32_CX;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -93,5 +95,33 @@ internal static unsafe class DecimalOps
         *(byte*)cpu = (byte)al;
         cpu->FlagResult = (sbyte)al;
         cpu->FlagAux = LazyFlags.Make(carry, 0, adjust);
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Decimal adjustments.</summary>
+    private Handler SelectDecimal(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Daa:
+                return &DecimalOps.Daa;
+            case Mnemonic.Das:
+                return &DecimalOps.Das;
+            case Mnemonic.Aaa:
+                return &DecimalOps.Aaa;
+            case Mnemonic.Aas:
+                return &DecimalOps.Aas;
+            case Mnemonic.Aam:
+                _proto.Immediate = i.Immediate8;
+                return &DecimalOps.Aam;
+            case Mnemonic.Aad:
+                _proto.Immediate = i.Immediate8;
+                return &DecimalOps.Aad;
+            default:
+                return null;
+        }
     }
 }

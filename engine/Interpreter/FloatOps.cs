@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -66,4 +68,39 @@ internal static unsafe class FloatOps
         cpu->TaskSwitched != 0 ? ExceptionVector.DeviceNotAvailable : operation.IsHeldUp(cpu) ? ExceptionVector.MathFault : (byte)0;
 
     private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>x87, MMX, SSE and SSE2: whatever the unit for them knows.</summary>
+    private Handler SelectFloat(in Instruction i)
+    {
+        if (_core.CompileFloat(in i, out FloatingPointOperation? operation) is not { } index)
+            return null;
+        if (operation!.ImplicitDestination)
+        {
+            bool address16 = i.Op0Kind == OpKind.MemorySegDI;
+            _proto.Base = (int)GeneralRegister.Edi * 4;
+            _proto.Second = 0x8000_0000 | (address16 ? SegmentOps.Address16 : 0);
+            _proto.Extra = (byte)SegmentOf(i.MemorySegment);
+        }
+        else if (operation.OperandBytes != 0)
+        {
+            MicroOp* before = _op;
+            Memory(in i, operation.OperandBytes, operation.Writes);
+            if (_op != before)
+            {
+                // Room in front of the op that works out the address.
+                _op[0] = _op[-1];
+                _op[-1] = _proto;
+                _op[-1].Immediate = index;
+                _op[-1].Handler = &FloatOps.CheckAvailable;
+                _op++;
+            }
+        }
+
+        _proto.Immediate = index;
+        return &FloatOps.Execute;
+    }
 }

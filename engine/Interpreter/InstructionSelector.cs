@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.GuestAbi;
 using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
@@ -8,8 +9,8 @@ namespace Lguest.Engine.Interpreter;
 
 // [I:150] The instruction set
 /// <summary>
-/// The table of the instruction set: for each mnemonic the handler, chosen by operand width and by where the operands are.
-/// What is not here is no instruction of this processor and raises #UD.
+/// Makes ops of instructions. <see cref="InstructionCatalog"/> names an instruction's family; the family's file has its handlers and
+/// the part of this class that chooses among them, by operand width and by where the operands are.
 /// </summary>
 internal sealed unsafe partial class InstructionSelector
 {
@@ -34,6 +35,7 @@ internal sealed unsafe partial class InstructionSelector
     {
         _op = op;
         _ended = false;
+        ref readonly InstructionLine line = ref InstructionCatalog.Of(in instruction);
         _proto = new MicroOp
         {
             Eip = instruction.IP32,
@@ -41,9 +43,9 @@ internal sealed unsafe partial class InstructionSelector
             Position = (ushort)position,
             Base = CpuState.ZeroOffset,
             Index = CpuState.ZeroOffset,
-            Quiet = IsQuiet(in instruction) ? (byte)1 : (byte)0,
+            Quiet = IsQuiet(in instruction, line.Quiet) ? (byte)1 : (byte)0,
         };
-        Handler handler = Select(in instruction);
+        Handler handler = instruction.IsInvalid ? NoInstruction(in instruction) : Select(in instruction, line.Family);
         if (handler == null)
             Fault(ExceptionVector.InvalidOpcode);
         else
@@ -51,6 +53,29 @@ internal sealed unsafe partial class InstructionSelector
         ended = _ended;
         return _op;
     }
+
+    /// <summary>The handler of an instruction, from its family's file; null: there is no such instruction, or not with these operands.</summary>
+    private Handler Select(in Instruction i, HandlerFamily family) => family switch
+    {
+        HandlerFamily.Arithmetic => SelectArithmetic(in i),
+        HandlerFamily.Unary => SelectUnary(in i),
+        HandlerFamily.Moves => SelectMove(in i),
+        HandlerFamily.Multiply => SelectMultiply(in i),
+        HandlerFamily.Bits => SelectBits(in i),
+        HandlerFamily.Decimal => SelectDecimal(in i),
+        HandlerFamily.Stack => SelectStack(in i),
+        HandlerFamily.Branch => SelectBranch(in i),
+        HandlerFamily.Conditional => SelectConditional(in i),
+        HandlerFamily.Strings => SelectString(in i),
+        HandlerFamily.Segments => SelectSegment(in i),
+        HandlerFamily.System => SelectSystem(in i),
+        HandlerFamily.Privileged => Privileged(),
+        HandlerFamily.FloatingPoint => SelectFloat(in i),
+        _ => null,
+    };
+
+    /// <summary>Too long an instruction is #GP, anything else that cannot be decoded #UD.</summary>
+    private Handler NoInstruction(in Instruction i) => i.Length < 15 ? null : Privileged();
 
     private void Append(Handler handler)
     {
@@ -153,32 +178,20 @@ internal sealed unsafe partial class InstructionSelector
     /// Whether an instruction can be taken back after a page fault (<see cref="MicroOp.Quiet"/>). Behind its fault it must not
     /// find anything else to raise either: so only with flat segments, and of the instructions that go on to raise, none.
     /// </summary>
-    private bool IsQuiet(in Instruction i)
+    private bool IsQuiet(in Instruction i, QuietRule rule)
     {
         const CodeMode unusual = CodeMode.DsNotFlat | CodeMode.EsNotFlat | CodeMode.SsNotFlat | CodeMode.Code16 | CodeMode.AlignmentCheck;
         if ((_core.Mode & unusual) != 0)
             return false;
-        if (i.IsStringInstruction)
-            return i.MemorySegment is not (Register.CS or Register.FS or Register.GS) && i.Mnemonic is not (Mnemonic.Insb or Mnemonic.Insw or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsw or Mnemonic.Outsd);
-        switch (i.Mnemonic)
+        return rule switch
         {
-            case Mnemonic.Push or Mnemonic.Leave:
-                return true;
-            case Mnemonic.Pop:
-                return i.Op0Register.IsGPR32();
-            case Mnemonic.Call or Mnemonic.Jmp:
-                return i.IsCallNear || i.IsCallNearIndirect || i.IsJmpNearIndirect;
-            case Mnemonic.Ret:
-                return i.Code is Code.Retnd or Code.Retnd_imm16;
-            case Mnemonic.Mov or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Imul:
-            case Mnemonic.Add or Mnemonic.Or or Mnemonic.Adc or Mnemonic.Sbb or Mnemonic.And or Mnemonic.Sub or Mnemonic.Xor:
-            case Mnemonic.Cmp or Mnemonic.Test or Mnemonic.Inc or Mnemonic.Dec or Mnemonic.Not or Mnemonic.Neg:
-            case Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar:
-                return (IsMemory(in i, 0) || (i.OpCount > 1 && IsMemory(in i, 1))) && !i.Op0Register.IsSegmentRegister();
-            default:
-                // SETcc and CMOVcc.
-                return i.ConditionCode != ConditionCode.None && (IsMemory(in i, 0) || (i.OpCount > 1 && IsMemory(in i, 1)));
-        }
+            QuietRule.Always => true,
+            QuietRule.InMemory => (IsMemory(in i, 0) || (i.OpCount > 1 && IsMemory(in i, 1))) && !i.Op0Register.IsSegmentRegister(),
+            QuietRule.UsualSegment => i.MemorySegment is not (Register.CS or Register.FS or Register.GS),
+            QuietRule.ToRegister => i.Op0Register.IsGPR32(),
+            QuietRule.Near => i.IsCallNear || i.IsCallNearIndirect || i.IsJmpNearIndirect || i.Code is Code.Retnd or Code.Retnd_imm16,
+            _ => false,
+        };
     }
 
     private static int Width(in Instruction i, int operand)
@@ -192,4 +205,38 @@ internal sealed unsafe partial class InstructionSelector
     private static bool IsMemory(in Instruction i, int operand) => i.GetOpKind(operand) == OpKind.Memory;
 
     private static bool IsRegister(in Instruction i, int operand) => i.GetOpKind(operand) == OpKind.Register;
+
+    private static uint Immediate(in Instruction i, int operand, int width)
+    {
+        uint value = (uint)i.GetImmediate(operand);
+        return width switch
+        {
+            1 => value & 0xFF,
+            2 => value & 0xFFFF,
+            _ => value,
+        };
+    }
+
+    private static Handler ByWidth(int width, Handler w8, Handler w16, Handler w32) => width switch
+    {
+        1 => w8,
+        2 => w16,
+        _ => w32,
+    };
+
+    /// <summary>An instruction with one operand that is only read, in a register or in memory.</summary>
+    private Handler Source(in Instruction i, int operand, Handler r8, Handler r16, Handler r32, Handler m8, Handler m16, Handler m32)
+    {
+        int width = Width(in i, operand);
+        if (IsMemory(in i, operand))
+        {
+            Memory(in i, width, write: false);
+            return ByWidth(width, m8, m16, m32);
+        }
+
+        _proto.Source = Offset(i.GetOpRegister(operand));
+        return ByWidth(width, r8, r16, r32);
+    }
+
+    private static uint Target(in Instruction i) => i.Op0Kind == OpKind.NearBranch16 ? i.NearBranch16 : i.NearBranch32;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -115,5 +117,38 @@ internal static unsafe class MultiplyOps
     {
         Operand.Set<TWidth>(cpu, 0, quotient);
         Operand.Set<TWidth>(cpu, TWidth.Size == 1 ? 1 : Edx, remainder);
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Multiplication and division.</summary>
+    private Handler SelectMultiply(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Mul:
+                return Source(in i, 0, &MultiplyOps.Mul<FromRegister, Width8>, &MultiplyOps.Mul<FromRegister, Width16>, &MultiplyOps.Mul<FromRegister, Width32>, &MultiplyOps.Mul<FromMemory, Width8>, &MultiplyOps.Mul<FromMemory, Width16>, &MultiplyOps.Mul<FromMemory, Width32>);
+            case Mnemonic.Div:
+                return Source(in i, 0, &MultiplyOps.Div<FromRegister, Width8>, &MultiplyOps.Div<FromRegister, Width16>, &MultiplyOps.Div<FromRegister, Width32>, &MultiplyOps.Div<FromMemory, Width8>, &MultiplyOps.Div<FromMemory, Width16>, &MultiplyOps.Div<FromMemory, Width32>);
+            case Mnemonic.Idiv:
+                return Source(in i, 0, &MultiplyOps.Idiv<FromRegister, Width8>, &MultiplyOps.Idiv<FromRegister, Width16>, &MultiplyOps.Idiv<FromRegister, Width32>, &MultiplyOps.Idiv<FromMemory, Width8>, &MultiplyOps.Idiv<FromMemory, Width16>, &MultiplyOps.Idiv<FromMemory, Width32>);
+            case Mnemonic.Imul:
+                return Imul(in i);
+            default:
+                return null;
+        }
+    }
+
+    private Handler Imul(in Instruction i)
+    {
+        if (i.OpCount == 1)
+            return Source(in i, 0, &MultiplyOps.ImulWide<FromRegister, Width8>, &MultiplyOps.ImulWide<FromRegister, Width16>, &MultiplyOps.ImulWide<FromRegister, Width32>, &MultiplyOps.ImulWide<FromMemory, Width8>, &MultiplyOps.ImulWide<FromMemory, Width16>, &MultiplyOps.ImulWide<FromMemory, Width32>);
+        _proto.Destination = Offset(i.Op0Register);
+        if (i.OpCount == 2)
+            return Source(in i, 1, null, &MultiplyOps.Imul2<FromRegister, Width16>, &MultiplyOps.Imul2<FromRegister, Width32>, null, &MultiplyOps.Imul2<FromMemory, Width16>, &MultiplyOps.Imul2<FromMemory, Width32>);
+        _proto.Immediate = Immediate(in i, 2, Width(in i, 0));
+        return Source(in i, 1, null, &MultiplyOps.Imul3<FromRegister, Width16>, &MultiplyOps.Imul3<FromRegister, Width32>, null, &MultiplyOps.Imul3<FromMemory, Width16>, &MultiplyOps.Imul3<FromMemory, Width32>);
     }
 }

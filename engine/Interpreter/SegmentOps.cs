@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -178,4 +181,115 @@ internal static unsafe class SegmentOps
     /// <summary>On with the next op, unless the code at hand was decoded for segments that are no more.</summary>
     private static MicroOp* Continue(InterpreterCore core, CpuState* cpu, MicroOp* op, CodeMode before) =>
         core.Mode == before ? op + 1 : InterpreterCore.JumpTo(cpu, op->NextEip, op->Position + 1);
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Selectors and descriptors.</summary>
+    private Handler SelectSegment(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Sldt:
+            case Mnemonic.Str:
+                return SystemSelector(in i);
+            case Mnemonic.Lar:
+            case Mnemonic.Lsl:
+                _proto.Destination = Offset(i.Op0Register);
+                _proto.Extra = i.Mnemonic == Mnemonic.Lsl ? (byte)1 : (byte)0;
+                bool wide = Width(in i, 0) == 4;
+                if (IsMemory(in i, 1))
+                {
+                    Memory(in i, 2, write: false);
+                    return wide ? &SegmentOps.LoadRights<FromMemory, Width32> : &SegmentOps.LoadRights<FromMemory, Width16>;
+                }
+
+                _proto.Source = Offset(i.Op1Register);
+                return wide ? &SegmentOps.LoadRights<FromRegister, Width32> : &SegmentOps.LoadRights<FromRegister, Width16>;
+            case Mnemonic.Verr:
+            case Mnemonic.Verw:
+                _proto.Extra = i.Mnemonic == Mnemonic.Verw ? (byte)1 : (byte)0;
+                if (IsMemory(in i, 0))
+                {
+                    Memory(in i, 2, write: false);
+                    return &SegmentOps.Verify<FromMemory>;
+                }
+
+                _proto.Source = Offset(i.Op0Register);
+                return &SegmentOps.Verify<FromRegister>;
+            case Mnemonic.Arpl:
+                _proto.Source = Offset(i.Op1Register);
+                if (IsMemory(in i, 0))
+                {
+                    Memory(in i, 2, write: true);
+                    return &SegmentOps.AdjustRpl<FromMemory>;
+                }
+
+                _proto.Destination = Offset(i.Op0Register);
+                return &SegmentOps.AdjustRpl<FromRegister>;
+            case Mnemonic.Lds:
+            case Mnemonic.Les:
+            case Mnemonic.Lfs:
+            case Mnemonic.Lgs:
+            case Mnemonic.Lss:
+                _proto.Destination = Offset(i.Op0Register);
+                bool wideFar = Width(in i, 0) == 4;
+                Memory(in i, wideFar ? 6 : 4, write: false);
+                _proto.Extra = (byte)(i.Mnemonic switch
+                {
+                    Mnemonic.Lds => SegmentName.Ds,
+                    Mnemonic.Les => SegmentName.Es,
+                    Mnemonic.Lfs => SegmentName.Fs,
+                    Mnemonic.Lgs => SegmentName.Gs,
+                    _ => SegmentName.Ss,
+                });
+                return wideFar ? &SegmentOps.LoadFar<Width32> : &SegmentOps.LoadFar<Width16>;
+            default:
+                return null;
+        }
+    }
+
+    private Handler MovToSegment(in Instruction i)
+    {
+        if (i.Op0Register == Register.CS)
+            return null;
+        if (IsMemory(in i, 1))
+        {
+            Memory(in i, 2, write: false);
+            _proto.Extra = (byte)SegmentOf(i.Op0Register);
+            return &SegmentOps.Load<FromMemory>;
+        }
+
+        _proto.Extra = (byte)SegmentOf(i.Op0Register);
+        _proto.Source = Offset(i.Op1Register);
+        return &SegmentOps.Load<FromRegister>;
+    }
+
+    private Handler MovFromSegment(in Instruction i)
+    {
+        if (IsMemory(in i, 0))
+        {
+            Memory(in i, 2, write: true);
+            _proto.Extra = (byte)SegmentOf(i.Op1Register);
+            return &SegmentOps.StoreMem;
+        }
+
+        _proto.Extra = (byte)SegmentOf(i.Op1Register);
+        _proto.Destination = Offset(i.Op0Register);
+        return Width(in i, 0) == 2 ? &SegmentOps.StoreReg<Width16> : &SegmentOps.StoreReg<Width32>;
+    }
+
+    private Handler SystemSelector(in Instruction i)
+    {
+        _proto.Immediate = i.Mnemonic == Mnemonic.Str ? GuestAbi.Selectors.TssIndex << 3 : 0u;
+        if (IsMemory(in i, 0))
+        {
+            Memory(in i, 2, write: true);
+            return &MoveOps.ToMem<FromImmediate, Width16>;
+        }
+
+        _proto.Destination = Offset(i.Op0Register);
+        return Width(in i, 0) == 2 ? &MoveOps.ToReg<FromImmediate, Width16> : &MoveOps.ToReg<FromImmediate, Width32>;
+    }
 }

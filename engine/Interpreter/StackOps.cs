@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -203,5 +205,110 @@ internal static unsafe class StackOps
         cpu->Registers[Esp] = frame + 4;
         cpu->Registers[Ebp] = value;
         return op + 1;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>The stack.</summary>
+    private Handler SelectStack(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Push:
+                return Push(in i);
+            case Mnemonic.Pop:
+                return Pop(in i);
+            case Mnemonic.Pusha:
+                return &StackOps.PushAll<Width16>;
+            case Mnemonic.Pushad:
+                return &StackOps.PushAll<Width32>;
+            case Mnemonic.Popa:
+                return &StackOps.PopAll<Width16>;
+            case Mnemonic.Popad:
+                return &StackOps.PopAll<Width32>;
+            case Mnemonic.Pushf:
+                return &StackOps.PushFlags<AnyStack, Width16>;
+            case Mnemonic.Pushfd:
+                return FlatStackMode ? &StackOps.PushFlags<FlatStack, Width32> : &StackOps.PushFlags<AnyStack, Width32>;
+            case Mnemonic.Popf:
+                return &StackOps.PopFlags<Width16>;
+            case Mnemonic.Popfd:
+                return &StackOps.PopFlags<Width32>;
+            case Mnemonic.Enter:
+                _proto.Immediate = i.Immediate16;
+                _proto.Second = i.Immediate8_2nd;
+                return i.Code == Code.Enterw_imm16_imm8 ? &StackOps.Enter<Width16> : &StackOps.Enter<Width32>;
+            case Mnemonic.Leave:
+                if (i.Code == Code.Leavew)
+                    return &StackOps.Leave<Width16>;
+                return FlatStackMode ? &StackOps.LeaveFlat : &StackOps.Leave<Width32>;
+        }
+
+        return null;
+    }
+
+    private Handler Push(in Instruction i)
+    {
+        if (IsRegister(in i, 0) && i.Op0Register.IsSegmentRegister())
+        {
+            _proto.Extra = (byte)SegmentOf(i.Op0Register);
+            return i.Code is Code.Pushw_ES or Code.Pushw_CS or Code.Pushw_SS or Code.Pushw_DS or Code.Pushw_FS or Code.Pushw_GS
+                ? &SegmentOps.Push<Width16>
+                : &SegmentOps.Push<Width32>;
+        }
+
+        if (i.Op0Kind is OpKind.Immediate8to16 or OpKind.Immediate16)
+        {
+            _proto.Immediate = Immediate(in i, 0, 2);
+            return &StackOps.Push<AnyStack, FromImmediate, Width16>;
+        }
+
+        if (!IsRegister(in i, 0) && !IsMemory(in i, 0))
+        {
+            _proto.Immediate = Immediate(in i, 0, 4);
+            return FlatStackMode ? &StackOps.Push<FlatStack, FromImmediate, Width32> : &StackOps.Push<AnyStack, FromImmediate, Width32>;
+        }
+
+        return FlatStackMode
+            ? Source(in i, 0, null, &StackOps.Push<FlatStack, FromRegister, Width16>, &StackOps.Push<FlatStack, FromRegister, Width32>, null, &StackOps.Push<FlatStack, FromMemory, Width16>, &StackOps.Push<FlatStack, FromMemory, Width32>)
+            : Source(in i, 0, null, &StackOps.Push<AnyStack, FromRegister, Width16>, &StackOps.Push<AnyStack, FromRegister, Width32>, null, &StackOps.Push<AnyStack, FromMemory, Width16>, &StackOps.Push<AnyStack, FromMemory, Width32>);
+    }
+
+    private Handler Pop(in Instruction i)
+    {
+        if (IsRegister(in i, 0) && i.Op0Register.IsSegmentRegister())
+        {
+            _proto.Extra = (byte)SegmentOf(i.Op0Register);
+            return i.Code is Code.Popw_ES or Code.Popw_SS or Code.Popw_DS or Code.Popw_FS or Code.Popw_GS
+                ? &SegmentOps.Pop<Width16>
+                : &SegmentOps.Pop<Width32>;
+        }
+
+        int width = Width(in i, 0);
+        if (IsRegister(in i, 0))
+        {
+            _proto.Destination = Offset(i.Op0Register);
+            return FlatStackMode
+                ? ByWidth(width, null, &StackOps.PopReg<FlatStack, Width16>, &StackOps.PopReg<FlatStack, Width32>)
+                : ByWidth(width, null, &StackOps.PopReg<AnyStack, Width16>, &StackOps.PopReg<AnyStack, Width32>);
+        }
+
+        MicroOp* before = _op;
+        Memory(in i, width, write: true);
+        if (_op == before)
+            return ByWidth(width, null, &StackOps.PopMem<Width16>, &StackOps.PopMem<Width32>);
+
+        // An address op in front would work with the stack pointer before the pop: fold it into the pop.
+        MicroOp address = *before;
+        _op = before;
+        _proto.Base = address.Base;
+        _proto.Index = address.Index;
+        _proto.Scale = address.Scale;
+        _proto.Displacement = address.Displacement;
+        _proto.Second = address.Second;
+        _proto.Extra = address.Extra;
+        return ByWidth(width, null, &StackOps.PopMemSegment<Width16>, &StackOps.PopMemSegment<Width32>);
     }
 }

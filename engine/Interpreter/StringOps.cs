@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -272,5 +274,72 @@ internal static unsafe class StringOps
         if ((core.Mode & CodeMode.AlignmentCheck) != 0)
             core.CheckAlignment(linear, (uint)size);
         return linear;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Strings.</summary>
+    private Handler SelectString(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Movsb:
+                return String<Movs, Width8>(in i);
+            case Mnemonic.Movsw:
+                return String<Movs, Width16>(in i);
+            case Mnemonic.Movsd:
+                return String<Movs, Width32>(in i);
+            case Mnemonic.Stosb:
+                return String<Stos, Width8>(in i);
+            case Mnemonic.Stosw:
+                return String<Stos, Width16>(in i);
+            case Mnemonic.Stosd:
+                return String<Stos, Width32>(in i);
+            case Mnemonic.Lodsb:
+                return String<Lods, Width8>(in i);
+            case Mnemonic.Lodsw:
+                return String<Lods, Width16>(in i);
+            case Mnemonic.Lodsd:
+                return String<Lods, Width32>(in i);
+            case Mnemonic.Scasb:
+                return String<Scas, Width8>(in i);
+            case Mnemonic.Scasw:
+                return String<Scas, Width16>(in i);
+            case Mnemonic.Scasd:
+                return String<Scas, Width32>(in i);
+            case Mnemonic.Cmpsb:
+                return String<Cmps, Width8>(in i);
+            case Mnemonic.Cmpsw:
+                return String<Cmps, Width16>(in i);
+            case Mnemonic.Cmpsd:
+                return String<Cmps, Width32>(in i);
+            default:
+                return null;
+        }
+    }
+
+    private Handler String<TStep, TWidth>(in Instruction i)
+        where TStep : struct, IStringStep
+        where TWidth : struct, IWidth
+    {
+        SegmentName source = TStep.Source ? SegmentOf(i.MemorySegment) : SegmentName.Ds;
+        bool address16 = false;
+        for (int operand = 0; operand < i.OpCount; operand++)
+            address16 |= i.GetOpKind(operand) is OpKind.MemorySegSI or OpKind.MemoryESDI;
+        bool segments = (_core.Mode & CodeMode.AlignmentCheck) != 0
+            || (TStep.Source && !IsFlat(source, write: false))
+            || (TStep.Target && !IsFlat(SegmentName.Es, TStep.Writes));
+        _proto.Extra = (byte)source;
+        _proto.Second = (address16 ? StringOps.Address16 : 0) | (segments ? StringOps.Segments : 0);
+
+        // The other operand's segment may be found wanting behind a fault.
+        if (_proto.Second != 0)
+            _proto.Quiet = 0;
+        if (!i.HasRepPrefix && !i.HasRepnePrefix)
+            return &StringOps.Once<TStep, TWidth>;
+        _proto.Immediate = i.HasRepnePrefix ? 0u : 1;
+        return &StringOps.Repeat<TStep, TWidth>;
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -118,5 +120,77 @@ internal static unsafe class SystemOps
     {
         cpu->EffectiveAddress = ControlRegister0 | (cpu->TaskSwitched != 0 ? TaskSwitchedBit : 0);
         return op + 1;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>Interrupts, ports, and what the processor reports of itself.</summary>
+    private Handler SelectSystem(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Int:
+                _proto.Immediate = i.Immediate8;
+                return Ends(&SystemOps.Interrupt);
+            case Mnemonic.Int3:
+                _proto.Immediate = ExceptionVector.Breakpoint;
+                return Ends(&SystemOps.Interrupt);
+            case Mnemonic.Int1:
+                return Ends(&SystemOps.DebugTrap);
+            case Mnemonic.Into:
+                return &SystemOps.InterruptOnOverflow;
+            case Mnemonic.Bound:
+                _proto.Destination = Offset(i.Op0Register);
+                Memory(in i, Width(in i, 0) * 2, write: false);
+                return Width(in i, 0) == 2 ? &SystemOps.Bound<Width16> : &SystemOps.Bound<Width32>;
+            case Mnemonic.In:
+                if (!Kernel)
+                    return Privileged();
+                return i.Op0Register switch
+                {
+                    Register.AL => &SystemOps.In<Width8>,
+                    Register.AX => &SystemOps.In<Width16>,
+                    _ => &SystemOps.In<Width32>,
+                };
+            case Mnemonic.Out:
+                if (!Kernel)
+                    return Privileged();
+                _proto.Extra = i.Op0Kind == OpKind.Immediate8 ? (byte)1 : (byte)0;
+                _proto.Immediate = i.Op0Kind == OpKind.Immediate8 ? i.Immediate8 : 0u;
+                return &SystemOps.Out;
+            case Mnemonic.Rdtsc:
+                return &SystemOps.ReadTimeStamp;
+            case Mnemonic.Cpuid:
+                return &SystemOps.CpuId;
+            case Mnemonic.Sgdt:
+            case Mnemonic.Sidt:
+                _proto.Extra = i.Mnemonic == Mnemonic.Sidt ? (byte)1 : (byte)0;
+                Memory(in i, 6, write: true);
+                return &SystemOps.StoreTable;
+            case Mnemonic.Smsw:
+                return MachineStatus(in i);
+            default:
+                return null;
+        }
+    }
+
+    private Handler MachineStatus(in Instruction i)
+    {
+        if (IsMemory(in i, 0))
+        {
+            // The value has to wait in the place of the address: worked out first, stored last.
+            Memory(in i, 2, write: true);
+            _proto.Source = (int)GeneralRegister.Eax;
+            return &FloatOps.StoreMachineStatus;
+        }
+
+        MicroOp prepare = _proto;
+        prepare.Handler = &SystemOps.PrepareMachineStatus;
+        *_op++ = prepare;
+        _proto.Source = CpuState.EffectiveAddressOffset;
+        _proto.Destination = Offset(i.Op0Register);
+        return Width(in i, 0) == 2 ? &MoveOps.ToReg<FromRegister, Width16> : &MoveOps.ToReg<FromRegister, Width32>;
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using Iced.Intel;
 using Lguest.Engine.Cpu;
+using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
 
@@ -308,5 +310,77 @@ internal readonly unsafe struct ShrDouble<TCount> : IUnary
         cpu->FlagResult = extended;
         cpu->FlagAux = LazyFlags.Make(carry, (uint)(extended ^ TWidth.Extend(a)) >> 31, 0);
         return result;
+    }
+}
+
+/// <summary>Which of them an instruction gets.</summary>
+internal sealed unsafe partial class InstructionSelector
+{
+    /// <summary>One operand, shifts and rotates.</summary>
+    private Handler SelectUnary(in Instruction i)
+    {
+        switch (i.Mnemonic)
+        {
+            case Mnemonic.Inc:
+                return Unary<Inc>(in i);
+            case Mnemonic.Dec:
+                return Unary<Dec>(in i);
+            case Mnemonic.Not:
+                return Unary<Not>(in i);
+            case Mnemonic.Neg:
+                return Unary<Neg>(in i);
+            case Mnemonic.Shl:
+            case Mnemonic.Sal:
+                return ShiftByCl(in i) ? Unary<Shl<ClCount>>(in i) : Unary<Shl<ImmediateCount>>(in i);
+            case Mnemonic.Shr:
+                return ShiftByCl(in i) ? Unary<Shr<ClCount>>(in i) : Unary<Shr<ImmediateCount>>(in i);
+            case Mnemonic.Sar:
+                return ShiftByCl(in i) ? Unary<Sar<ClCount>>(in i) : Unary<Sar<ImmediateCount>>(in i);
+            case Mnemonic.Rol:
+                return ShiftByCl(in i) ? Unary<Rol<ClCount>>(in i) : Unary<Rol<ImmediateCount>>(in i);
+            case Mnemonic.Ror:
+                return ShiftByCl(in i) ? Unary<Ror<ClCount>>(in i) : Unary<Ror<ImmediateCount>>(in i);
+            case Mnemonic.Rcl:
+                return ShiftByCl(in i) ? Unary<Rcl<ClCount>>(in i) : Unary<Rcl<ImmediateCount>>(in i);
+            case Mnemonic.Rcr:
+                return ShiftByCl(in i) ? Unary<Rcr<ClCount>>(in i) : Unary<Rcr<ImmediateCount>>(in i);
+            case Mnemonic.Shld:
+                return DoubleShift(in i) ? Unary<ShlDouble<ClCount>>(in i) : Unary<ShlDouble<ImmediateCount>>(in i);
+            case Mnemonic.Shrd:
+                return DoubleShift(in i) ? Unary<ShrDouble<ClCount>>(in i) : Unary<ShrDouble<ImmediateCount>>(in i);
+            default:
+                return null;
+        }
+    }
+
+    private Handler Unary<TUnary>(in Instruction i)
+        where TUnary : struct, IUnary
+    {
+        int width = Width(in i, 0);
+        if (IsMemory(in i, 0))
+        {
+            Memory(in i, width, write: true);
+            return ByWidth(width, &UnaryOps.Mem<TUnary, Width8>, &UnaryOps.Mem<TUnary, Width16>, &UnaryOps.Mem<TUnary, Width32>);
+        }
+
+        _proto.Destination = Offset(i.Op0Register);
+        return ByWidth(width, &UnaryOps.Reg<TUnary, Width8>, &UnaryOps.Reg<TUnary, Width16>, &UnaryOps.Reg<TUnary, Width32>);
+    }
+
+    private bool ShiftByCl(in Instruction i)
+    {
+        if (IsRegister(in i, 1))
+            return true;
+        _proto.Immediate = i.Immediate8;
+        return false;
+    }
+
+    private bool DoubleShift(in Instruction i)
+    {
+        _proto.Source = Offset(i.Op1Register);
+        if (IsRegister(in i, 2))
+            return true;
+        _proto.Immediate = i.Immediate8;
+        return false;
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Native;
 
 namespace Lguest.Engine.Translator;
@@ -14,25 +13,10 @@ internal sealed unsafe partial class BlockTranslator
 {
     private bool _floatLoaded;
 
-    /// <summary>An instruction of the floating point unit, natively. False: not one, or the interpreter's.</summary>
+    /// <summary>An instruction of the floating point unit, natively. False: the interpreter's, which raises what TS asks for.</summary>
     private bool Float(in Instruction i)
     {
-        if (!InstructionClassifier.TryClassify(in i, out FloatingPointKind kind))
-            return false;
-        switch (kind)
-        {
-            // What shows or takes the unit's memory of instruction addresses, which here are the host's, and implicit operands.
-            case FloatingPointKind.StoreEnvironment:
-            case FloatingPointKind.LoadEnvironment:
-            case FloatingPointKind.Save:
-            case FloatingPointKind.Restore:
-            case FloatingPointKind.FxSave:
-            case FloatingPointKind.FxRestore:
-            case FloatingPointKind.LoadMxcsr:
-                return false;
-        }
-
-        if ((_mode & TranslationMode.TaskSwitched) != 0 || InstructionClassifier.IsMaskedStore(i.Mnemonic))
+        if ((_mode & TranslationMode.TaskSwitched) != 0)
             return false;
         Instruction host = i;
         for (int operand = 0; operand < host.OpCount; operand++)

@@ -1,17 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
 
-/// <summary>The instructions, one by one. False: the interpreter's.</summary>
+/// <summary>The catalogue's treatments, one by one. False: the interpreter's.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private bool Emit(in Instruction i)
+    private bool Emit(in Instruction i) => InstructionCatalog.Of(in i).Native switch
     {
-        // Containment: form 1, all of the stack here: LoadGuest and StoreGuest have no other.
+        NativeTreatment.Plain => Plain(in i),
+        NativeTreatment.Move => Move(in i),
+        NativeTreatment.Bits => Bits(in i),
+        NativeTreatment.NoCode => true,
+        NativeTreatment.Jump => Jump(in i),
+        NativeTreatment.Call => Call(in i),
+        NativeTreatment.Return => Return(in i),
+        NativeTreatment.Push => Push(in i) || Kernel(in i),
+        NativeTreatment.Pop => Pop(in i) || Kernel(in i),
+        NativeTreatment.Leave => Leave(in i),
+        NativeTreatment.Flags or NativeTreatment.InterruptReturn => Kernel(in i),
+        NativeTreatment.Interrupt => Interrupt(in i),
+        NativeTreatment.Conditional => i.Op0Kind == OpKind.NearBranch32 && Conditional(in i),
+        NativeTreatment.Counted => CountedBranch(in i),
+        NativeTreatment.Strings => String(in i),
+        NativeTreatment.FloatingPoint => Float(in i),
+        _ => false,
+    };
+
+    private bool Jump(in Instruction i)
+    {
         switch (i.Code)
         {
             case Code.Jmp_rel8_32:
@@ -19,17 +40,27 @@ internal sealed unsafe partial class BlockTranslator
                 _ended = true;
                 GoTo(i.NearBranch32);
                 return true;
-            case Code.Call_rel32_32:
-                _ended = true;
-                _emit.StoreGuest32(i.NextIP32, HostRegister.Stack, -4);
-                _emit.MoveStack(-4);
-                GoTo(i.NearBranch32);
-                return true;
             case Code.Jmp_rm32:
                 if (!LoadR10(in i))
                     return false;
                 _ended = true;
                 EmitIndirect();
+                return true;
+        }
+
+        return false;
+    }
+
+    // Containment: form 1, all of the stack from here to LEAVE: LoadGuest and StoreGuest have no other.
+    private bool Call(in Instruction i)
+    {
+        switch (i.Code)
+        {
+            case Code.Call_rel32_32:
+                _ended = true;
+                _emit.StoreGuest32(i.NextIP32, HostRegister.Stack, -4);
+                _emit.MoveStack(-4);
+                GoTo(i.NearBranch32);
                 return true;
             case Code.Call_rm32:
                 if (!LoadR10(in i))
@@ -39,13 +70,26 @@ internal sealed unsafe partial class BlockTranslator
                 _emit.MoveStack(-4);
                 EmitIndirect();
                 return true;
-            case Code.Retnd:
-            case Code.Retnd_imm16:
-                _ended = true;
-                _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
-                _emit.MoveStack(4 + (i.Code == Code.Retnd ? 0 : i.Immediate16));
-                EmitIndirect();
-                return true;
+        }
+
+        return false;
+    }
+
+    private bool Return(in Instruction i)
+    {
+        if (i.Code is not (Code.Retnd or Code.Retnd_imm16))
+            return false;
+        _ended = true;
+        _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
+        _emit.MoveStack(4 + (i.Code == Code.Retnd ? 0 : i.Immediate16));
+        EmitIndirect();
+        return true;
+    }
+
+    private bool Push(in Instruction i)
+    {
+        switch (i.Code)
+        {
             case Code.Push_r32:
                 _emit.StoreGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
@@ -61,152 +105,61 @@ internal sealed unsafe partial class BlockTranslator
                 _emit.StoreGuest32(Register.R10D, HostRegister.Stack, -4);
                 _emit.MoveStack(-4);
                 return true;
-            case Code.Pop_r32:
-                _emit.LoadGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, 0);
-                if (i.Op0Register != Register.ESP)
-                    _emit.MoveStack(4);
-                return true;
-            case Code.Leaved:
-                _emit.LoadGuest32(Register.R9D, Register.EBP, 0);
-                _emit.Add32(HostRegister.Stack, Register.RBP, sizeof(uint));
-                _emit.Move32(Register.EBP, Register.R9D);
-                return true;
-            // Where it began is told by where it ends: so not with prefixes.
-            case Code.Int_imm8 when i.Length == TranslatorCore.IntLength:
-                _ended = true;
-                if (i.Immediate8 == Vectors.SystemCall && (_mode & TranslationMode.User) != 0)
-                    SystemCall(i.NextIP32);
-                else
-                    SoftwareInterrupt(i.Immediate8, i.NextIP32);
-                return true;
-            case Code.Nopd:
-            case Code.Nop_rm32:
-            case Code.Pause:
-                return true;
         }
 
-        switch (i.Mnemonic)
-        {
-            case Mnemonic.Prefetchnta:
-            case Mnemonic.Prefetcht0:
-            case Mnemonic.Prefetcht1:
-            case Mnemonic.Prefetcht2:
-                // A hint about an address that need not even exist.
-                return true;
-            case Mnemonic.Jecxz:
-            case Mnemonic.Loop:
-            case Mnemonic.Loope:
-            case Mnemonic.Loopne:
-                return CountedBranch(in i);
-            case Mnemonic.Movsb:
-            case Mnemonic.Movsw:
-            case Mnemonic.Movsd when i.IsStringInstruction:
-            case Mnemonic.Stosb:
-            case Mnemonic.Stosw:
-            case Mnemonic.Stosd:
-            case Mnemonic.Lodsb:
-            case Mnemonic.Lodsw:
-            case Mnemonic.Lodsd:
-            case Mnemonic.Scasb:
-            case Mnemonic.Scasw:
-            case Mnemonic.Scasd:
-            case Mnemonic.Cmpsb:
-            case Mnemonic.Cmpsw:
-            case Mnemonic.Cmpsd when i.IsStringInstruction:
-                return String(in i);
-        }
-
-        if (i.FlowControl == FlowControl.ConditionalBranch && i.ConditionCode != ConditionCode.None && i.Op0Kind == OpKind.NearBranch32)
-        {
-            Conditional(in i);
-            return true;
-        }
-
-        if (Kernel(in i) || BitString(in i))
-            return true;
-        return i.FlowControl == FlowControl.Next && (IsPlain(in i) ? Plain(in i) : Float(in i));
+        return false;
     }
 
-    /// <summary>
-    /// Whether the host does the same with this instruction as the guest's processor would, given the operand in its window.
-    /// A list of what is known to be, not of what is not.
-    /// </summary>
-    private static bool IsPlain(in Instruction i)
+    private bool Pop(in Instruction i)
     {
-        switch (i.Mnemonic)
-        {
-            case Mnemonic.Mov:
-                return IsGeneralOrMemory(in i, 0) && IsGeneralOrMemory(in i, 1);
-            case Mnemonic.Bt:
-            case Mnemonic.Bts:
-            case Mnemonic.Btr:
-            case Mnemonic.Btc:
-                // A bit number in a register reaches far beyond the operand: see BitString.
-                return i.Op0Kind == OpKind.Register || i.Op1Kind != OpKind.Register;
-            case Mnemonic.Add:
-            case Mnemonic.Or:
-            case Mnemonic.Adc:
-            case Mnemonic.Sbb:
-            case Mnemonic.And:
-            case Mnemonic.Sub:
-            case Mnemonic.Xor:
-            case Mnemonic.Cmp:
-            case Mnemonic.Test:
-            case Mnemonic.Inc:
-            case Mnemonic.Dec:
-            case Mnemonic.Not:
-            case Mnemonic.Neg:
-            case Mnemonic.Shl:
-            case Mnemonic.Sal:
-            case Mnemonic.Shr:
-            case Mnemonic.Sar:
-            case Mnemonic.Rol:
-            case Mnemonic.Ror:
-            case Mnemonic.Rcl:
-            case Mnemonic.Rcr:
-            case Mnemonic.Shld:
-            case Mnemonic.Shrd:
-            case Mnemonic.Movzx:
-            case Mnemonic.Movsx:
-            case Mnemonic.Lea:
-            case Mnemonic.Xchg:
-            case Mnemonic.Bswap:
-            case Mnemonic.Cbw:
-            case Mnemonic.Cwde:
-            case Mnemonic.Cwd:
-            case Mnemonic.Cdq:
-            case Mnemonic.Clc:
-            case Mnemonic.Stc:
-            case Mnemonic.Cmc:
-            case Mnemonic.Cld:
-            case Mnemonic.Std:
-            case Mnemonic.Lahf: // All processors with FSGSBASE, which the translator needs, have them in 64-bit mode again.
-            case Mnemonic.Sahf:
-            case Mnemonic.Mul:
-            case Mnemonic.Imul:
-            case Mnemonic.Div:
-            case Mnemonic.Idiv:
-            case Mnemonic.Bsf:
-            case Mnemonic.Bsr:
-            case Mnemonic.Xadd:
-            case Mnemonic.Cmpxchg:
-            case Mnemonic.Cmpxchg8b:
-            case Mnemonic.Nop:
-            case Mnemonic.Movnti:
-                return true;
-        }
-
-        // SETcc and CMOVcc; FCMOVcc has a condition too.
-        return i.ConditionCode != ConditionCode.None && i.FlowControl == FlowControl.Next && IsGeneralOrMemory(in i, 0);
+        if (i.Code != Code.Pop_r32)
+            return false;
+        _emit.LoadGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, 0);
+        if (i.Op0Register != Register.ESP)
+            _emit.MoveStack(4);
+        return true;
     }
+
+    private bool Leave(in Instruction i)
+    {
+        if (i.Code != Code.Leaved)
+            return false;
+        _emit.LoadGuest32(Register.R9D, Register.EBP, 0);
+        _emit.Add32(HostRegister.Stack, Register.RBP, sizeof(uint));
+        _emit.Move32(Register.EBP, Register.R9D);
+        return true;
+    }
+
+    private bool Interrupt(in Instruction i)
+    {
+        // Where it began is told by where it ends: so not with prefixes.
+        if (i.Length != TranslatorCore.IntLength)
+            return false;
+        _ended = true;
+        if (i.Immediate8 == Vectors.SystemCall && (_mode & TranslationMode.User) != 0)
+            SystemCall(i.NextIP32);
+        else
+            SoftwareInterrupt(i.Immediate8, i.NextIP32);
+        return true;
+    }
+
+    private bool Move(in Instruction i) => Kernel(in i) || (IsGeneralOrMemory(in i, 0) && IsGeneralOrMemory(in i, 1) && Plain(in i));
+
+    /// <summary>A bit number in a register reaches far beyond an operand in memory: see <see cref="BitString"/>.</summary>
+    private bool Bits(in Instruction i) =>
+        BitString(in i) || ((i.Op0Kind == OpKind.Register || i.Op1Kind != OpKind.Register) && Plain(in i));
 
     private static bool IsGeneralOrMemory(in Instruction i, int operand) =>
         i.GetOpKind(operand) != OpKind.Register || i.GetOpRegister(operand).IsGPR();
 
-    /// <summary>Encodes an instruction again, its operands where the host has them.</summary>
+    /// <summary>
+    /// Encodes an instruction again, its operands where the host has them: where the host does the same with it as the guest's
+    /// processor would, given the operand in its window. (LAHF and SAHF: all processors with FSGSBASE, which the translator needs,
+    /// have them in 64-bit mode again.)
+    /// </summary>
     private bool Plain(in Instruction i)
     {
-        if (i.Mnemonic is Mnemonic.Nop || Copy(in i))
+        if (Copy(in i))
             return true;
         Instruction host = i;
         switch (i.Code)
@@ -338,19 +291,20 @@ internal sealed unsafe partial class BlockTranslator
         return Place(ref load, in i) && _emit.TryEncode(in load);
     }
 
-    private void Conditional(in Instruction i)
+    private bool Conditional(in Instruction i)
     {
         uint target = i.NearBranch32;
         if (MayLink(target))
         {
             AddLink(_emit.Jump(i.ConditionCode), target);
-            return;
+            return true;
         }
 
         // Around the way there, which is longer than a branch.
         HostLabel around = _emit.Jump(Opposite(i.ConditionCode));
         GoTo(target);
         _emit.Bind(around);
+        return true;
     }
 
     private static ConditionCode Opposite(ConditionCode condition) => (ConditionCode)((((int)condition - 1) ^ 1) + 1);

@@ -14,7 +14,7 @@ public sealed class FileTests
     private static readonly Dictionary<string, (int Limit, string Why)> s_long = new()
     {
         ["engine/Cpu/CpuState.cs"] = (480, "a table: one struct, field by field; it is to be split by owner"),
-        ["engine/Interpreter/InstructionSelector.Table.cs"] = (1000, "a table: one line for each mnemonic"),
+        ["engine/Instructions/InstructionCatalog.cs"] = (640, "a table: one line for each mnemonic"),
         ["engine/Interpreter/InterpreterCore.Memory.cs"] = (440, "to be cut"),
         ["engine/Translator/BlockTranslator.Instructions.cs"] = (480, "mostly a table: which instructions have host code"),
         ["engine/Translator/TranslatorCore.Code.cs"] = (410, "to be cut: the code cache becomes a class of its own"),

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
+using Lguest.Engine.Instructions;
 
 namespace Lguest.Tests.Differential;
 
-/// <summary>The forms of x87, MMX, SSE and SSE2, all of them, from the decoder's own tables.</summary>
+/// <summary>
+/// The forms of x87, MMX, SSE and SSE2, all of them: what the catalogue has, encoded as the decoder's tables say. MOVNTI, fences and
+/// prefetches came with SSE, too.
+/// </summary>
 internal static class FloatingPointForms
 {
     public static IReadOnlyList<(Code Code, InstructionForm Form)> All { get; } =
@@ -14,10 +18,8 @@ internal static class FloatingPointForms
         OpCodeInfo info = code.ToOpCode();
         if (!info.IsInstruction || !info.Mode32 || info.Fwait || info.Encoding != EncodingKind.Legacy)
             return false;
-        CpuidFeature[] features = code.CpuidFeatures();
-        return code == Code.Wait || (features.Any(feature => feature != CpuidFeature.CMOV) && features.All(feature => feature
-            is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.CMOV or CpuidFeature.FXSR
-            or CpuidFeature.MMX or CpuidFeature.SSE or CpuidFeature.SSE2));
+        ref readonly InstructionLine line = ref InstructionCatalog.Of(code);
+        return line.Family == HandlerFamily.FloatingPoint || (line.Family != HandlerFamily.Undefined && code.CpuidFeatures() is [CpuidFeature.SSE or CpuidFeature.SSE2]);
     }
 
     private static InstructionForm Make(OpCodeInfo info)

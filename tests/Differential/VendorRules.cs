@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using Iced.Intel;
 using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Instructions;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Differential;
@@ -148,9 +149,8 @@ internal sealed class VendorRules(ProcessorVendor vendor)
         return targetFaults && expected.Vector == PageFault && expected.FaultAddress - (source + (gs ? Layout.Data : 0)) < size;
     }
 
-    private static bool IsComparison(in Instruction instruction) => instruction.Mnemonic
-        is Mnemonic.Cmpsb or Mnemonic.Cmpsw or Mnemonic.Scasb or Mnemonic.Scasw
-        || instruction.Code is Code.Cmpsd_m32_m32 or Code.Scasd_EAX_m32;
+    private static bool IsComparison(in Instruction instruction) =>
+        (InstructionCatalog.Of(in instruction).Differs & Differences.RepeatedComparisonFault) != 0;
 
     /// <summary>The arithmetic flags of the comparison before the one that faulted; null when its operands are not in sight.</summary>
     private static uint? LastComparison(in Instruction instruction, Outcome expected)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-namespace Lguest.Engine.FloatingPoint;
+namespace Lguest.Engine.Instructions;
 
 /// <summary>How a floating-point instruction is executed.</summary>
 internal enum FloatingPointKind : byte
 {
-    /// <summary>SSE that neither looks at MXCSR nor changes it: a stub with just the registers it names.</summary>
+    /// <summary>SSE that neither looks at MXCSR nor changes it: a stub with just the registers it names. With MMX registers: <see cref="Legacy"/>.</summary>
     SseMove,
 
     /// <summary>SSE arithmetic: the same under the guest's MXCSR, masked.</summary>
