@@ -13,6 +13,7 @@ public sealed unsafe partial class CheckCore
 
     /// <summary>Bytes around each write that are looked at too: a wider write than it should be is seen at once.</summary>
     private const uint Neighbourhood = 16;
+    private const int FxTagsEnd = FxImage.Place.Tags + sizeof(byte);
 
     private uint? _faultedAt;
     private readonly Queue<DisagreementReport.BlockRun> _recent = new(Remembered);
@@ -176,16 +177,16 @@ public sealed unsafe partial class CheckCore
             return true;
 
         // The last instruction's opcode and addresses may be anything: not every processor keeps them.
-        if (!a[..FxImage.TagsEnd].SequenceEqual(b[..FxImage.TagsEnd])
-            || !a[FxImage.MxcsrStart..FxImage.MxcsrMaskStart].SequenceEqual(b[FxImage.MxcsrStart..FxImage.MxcsrMaskStart]))
+        if (!a[..FxTagsEnd].SequenceEqual(b[..FxTagsEnd])
+            || !a[FxImage.Place.Mxcsr..FxImage.Place.MxcsrMask].SequenceEqual(b[FxImage.Place.Mxcsr..FxImage.Place.MxcsrMask]))
             return false;
-        for (int i = FxImage.StackStart; i < FxImage.XmmStart; i += FxImage.RegisterStride)
+        for (int i = FxImage.Place.Stack; i < FxImage.Place.Xmm; i += FxImage.RegisterStride)
         {
             if (!a.Slice(i, FxImage.StackRegisterBytes).SequenceEqual(b.Slice(i, FxImage.StackRegisterBytes)))
                 return false;
         }
 
-        return a[FxImage.XmmStart..].SequenceEqual(b[FxImage.XmmStart..]);
+        return a[FxImage.Place.Xmm..].SequenceEqual(b[FxImage.Place.Xmm..]);
     }
 
     /// <summary>Whether memory is now as the interpreter left it, the marks in page table entries aside.</summary>

@@ -22,23 +22,8 @@ public struct FxImage
     /// <summary>Registers in each of them.</summary>
     public const int RegisterCount = 8;
 
-    /// <summary>Bytes from the beginning to the end of <see cref="Tags"/>: before the last instruction's opcode and addresses.</summary>
-    public const int TagsEnd = 5;
-
-    /// <summary>Bytes from the beginning to <see cref="Mxcsr"/>, which comes after those.</summary>
-    public const int MxcsrStart = 24;
-
-    /// <summary>Bytes from the beginning to <see cref="MxcsrMask"/>, which is the processor's and not the guest's.</summary>
-    public const int MxcsrMaskStart = 28;
-
-    /// <summary>Bytes from the beginning to <see cref="Stack"/>.</summary>
-    public const int StackStart = 32;
-
-    /// <summary>Bytes from the beginning to <see cref="Xmm"/>.</summary>
-    public const int XmmStart = 160;
-
     /// <summary>What FXSAVE writes and FXRSTOR reads outside 64-bit mode, in bytes.</summary>
-    public const int Bytes32 = XmmStart + (RegisterCount * RegisterStride);
+    public const int Bytes32 = Place.Xmm + (RegisterCount * RegisterStride);
 
     /// <summary>FCW bits that can be written: masks, precision, rounding, the obsolete infinity control.</summary>
     public const ushort ControlWritable = 0x1F3F;
@@ -77,51 +62,51 @@ public struct FxImage
     public const uint MxcsrValid = 0xFFFF;
 
     /// <summary>FCW.</summary>
-    [FieldOffset(0)]
+    [FieldOffset(Place.Control)]
     public ushort Control;
 
     /// <summary>FSW.</summary>
-    [FieldOffset(2)]
+    [FieldOffset(Place.Status)]
     public ushort Status;
 
     /// <summary>Abridged tags: bit n is 1 when physical register n is in use.</summary>
-    [FieldOffset(4)]
+    [FieldOffset(Place.Tags)]
     public byte Tags;
 
     /// <summary>FOP, the last instruction's 11 opcode bits.</summary>
-    [FieldOffset(6)]
+    [FieldOffset(Place.Opcode)]
     public ushort Opcode;
 
     /// <summary>FIP.</summary>
-    [FieldOffset(8)]
+    [FieldOffset(Place.InstructionOffset)]
     public uint InstructionOffset;
 
     /// <summary>FCS.</summary>
-    [FieldOffset(12)]
+    [FieldOffset(Place.InstructionSelector)]
     public uint InstructionSelector;
 
     /// <summary>FDP.</summary>
-    [FieldOffset(16)]
+    [FieldOffset(Place.DataOffset)]
     public uint DataOffset;
 
     /// <summary>FDS.</summary>
-    [FieldOffset(20)]
+    [FieldOffset(Place.DataSelector)]
     public uint DataSelector;
 
     /// <summary>MXCSR.</summary>
-    [FieldOffset(MxcsrStart)]
+    [FieldOffset(Place.Mxcsr)]
     public uint Mxcsr;
 
     /// <summary>MXCSR_MASK.</summary>
-    [FieldOffset(MxcsrMaskStart)]
+    [FieldOffset(Place.MxcsrMask)]
     public uint MxcsrMask;
 
     /// <summary>ST(0)–ST(7), top of stack first, 16 bytes each of which 10 count.</summary>
-    [FieldOffset(StackStart)]
+    [FieldOffset(Place.Stack)]
     public unsafe fixed byte Stack[RegisterCount * RegisterStride];
 
     /// <summary>XMM0–XMM7.</summary>
-    [FieldOffset(XmmStart)]
+    [FieldOffset(Place.Xmm)]
     public unsafe fixed byte Xmm[RegisterCount * RegisterStride];
 
     /// <summary>TOP.</summary>
@@ -186,5 +171,45 @@ public struct FxImage
             for (int i = 0; i < RegisterCount; i++)
                 old.Slice(RegisterStride * ((i + by) % RegisterCount), RegisterStride).CopyTo(registers[(RegisterStride * i)..]);
         }
+    }
+
+    /// <summary>Where each field is, in bytes from the beginning.</summary>
+    public static class Place
+    {
+        /// <summary>2 bytes.</summary>
+        public const int Control = 0;
+
+        /// <summary>2 bytes.</summary>
+        public const int Status = 2;
+
+        /// <summary>1 byte.</summary>
+        public const int Tags = 4;
+
+        /// <summary>2 bytes. Where the last instruction was begins here, and ends before <see cref="Mxcsr"/>.</summary>
+        public const int Opcode = 6;
+
+        /// <summary>4 bytes.</summary>
+        public const int InstructionOffset = 8;
+
+        /// <summary>2 bytes.</summary>
+        public const int InstructionSelector = 12;
+
+        /// <summary>4 bytes.</summary>
+        public const int DataOffset = 16;
+
+        /// <summary>2 bytes.</summary>
+        public const int DataSelector = 20;
+
+        /// <summary>4 bytes.</summary>
+        public const int Mxcsr = 24;
+
+        /// <summary>4 bytes, which are the processor's and not the guest's.</summary>
+        public const int MxcsrMask = 28;
+
+        /// <summary>The first of eight.</summary>
+        public const int Stack = 32;
+
+        /// <summary>The first of eight.</summary>
+        public const int Xmm = 160;
     }
 }

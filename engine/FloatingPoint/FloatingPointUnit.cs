@@ -139,7 +139,7 @@ public sealed class FloatingPointUnit : IDisposable
         if (!x87)
             return -1;
 
-        // Encoded anew, since nothing else tells cheaply: Iced's descriptions of opcodes take milliseconds to come to be.
+        // Encoded anew, since no cheaper way says it: Iced's descriptions of opcodes take milliseconds to come to be.
         using MemoryStream bytes = new();
         Encoder.Create(32, new StreamCodeWriter(bytes)).Encode(in instruction, 0);
         ReadOnlySpan<byte> code = bytes.GetBuffer().AsSpan(0, (int)bytes.Length);

@@ -5,7 +5,7 @@ namespace Lguest.Engine.Native;
 
 /// <summary>
 /// Where translated code is executed: one stretch of host address space, reserved once per process and never given back, in slots
-/// of one size, each for one engine's arena. A signal handler so tells from an instruction's address alone, without looking at
+/// of one size, each for one engine's arena. So a signal handler knows from an instruction's address alone, without looking at
 /// anything that another thread may be changing, whether an engine's code was interrupted and where that engine's arena begins.
 /// </summary>
 internal static unsafe class CodeSlots

@@ -215,7 +215,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             return number;
         }
 
-        // What may change the mode, or goes elsewhere, has nothing behind it that could be entered.
+        // What may change the mode, or goes elsewhere, has nothing after it that could be entered.
         switch (instruction->FlowControl)
         {
             case FlowControl.Next:

@@ -31,10 +31,10 @@ internal enum TranslatedExit : uint
     /// <summary>The instruction at EIP is the interpreter's.</summary>
     InterpretHere,
 
-    /// <summary>A system call found no stack where it was to be: EIP is behind INT 0x80.</summary>
+    /// <summary>A system call found no stack where it was to be: EIP is after INT 0x80.</summary>
     SystemCallFault,
 
-    /// <summary>int n: <see cref="CpuState.ExitDetail"/> is the vector, EIP behind it.</summary>
+    /// <summary>int n: <see cref="CpuState.ExitDetail"/> is the vector, EIP is after it.</summary>
     SoftwareInterrupt,
 }
 
@@ -253,7 +253,7 @@ internal sealed unsafe class NativeStubs
     // and the kernel's handler runs. Until the first store nothing has changed, and after it nothing can fault. The hypervisor
     // never hears of it.
     /// <summary>
-    /// INT 0x80 from ring 3, without leaving: what the processor does through a trap gate. EIP is stored already, behind the
+    /// INT 0x80 from ring 3, without leaving: what the processor does through a trap gate. EIP is stored already, after the
     /// instruction. Until the stack is written nothing has changed; from then on nothing faults. An interruption in between is
     /// not acted on: the tail that this goes to looks at the flag.
     /// </summary>

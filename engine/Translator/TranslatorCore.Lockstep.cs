@@ -8,7 +8,7 @@ namespace Lguest.Engine.Translator;
 public sealed unsafe partial class TranslatorCore
 {
     /// <summary>
-    /// Blocks are not linked to each other and not found by the branch table, so that <see cref="Run"/> comes back behind each.
+    /// Blocks are not linked to each other and not found by the branch table, so that <see cref="Run"/> comes back after each.
     /// What a block consists of is the same. To be set before anything runs.
     /// </summary>
     internal bool Unchained { get; init; }

@@ -240,7 +240,7 @@ public sealed unsafe partial class TranslatorCore
         (rights & PageFlags.Writable) != 0 && (entry & PageFlags.Dirty) != 0;
 
     /// <summary>
-    /// Whether a neighbour can be mapped in the same go: used already (its Accessed bit tells that nobody will miss the fault),
+    /// Whether a neighbour can be mapped in the same go: used already (its Accessed bit says that nobody will miss the fault),
     /// the next frame, the same rights.
     /// </summary>
     /// <param name="directoryEntry">The one that the walk has found to name a table of the guest's, and not what is there now.</param>

@@ -373,7 +373,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             case MapResult.Mapped when drops != _drops:
                 return false;
             case MapResult.Mapped:
-                // Begun anew: into the middle of a block, whose first floating point instruction is behind.
+                // Begun anew: into the middle of a block, whose first floating point instruction has been passed.
                 host = _arena.Executable + place.Offset;
                 Cpu->FloatResume = Cpu->FloatWasLive;
                 return false;

@@ -88,7 +88,7 @@ public sealed unsafe partial class CheckTests : IDisposable
 
     [Fact]
     public void FloatingPointIsSeen() => Assert.Contains(
-        "floating point state", SpoilState(cpu => ((CpuState*)cpu)->FxState[32] ^= 1).Message, StringComparison.Ordinal);
+        "floating point state", SpoilState(cpu => ((CpuState*)cpu)->FxState[FxImage.Place.Stack] ^= 1).Message, StringComparison.Ordinal);
 
     [Fact]
     public void ASegmentIsSeen() => Assert.Contains(

@@ -252,9 +252,9 @@ internal sealed unsafe class ContainmentGuest : IDisposable
         cpu->TaskSwitched = 0;
         for (int i = 160; i < 288; i++)
             cpu->FxState[i] = (byte)_random.Next();
-        *(ushort*)cpu->FxState = 0x037F;
-        *(ushort*)(cpu->FxState + 2) = 0;
-        *(uint*)(cpu->FxState + 24) = 0x1F80;
+        cpu->Float.Control = FxImage.ControlInitial;
+        cpu->Float.Status = 0;
+        cpu->Float.Mxcsr = FxImage.MxcsrMasks;
     }
 
     private uint Edge() => Edges[Random(Edges.Length)] + (Random(3) == 0 ? (uint)Random(9) - 4 : 0);

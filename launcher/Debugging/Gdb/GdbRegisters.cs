@@ -12,18 +12,18 @@ namespace Lguest.Launcher.Debugging.Gdb;
 /// </summary>
 public static unsafe class GdbRegisters
 {
-    private const int FxControl = 0;
-    private const int FxTags = 4;
-    private const int FxOpcode = 6;
-    private const int FxInstruction = 8;
-    private const int FxInstructionSelector = 12;
-    private const int FxData = 16;
-    private const int FxDataSelector = 20;
-    private const int FxMxcsr = 24;
-    private const int FxStack = 32;
-    private const int FxXmm = 160;
-    private const int SlotSize = 16;
-    private const int StackRegisterSize = 10;
+    private const int FxControl = FxImage.Place.Control;
+    private const int FxTags = FxImage.Place.Tags;
+    private const int FxOpcode = FxImage.Place.Opcode;
+    private const int FxInstruction = FxImage.Place.InstructionOffset;
+    private const int FxInstructionSelector = FxImage.Place.InstructionSelector;
+    private const int FxData = FxImage.Place.DataOffset;
+    private const int FxDataSelector = FxImage.Place.DataSelector;
+    private const int FxMxcsr = FxImage.Place.Mxcsr;
+    private const int FxStack = FxImage.Place.Stack;
+    private const int FxXmm = FxImage.Place.Xmm;
+    private const int SlotSize = FxImage.RegisterStride;
+    private const int StackRegisterSize = FxImage.StackRegisterBytes;
 
     /// <summary>gdb's order of the segment registers.</summary>
     private static readonly SegmentName[] SegmentOrder =
@@ -91,7 +91,7 @@ public static unsafe class GdbRegisters
         for (int i = 0; i < 8; i++)
             registers.Add(Bytes(core, $"st{i}", "i387_ext", FxStack + (i * SlotSize), StackRegisterSize));
         registers.Add(Half(core, "fctrl", FxControl));
-        registers.Add(Half(core, "fstat", FxControl + 2));
+        registers.Add(Half(core, "fstat", FxImage.Place.Status));
         registers.Add(new Register(core, "ftag", "int32", 4, (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, FullTags(g.Core.Cpu->FxState)), SetTags));
         registers.Add(Half(core, "fiseg", FxInstructionSelector));
         registers.Add(Fx(core, "fioff", FxInstruction));
@@ -157,7 +157,7 @@ public static unsafe class GdbRegisters
         const uint zero = 1;
         const uint special = 2;
         const uint empty = 3;
-        int top = (*(ushort*)(fx + FxControl + 2) >> 11) & 7;
+        int top = (*(ushort*)(fx + FxImage.Place.Status) >> 11) & 7;
         uint tags = 0;
         for (int i = 0; i < 8; i++)
         {
