@@ -15,13 +15,18 @@ namespace Lguest.Tests.WholeSystem;
 /// </summary>
 public sealed unsafe partial class PseudoTerminal : IDisposable
 {
+    // "Record separator": no guest of ours prints it.
+    private const byte EndMark = 0x1E;
+
     private readonly int _master;
     private readonly int _slave;
     private readonly string _slaveName;
     private readonly string _errorFile = Path.GetTempFileName();
     private readonly StringBuilder _output = new();
     private readonly Thread _reader;
+    private readonly ManualResetEventSlim _allRead = new();
     private Process? _process;
+    private bool _stopped;
     private int _searched;
 
     /// <summary>Opens a pair.</summary>
@@ -180,12 +185,13 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         const int OutputOff = 0;
         if (tcflow(_slave, OutputOff) != 0)
             throw new InvalidOperationException("tcflow: " + Marshal.GetLastPInvokeErrorMessage());
+        _stopped = true;
     }
 
     /// <summary>Sends the launcher a signal.</summary>
     public void Signal(Signum signal) => Syscall.kill(ProcessId, signal);
 
-    /// <summary>Waits for the end.</summary>
+    /// <summary>Waits for the end, and for what was on its way to the screen: a mark of ours that is written after it.</summary>
     /// <returns>The exit status.</returns>
     public int WaitForExit()
     {
@@ -193,6 +199,13 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         {
             _process.Kill();
             throw new TimeoutException($"the launcher hangs; screen:\n{Output}\nstandard error:\n{Error}");
+        }
+
+        if (!_stopped)
+        {
+            byte mark = EndMark;
+            if (Syscall.write(_slave, &mark, 1) != 1 || !_allRead.Wait(LauncherProcess.Patience))
+                throw new TimeoutException($"the screen is not read; screen:\n{Output}");
         }
 
         return _process.ExitCode;
@@ -209,6 +222,7 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         _ = Syscall.close(_slave);
         _reader.Join(TimeSpan.FromSeconds(5));
         _ = Syscall.close(_master);
+        _allRead.Dispose();
         File.Delete(_errorFile);
     }
 
@@ -222,8 +236,11 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
                 count = Syscall.read(_master, start, (ulong)bytes.Length);
             if (count <= 0)
                 return;
+            string text = Encoding.Latin1.GetString(bytes, 0, (int)count);
             lock (_output)
-                _output.Append(Encoding.Latin1.GetString(bytes, 0, (int)count));
+                _output.Append(text.Replace(((char)EndMark).ToString(), string.Empty, StringComparison.Ordinal));
+            if (text.Contains((char)EndMark, StringComparison.Ordinal))
+                _allRead.Set();
         }
     }
 
