@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Bench;
 
@@ -10,9 +11,6 @@ namespace Lguest.Bench;
 /// </summary>
 public sealed unsafe partial class QuickChild : IDisposable
 {
-    private const int CloseOnExec = 0x8_0000;
-    private const int WriteOnly = 1;
-    private const int Kill = 9;
     private const int ActionsBytes = 256;
     private static readonly byte** s_environment = *(byte***)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "environ");
 
@@ -35,12 +33,12 @@ public sealed unsafe partial class QuickChild : IDisposable
         for (int i = 0; i < command.Length; i++)
             words[i] = (byte*)Marshal.StringToCoTaskMemUTF8(command[i]);
         nint nowhere = Marshal.StringToCoTaskMemUTF8("/dev/null");
-        if (pipe2(output, CloseOnExec) != 0 || pipe2(input, CloseOnExec) != 0)
+        if (pipe2(output, O_CLOEXEC) != 0 || pipe2(input, O_CLOEXEC) != 0)
             throw new BenchException("no more pipes: is `ulimit -n` too low?");
         _ = posix_spawn_file_actions_init(actions);
         _ = posix_spawn_file_actions_adddup2(actions, input[0], 0);
         _ = posix_spawn_file_actions_adddup2(actions, output[1], 1);
-        _ = posix_spawn_file_actions_addopen(actions, 2, (byte*)nowhere, WriteOnly, 0);
+        _ = posix_spawn_file_actions_addopen(actions, 2, (byte*)nowhere, O_WRONLY, 0);
         int id;
         _start = Stopwatch.GetTimestamp();
         int error = posix_spawn(&id, words[0], actions, null, words, s_environment);
@@ -95,7 +93,7 @@ public sealed unsafe partial class QuickChild : IDisposable
     {
         if (!_ended)
         {
-            _ = kill(Id, Kill);
+            _ = kill(Id, SIGKILL);
             Reap();
         }
 
@@ -109,7 +107,7 @@ public sealed unsafe partial class QuickChild : IDisposable
             throw new BenchException("a process says too much");
         fixed (byte* seen = _seen)
         {
-            nint n = read(_output, seen + _length, (nuint)(_seen.Length - _length));
+            nint n = (nint)(long)read(_output, seen + _length, _seen.Length - _length);
             _length += (int)Math.Max(n, 0);
             return n > 0;
         }
@@ -123,8 +121,9 @@ public sealed unsafe partial class QuickChild : IDisposable
         return status;
     }
 
+    // What Tmds.LibC lacks.
     [LibraryImport("libc")]
-    private static partial int pipe2(int* ends, int flags);
+    private static partial int waitpid(int id, int* status, int options);
 
     [LibraryImport("libc")]
     private static partial int posix_spawn(int* id, byte* path, byte* actions, void* attributes, byte** words, byte** environment);
@@ -140,16 +139,4 @@ public sealed unsafe partial class QuickChild : IDisposable
 
     [LibraryImport("libc")]
     private static partial int posix_spawn_file_actions_destroy(byte* actions);
-
-    [LibraryImport("libc")]
-    private static partial int waitpid(int id, int* status, int options);
-
-    [LibraryImport("libc")]
-    private static partial nint read(int descriptor, byte* bytes, nuint count);
-
-    [LibraryImport("libc")]
-    private static partial int close(int descriptor);
-
-    [LibraryImport("libc")]
-    private static partial int kill(int id, int signal);
 }

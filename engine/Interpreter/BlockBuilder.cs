@@ -21,7 +21,7 @@ internal sealed unsafe class BlockBuilder : IDisposable
 
     private const int MaxInstructions = 64;
 
-    /// <summary>Ops that one instruction may take, with the end behind it.</summary>
+    /// <summary>Ops that one instruction may take, and the end after it.</summary>
     public const int MaxSingleOps = 4;
 
     private readonly InterpreterCore _core;

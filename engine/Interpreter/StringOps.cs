@@ -334,7 +334,7 @@ internal sealed unsafe partial class InstructionSelector
         _proto.Extra = (byte)source;
         _proto.Second = (address16 ? StringOps.Address16 : 0) | (segments ? StringOps.Segments : 0);
 
-        // The other operand's segment may be found wanting behind a fault.
+        // The check of the other operand's segment may fault when the first has been read.
         if (_proto.Second != 0)
             _proto.Quiet = 0;
         if (!i.HasRepPrefix && !i.HasRepnePrefix)

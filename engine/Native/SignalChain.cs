@@ -35,10 +35,12 @@ internal static unsafe class SignalChain
     private const int DefaultAction = 0;
     private const int Ignore = 1;
 
-    // System calls that a handler makes.
+    /// <summary>gettid's number.</summary>
+    public const uint GetTidCall = 186;
+
+    // Other system calls that a handler makes.
     private const uint RtSigactionCall = 13;
     private const uint GetPidCall = 39;
-    private const uint GetTidCall = 186;
     private const uint ExitGroupCall = 231;
     private const uint RtTgSigqueueInfoCall = 297;
     private const int KernelActionBytes = 32;

@@ -14,7 +14,6 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
 {
     private const int ClockMonotonic = 1;
     private const int NotifyThread = 4;
-    private const int GetTidCall = 186;
     private const int TgKillCall = 234;
     private readonly nint _timer;
     private readonly int _process;
@@ -26,7 +25,7 @@ internal sealed unsafe partial class ThreadTimer : IDisposable
     public ThreadTimer(CpuState* state)
     {
         _process = getpid();
-        _thread = (int)(long)syscall(GetTidCall);
+        _thread = (int)(long)syscall((int)SignalChain.GetTidCall);
         SigEvent notify = new() { Value = (nint)state, Signal = SignalHandlers.AttentionSignal, Notify = NotifyThread, Thread = _thread };
         nint timer;
         if (timer_create(ClockMonotonic, &notify, &timer) != 0)

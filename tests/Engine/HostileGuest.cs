@@ -8,7 +8,7 @@ namespace Lguest.Tests.EngineParts;
 
 // [M:200] Guests that mean harm
 /// <summary>
-/// Makes guests of a random number generator's worst ideas: a short start that is well formed, so that the nonsense behind it
+/// Makes guests of a random number generator's worst ideas: a short start that is well formed, so that the nonsense after it
 /// is reached, and then nonsense of some kind.
 /// </summary>
 internal sealed class HostileGuest

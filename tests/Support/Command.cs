@@ -31,25 +31,6 @@ internal static class Command
             start.Environment[name] = value;
 
         using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        try
-        {
-            process.StandardInput.Write(input);
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // It ended without listening: its status will say why.
-        }
-
-        if (!process.WaitForExit(s_patience))
-        {
-            process.Kill(entireProcessTree: true);
-            process.WaitForExit();
-            throw new TimeoutException($"{program} {string.Join(' ', arguments)} hangs");
-        }
-
-        return new ProcessResult(process.ExitCode, output.Result, error.Result);
+        return LauncherProcess.ToEnd(process, $"{program} {string.Join(' ', arguments)}", input, s_patience);
     }
 }

@@ -24,6 +24,17 @@ public static class LauncherProcess
     public static ProcessResult Run(string input, string[] arguments)
     {
         using Process process = Start(arguments);
+        return ToEnd(process, $"lguest {string.Join(' ', arguments)}", input, Patience);
+    }
+
+    /// <summary>Waits for a process that was started with pipes all around, and hears what it says.</summary>
+    /// <param name="process">It; killed, with all that it started, when it hangs.</param>
+    /// <param name="what">Its command line, for the message.</param>
+    /// <param name="input">What comes through its standard input, before that ends.</param>
+    /// <param name="patience">It hangs when it takes longer.</param>
+    /// <exception cref="TimeoutException">It hangs.</exception>
+    internal static ProcessResult ToEnd(Process process, string what, string input, TimeSpan patience)
+    {
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         try
@@ -36,11 +47,11 @@ public static class LauncherProcess
             // It ended without listening: its status will say why.
         }
 
-        if (!process.WaitForExit(Patience))
+        if (!process.WaitForExit(patience))
         {
-            process.Kill();
+            process.Kill(entireProcessTree: true);
             process.WaitForExit();
-            throw new TimeoutException($"lguest {string.Join(' ', arguments)} hangs; its output: {output.Result}\n{error.Result}");
+            throw new TimeoutException($"{what} hangs; its output: {output.Result}\n{error.Result}");
         }
 
         return new ProcessResult(process.ExitCode, output.Result, error.Result);

@@ -110,7 +110,7 @@ public sealed class SymbolTable
             return false;
         symbol = _symbols[high];
 
-        // Tables in assembly have no size either, and what follows one is not often part of it. Code in assembly often has no size, and padding belongs to nobody: what is just behind is still the best name.
+        // Tables in assembly have no size either, and what follows one is not often part of it. Code in assembly often has no size, and padding belongs to nobody: what is just past it is still the best name.
         uint end = high + 1 < _symbols.Length ? _symbols[high + 1].Address : symbol.Address + Reach;
         uint offset = address - symbol.Address;
         return address < end && offset < (symbol.Size != 0 ? symbol.Size + Padding : symbol.IsCode ? Reach : TableReach);
