@@ -2,7 +2,7 @@
 using System.Globalization;
 using System.Text;
 using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 
 namespace Lguest.Launcher;
 

@@ -2,6 +2,7 @@
 using System.Diagnostics;
 using System.Text;
 using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Debugging.Control;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Debugging;

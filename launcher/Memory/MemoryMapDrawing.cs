@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Text;
-using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Kernel;
 

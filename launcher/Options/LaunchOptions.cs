@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Lguest.Engine;
 using Lguest.Launcher.Debugging;
 using Lguest.Launcher.Memory;

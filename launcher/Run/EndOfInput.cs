@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
-using Lguest.Devices;
+using Lguest.Devices.Backends;
 using Lguest.Engine.Hypervisor;
 
 namespace Lguest.Launcher.Run;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Text;
-using Lguest.Devices;
+using Lguest.Devices.Backends;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 using Tmds.Linux;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Options;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using Lguest.Devices;
+using Lguest.Devices.Backends;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine;
 using Lguest.Engine.Check;
 using Lguest.Engine.Hypervisor;

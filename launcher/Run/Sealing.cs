@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Native;
-using Lguest.Devices.Network;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Sandbox;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Native;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Run;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Devices;
+using Lguest.Devices.Backends;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Net.Sockets;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 
 namespace Lguest.Tests.Network;
 

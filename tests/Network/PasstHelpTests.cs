@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Net;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Xunit;
 
 namespace Lguest.Tests.Network;

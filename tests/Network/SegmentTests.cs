@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;

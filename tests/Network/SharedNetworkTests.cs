@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Globalization;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
+using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Xunit;
 

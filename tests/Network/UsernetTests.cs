@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Lguest.Tests.Support;
 using Xunit;
 

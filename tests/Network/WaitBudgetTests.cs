@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Network;

@@ -2,6 +2,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Lguest.Devices;
+using Lguest.Devices.Backends;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Debugging.Control;

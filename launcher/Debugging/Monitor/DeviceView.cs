@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Lguest.Devices;
+using Lguest.Devices.Backends;
 using Lguest.Devices.Native;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
-using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Net.Sockets;
-using Lguest.Devices;
+using Lguest.Devices.Backends;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;

@@ -2,7 +2,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
-using Lguest.Devices.Network;
+using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 using Lguest.Launcher;
 using Lguest.Tests.Support;

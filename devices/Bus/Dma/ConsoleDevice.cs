@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Backends;
+using Lguest.GuestAbi;
+
+namespace Lguest.Devices.Bus.Dma;
+
+/// <summary>
+/// The guest's console. The guest sends its output to a fixed key, which is not the address of any page: the console works
+/// before the guest has looked at the bus. Input goes into the buffer that the guest has bound at the same key.
+/// </summary>
+/// <param name="port">The host's side.</param>
+/// <param name="key">The key: 0 in 2.6.23, 4 in 2007-02.</param>
+/// <param name="complaints">Who hears of buffers that are not the guest's.</param>
+public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? complaints = null) : IInputDevice
+{
+    private readonly Complaints _complaints = complaints ?? Complaints.Silent;
+    private readonly GuestVector _vector = new();
+    private GuestMemory? _memory;
+
+    /// <inheritdoc/>
+    public DeviceType Type => DeviceType.Console;
+
+    /// <inheritdoc/>
+    public DeviceFeatures Features => DeviceFeatures.None;
+
+    /// <inheritdoc/>
+    public int PageCount => 0;
+
+    /// <inheritdoc/>
+    public string Description => "console";
+
+    /// <inheritdoc/>
+    public int InputDescriptor => port.InputDescriptor;
+
+    /// <inheritdoc/>
+    public bool WantsInput => port.WantsInput;
+
+    /// <inheritdoc/>
+    public bool HoldsInput => !port.Held.IsEmpty;
+
+    /// <inheritdoc/>
+    public Action<uint>? Delivered { get; set; }
+
+    /// <inheritdoc/>
+    public void Attach(GuestMemory memory, uint firstPage) => _memory = memory;
+
+    /// <inheritdoc/>
+    public bool Watches(uint sentTo) => sentTo == key;
+
+    // [D:150+1] The console: output
+    // The end of the way from [G:200]: a writev to standard output. When nobody reads there, the guest has to wait, and the
+    // launcher goes on looking after everything else meanwhile.
+    /// <inheritdoc/>
+    public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => (uint)port.Write(sent);
+
+    /// <inheritdoc/>
+    public void ReadInput() => port.ReadInput();
+
+    // [D:160+40] The console: input
+    // Input works the other way round: the guest has left an empty buffer at the key, and whoever has something takes it with
+    // GETDMA, fills it, says how much, and raises the irq that the guest asked for. No buffer, or a full one: what was typed
+    // keeps, and is offered again.
+    /// <inheritdoc/>
+    public bool Deliver(IGuestChannel channel)
+    {
+        if (!HoldsInput)
+            return false;
+
+        // Not bound yet, or still full of what we gave it last time: it keeps.
+        long buffer = channel.GetDma(key);
+        if (buffer < 0)
+            return false;
+        try
+        {
+            uint address = (uint)buffer;
+            uint irq = _memory!.ReadUInt32(address); // Read once
+            int given = 0;
+            try
+            {
+                _vector.Load(_memory, address, toGuest: true);
+                given = _vector.CopyFrom(port.Held);
+            }
+            finally
+            {
+                // 0 gives the buffer back, if it turned out to be unusable.
+                _memory.WriteUInt32(address, (uint)given);
+            }
+
+            port.Take(given);
+            if (given == 0)
+                return false;
+            Delivered?.Invoke((uint)given);
+            _ = channel.RaiseIrq(irq);
+            return true;
+        }
+        catch (GuestAddressException wrong)
+        {
+            _complaints.Once("console input", $"console input: {wrong.Message}");
+            return false;
+        }
+    }
+}

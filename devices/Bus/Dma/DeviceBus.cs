@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
+namespace Lguest.Devices.Bus.Dma;
+
+// [D:100] The bus
+/// <summary>
+/// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices after it, and the way from a DMA key to
+/// the device that it belongs to (abi.md §6.2). Devices are found by the guest in the order in which they were added, so the
+/// first block device is lgba; device i interrupts with irq i + 1.
+/// </summary>
+public sealed class DeviceBus
+{
+    private readonly GuestMemory _memory;
+    private readonly uint _descriptorPage;
+    private readonly uint? _copyPage;
+    private readonly Complaints _complaints;
+    private readonly List<IGuestDevice> _devices = [];
+    private readonly List<IInputDevice> _inputs = [];
+    private readonly GuestVector _sent = new();
+    private readonly List<uint> _firstPages = [];
+    private uint _nextPage;
+    private IDeviceObserver? _observer;
+
+    /// <summary>An empty bus.</summary>
+    /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
+    /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
+    /// <param name="complaints">Who hears of the guest's mistakes.</param>
+    /// <param name="copyPage">Another page that is to hold the same descriptors, for guests that look there.</param>
+    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null, uint? copyPage = null)
+    {
+        _memory = memory;
+        _descriptorPage = descriptorPage;
+        _copyPage = copyPage;
+        _nextPage = descriptorPage + Page.Size;
+        _complaints = complaints ?? Complaints.Silent;
+        memory.Write(descriptorPage, Page.Size).Clear();
+        if (copyPage is uint copy)
+            memory.Write(copy, Page.Size).Clear();
+    }
+
+    /// <summary>Who sees what goes through the bus; null: nobody.</summary>
+    /// <remarks>To be set when all devices are there.</remarks>
+    public IDeviceObserver? Observer
+    {
+        get => _observer;
+        set
+        {
+            _observer = value;
+            foreach (IInputDevice input in _inputs)
+                input.Delivered = value == null ? null : bytes => value.Delivered(input, bytes);
+        }
+    }
+
+    /// <summary>The devices, by index.</summary>
+    public IReadOnlyList<IGuestDevice> Devices => _devices;
+
+    /// <summary>
+    /// Where a device's pages begin, guest physical; 0 when it has none. What the descriptor says the guest can change.
+    /// </summary>
+    public uint FirstPageOf(int index) => _firstPages[index];
+
+    /// <summary>Those that have input.</summary>
+    public IReadOnlyList<IInputDevice> Inputs => _inputs;
+
+    /// <summary>Puts a device on the bus: writes its descriptor and gives it its zeroed pages.</summary>
+    /// <exception cref="InvalidOperationException">The bus is full.</exception>
+    public void Add(IGuestDevice device)
+    {
+        int index = _devices.Count;
+        if (index == DeviceDescriptor.MaxDevices)
+            throw new InvalidOperationException($"the bus has room for {DeviceDescriptor.MaxDevices} devices and is full");
+
+        uint first = 0;
+        if (device.PageCount > 0)
+        {
+            first = _nextPage;
+            uint bytes = (uint)device.PageCount * Page.Size;
+            _memory.Write(first, bytes).Clear();
+            _nextPage += bytes;
+        }
+
+        device.Attach(_memory, first);
+        DeviceDescriptor descriptor = new()
+        {
+            Type = device.Type,
+            Features = device.Features,
+            NumPages = (ushort)device.PageCount,
+            Pfn = first >> Page.Shift,
+        };
+        uint offset = (uint)(index * DeviceDescriptor.Size);
+        _memory.WriteValue(_descriptorPage + offset, descriptor);
+        if (_copyPage is uint copy)
+            _memory.WriteValue(copy + offset, descriptor);
+        _devices.Add(device);
+        _firstPages.Add(first);
+        if (device is IInputDevice input)
+            _inputs.Add(input);
+    }
+
+    // [D:120+20] From a key to a device
+    // The guest sent memory to a key, and here it arrives from [L:220]. The list is read once and checked as a whole; then whoever
+    // knows the key gets it, and what it took is stored in the list's first word, which is all that the guest hears.
+    /// <summary>The guest sent DMA that no other guest took.</summary>
+    /// <param name="channel">Its channel.</param>
+    /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>.</param>
+    /// <param name="key">The key it was sent to.</param>
+    /// <exception cref="GuestAddressException">
+    /// It is not all the guest's own memory. As in the first launcher, that is the end of the guest: whoever hands such an
+    /// address to a device has lost track of its memory, and would not look at an error either.
+    /// </exception>
+    public void HandleOutput(IGuestChannel channel, uint dmaAddress, uint key)
+    {
+        _sent.Load(_memory, dmaAddress, toGuest: false);
+        foreach (IGuestDevice device in _devices)
+        {
+            if (!device.Watches(key))
+                continue;
+            _observer?.Sending(device, dmaAddress);
+            uint used = device.HandleOutput(channel, key, _sent);
+
+            // used_len is the structure's first word.
+            _memory.WriteUInt32(dmaAddress, used);
+            _observer?.Sent(device, used);
+            return;
+        }
+
+        // This can happen: the peer on a network may have left a moment ago. It is unusual with the devices there are here.
+        _complaints.Once("key", $"the guest sent DMA 0x{dmaAddress:x8} to key 0x{key:x8}, where nobody listens");
+    }
+}
