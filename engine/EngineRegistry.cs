@@ -20,20 +20,20 @@ public sealed class EngineUnavailableException(string engine, string reason, Exc
 /// <param name="Name">How users name it.</param>
 /// <param name="WhyNot">What this host lacks to run it; null: nothing.</param>
 /// <param name="Make">Makes a processor at rest for the calling thread, or throws what the host answered, with nothing left over.</param>
-public sealed record EngineEntry(EngineKind Kind, string Name, Func<string?> WhyNot, Func<GuestMemory, DescriptorTable, ExecutionCore> Make)
+public sealed record EngineEntry(EngineKind Kind, string Name, Func<string?> WhyNot, Func<GuestMemory, DescriptorTable, IGuestTime, ExecutionCore> Make)
 {
     /// <summary>A few words for the help; empty: the name says enough.</summary>
     public string Remark { get; init; } = string.Empty;
 
     /// <summary>Makes a processor at rest, which belongs to the calling thread.</summary>
     /// <exception cref="EngineUnavailableException">This host cannot run it, or refuses what it needs.</exception>
-    public ExecutionCore Open(GuestMemory memory, DescriptorTable gdt)
+    public ExecutionCore Open(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
     {
         if (WhyNot() is { } reason)
             throw new EngineUnavailableException(Name, reason);
         try
         {
-            return Make(memory, gdt);
+            return Make(memory, gdt, clock);
         }
         catch (Exception refused) when (refused is Win32Exception or PlatformNotSupportedException or InvalidOperationException or OutOfMemoryException)
         {
@@ -72,9 +72,9 @@ public sealed class EngineRegistry(IReadOnlyList<EngineEntry> entries, IReadOnly
     /// <summary>The engines of this program.</summary>
     public static EngineRegistry Default { get; } = new(
         [
-            new(EngineKind.Translator, "translator", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new TranslatorCore(memory, gdt)) { Remark = "x86-64 Linux" },
-            new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt) => new InterpreterCore(memory, gdt)),
-            new(EngineKind.Check, "check", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt) => new CheckCore(memory, gdt)) { Remark = "both, compared" },
+            new(EngineKind.Translator, "translator", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt, clock) => new TranslatorCore(memory, gdt, clock)) { Remark = "x86-64 Linux" },
+            new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt, clock) => new InterpreterCore(memory, gdt, clock)),
+            new(EngineKind.Check, "check", () => TranslatorNeeds(TranslatorCore.WhyNotSupported), (memory, gdt, clock) => new CheckCore(memory, gdt, clock)) { Remark = "both, compared" },
         ],
         [EngineKind.Translator, EngineKind.Interpreter]);
 
@@ -84,13 +84,14 @@ public sealed class EngineRegistry(IReadOnlyList<EngineEntry> entries, IReadOnly
     /// <summary>Makes a processor at rest, which belongs to the calling thread.</summary>
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory.</param>
+    /// <param name="clock">The guest's time.</param>
     /// <exception cref="EngineUnavailableException">The engine that was named cannot run here; or none can.</exception>
-    public OpenedEngine Open(EngineKind kind, GuestMemory memory)
+    public OpenedEngine Open(EngineKind kind, GuestMemory memory, IGuestTime clock)
     {
         if (kind != EngineKind.Auto)
         {
             EngineEntry named = Find(kind);
-            return new OpenedEngine(named.Open(memory, new DescriptorTable()), new EngineChoice(named.Name, IsAutomatic: false, []));
+            return new OpenedEngine(named.Open(memory, new DescriptorTable(), clock), new EngineChoice(named.Name, IsAutomatic: false, []));
         }
 
         List<string> refused = [];
@@ -100,7 +101,7 @@ public sealed class EngineRegistry(IReadOnlyList<EngineEntry> entries, IReadOnly
             EngineEntry entry = Find(candidate);
             try
             {
-                return new OpenedEngine(entry.Open(memory, new DescriptorTable()), new EngineChoice(entry.Name, IsAutomatic: true, refused));
+                return new OpenedEngine(entry.Open(memory, new DescriptorTable(), clock), new EngineChoice(entry.Name, IsAutomatic: true, refused));
             }
             catch (EngineUnavailableException reason)
             {

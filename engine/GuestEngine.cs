@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine;
@@ -27,7 +28,7 @@ public static class GuestEngine
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory, loaded.</param>
     /// <param name="generation">The ABI that the guest speaks.</param>
-    /// <param name="clock">The host's time; null: the real one.</param>
-    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IHostClock? clock = null) =>
-        new(() => EngineRegistry.Default.Open(kind, memory), generation, clock ?? HostClock.Instance);
+    /// <param name="clock">The guest's time; null: the host's.</param>
+    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IGuestTime? clock = null) =>
+        new(() => EngineRegistry.Default.Open(kind, memory, clock ?? new HostTime()), generation);
 }

@@ -105,7 +105,7 @@ public sealed unsafe partial class CheckCore
     {
         Copy(_before, _oracle.Cpu);
         CpuState* cpu = _oracle.Cpu;
-        _clockNext = 0;
+        _tape.Rewind();
         _journal.Open();
         _path.Clear();
         Stretch stretch = new() { End = end, Delivers = delivers };

@@ -22,11 +22,11 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private readonly TranslatorCore _translator;
     private readonly InterpreterCore _oracle;
     private readonly IHostWriteObserver _translatorObserver;
+    private readonly ClockTape _tape;
     private readonly WriteJournal _journal;
     private readonly ShadowMemory _shadow;
     private readonly List<(uint Physical, int Size)> _hostWrites = [];
     private readonly List<uint> _path = [];
-    private readonly List<ulong> _clockValues = [];
     private readonly CpuState* _before;
     private uint _pageDirectory;
     private uint? _guestData;
@@ -34,21 +34,21 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private uint _stackSelector;
     private uint _stackPointer;
     private uint* _irqEnabled;
-    private int _clockNext;
     private long _nextWholeComparison;
 
     /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
     /// <exception cref="PlatformNotSupportedException">The translator does not run on this host.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
     /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
-    public CheckCore(GuestMemory memory, DescriptorTable gdt)
-        : this(MakeBoth(memory, gdt))
+    public CheckCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
+        : this(MakeBoth(memory, gdt, new ClockTape(clock)), clock)
     {
     }
 
-    private CheckCore((InterpreterCore Oracle, TranslatorCore Translator) both)
-        : base(both.Translator)
+    private CheckCore((InterpreterCore Oracle, TranslatorCore Translator, ClockTape Tape) both, IGuestTime clock)
+        : base(both.Translator, clock)
     {
+        _tape = both.Tape;
         _oracle = both.Oracle;
         _translator = both.Translator;
         _translatorObserver = Memory.Observer!;
@@ -56,8 +56,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _journal = new WriteJournal(Memory);
         _oracle.ForeignCode = _journal;
         _oracle.FlushTlb();
-        _oracle.Clock = RecordClock;
-        _translator.Stepper.Clock = ReplayClock;
 
         // There it would be the interpreter's work, not the translator's.
         _translator.InterpretsNewPages = false;
@@ -76,12 +74,12 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         WholeComparisonInterval = 2_000_000;
     }
 
-    private static (InterpreterCore Oracle, TranslatorCore Translator) MakeBoth(GuestMemory memory, DescriptorTable gdt)
+    private static (InterpreterCore Oracle, TranslatorCore Translator, ClockTape Tape) MakeBoth(GuestMemory memory, DescriptorTable gdt, ClockTape tape)
     {
-        InterpreterCore oracle = new(memory, gdt);
+        InterpreterCore oracle = new(memory, gdt, tape.Recorded);
         try
         {
-            return (oracle, new TranslatorCore(memory, gdt) { Unchained = true });
+            return (oracle, new TranslatorCore(memory, gdt, tape.Replayed) { Unchained = true }, tape);
         }
         catch
         {
@@ -273,7 +271,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private bool RunBlock(out CpuExit exit)
     {
         Copy(Cpu, _before);
-        _clockValues.Clear();
+        _tape.Clear();
         Block? block = _translator.NextBlock();
         Stretch expected = RunOracleOnTables(ref block, out bool free);
         if (block is not null)
@@ -281,7 +279,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         int idle = 0;
         do
         {
-            _clockNext = 0;
+            _tape.Rewind();
             exit = _translator.Run();
         }
         while (exit.Kind == ExitKind.Attention && !free && (IsBetweenRounds(in expected) || (HasNotBegun(in expected) && ++idle < 3))
@@ -307,7 +305,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private Stretch RunOracle(uint end, int limit, bool delivers = false)
     {
         Copy(_before, _oracle.Cpu);
-        _clockNext = 0;
+        _tape.Rewind();
         _journal.Open();
         Stretch stretch = default;
         stretch.HasExit = _oracle.RunStretch(end, limit, _path, out stretch.Exit);

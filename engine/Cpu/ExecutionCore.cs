@@ -66,10 +66,11 @@ public abstract unsafe class ExecutionCore : IDisposable
     private CpuState* _cpu;
 
     /// <summary>Makes a processor at rest, all registers 0.</summary>
-    protected ExecutionCore(GuestMemory memory, DescriptorTable gdt)
+    protected ExecutionCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
     {
         Memory = memory;
         Gdt = gdt;
+        Clock = clock;
         _cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         new Span<byte>(_cpu, CpuState.ByteSize).Clear();
         _cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
@@ -81,10 +82,11 @@ public abstract unsafe class ExecutionCore : IDisposable
     }
 
     /// <summary>Shares the registers of another core.</summary>
-    protected ExecutionCore(ExecutionCore other)
+    protected ExecutionCore(ExecutionCore other, IGuestTime clock)
     {
         Memory = other.Memory;
         Gdt = other.Gdt;
+        Clock = clock;
         _cpu = other.Cpu;
         _shared = true;
     }
@@ -97,6 +99,9 @@ public abstract unsafe class ExecutionCore : IDisposable
 
     /// <summary>The guest's GDT.</summary>
     public DescriptorTable Gdt { get; }
+
+    /// <summary>The guest's time: what RDTSC reads, and what its hypervisor goes by.</summary>
+    public IGuestTime Clock { get; }
 
     /// <summary>Hears when the guest's own code begins and ends to run; null: nobody asks for times.</summary>
     public virtual RunClock? Times { get; set; }

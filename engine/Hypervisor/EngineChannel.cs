@@ -22,7 +22,6 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
 
     private readonly Func<OpenedEngine> _open;
     private readonly AbiGeneration _abi;
-    private readonly IHostClock _clock;
     private readonly Lock _breakLock = new();
     private readonly ManualResetEventSlim _released = new(initialState: true);
     private volatile Guest? _guest;
@@ -32,12 +31,10 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
     /// <summary>A channel that has no guest yet.</summary>
     /// <param name="open">Makes the processor, when INITIALIZE comes; its exceptions are thrown there.</param>
     /// <param name="abi">The generation the guest speaks.</param>
-    /// <param name="clock">The host's time.</param>
-    public EngineChannel(Func<OpenedEngine> open, AbiGeneration abi, IHostClock clock)
+    public EngineChannel(Func<OpenedEngine> open, AbiGeneration abi)
     {
         _open = open;
         _abi = abi;
-        _clock = clock;
     }
 
     /// <summary>The guest behind the channel, for debuggers and statistics; null before INITIALIZE.</summary>
@@ -157,7 +154,7 @@ public sealed class EngineChannel : IGuestChannel, IDmaBindings
         OpenedEngine opened = _open();
         try
         {
-            _guest = new Guest(opened.Core, _abi, _clock, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
+            _guest = new Guest(opened.Core, _abi, pfnLimit, pageDirectory, entry, pageOffset) { GuestId = GuestId };
         }
         catch
         {

@@ -256,7 +256,7 @@ public sealed unsafe partial class Guest
     {
         long before = _clock.Monotonic;
         _times?.Enter(RunPhase.Idle);
-        _wakeUp.Wait(TimeToClockEvent());
+        _wakeUp.Wait(_clock.HostWait(TimeToClockEvent()));
         _times?.Enter(RunPhase.Engine);
         long slept = _clock.Monotonic - before;
         _statistics.CountSleep(slept);

@@ -31,7 +31,7 @@ public sealed unsafe partial class Guest : IDisposable
     private readonly CpuState* _cpu;
     private readonly GuestMemory _memory;
     private readonly AbiGeneration _abi;
-    private readonly IHostClock _clock;
+    private readonly IGuestTime _clock;
     private readonly DescriptorTable _gdt;
     private readonly InterruptTable _idt = new();
     private readonly EventFd _wakeUp = new();
@@ -51,20 +51,19 @@ public sealed unsafe partial class Guest : IDisposable
     private uint _pendingKey;
 
     /// <summary>Takes over a loaded guest, as INITIALIZE does.</summary>
-    /// <param name="core">A fresh processor.</param>
+    /// <param name="core">A fresh processor, whose time is the guest's.</param>
     /// <param name="abi">The generation the guest speaks.</param>
-    /// <param name="clock">The host's time.</param>
     /// <param name="pfnLimit">First page frame that is not the guest's.</param>
     /// <param name="pageDirectory">Guest physical address of the page directory.</param>
     /// <param name="entry">Virtual address of the first instruction.</param>
     /// <param name="pageOffset">Virtual minus physical address of the kernel's linear mapping.</param>
-    public Guest(ExecutionCore core, AbiGeneration abi, IHostClock clock, uint pfnLimit, uint pageDirectory, uint entry, uint pageOffset)
+    public Guest(ExecutionCore core, AbiGeneration abi, uint pfnLimit, uint pageDirectory, uint entry, uint pageOffset)
     {
         _core = core;
         _cpu = core.Cpu;
         _memory = core.Memory;
         _abi = abi;
-        _clock = clock;
+        _clock = core.Clock;
         _gdt = core.Gdt;
         _pageOffset = pageOffset;
         _memory.Limit = (ulong)pfnLimit << Page.Shift;

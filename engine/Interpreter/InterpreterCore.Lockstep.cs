@@ -13,9 +13,6 @@ public sealed unsafe partial class InterpreterCore
 {
     private bool _wentStale;
 
-    /// <summary>Where RDTSC gets its value from, if not from the host's clock.</summary>
-    internal Func<ulong>? Clock { get; set; }
-
     /// <summary>Throws away everything decoded: memory was changed behind its back.</summary>
     internal void ForgetDecoded() => ForgetBlocks();
 

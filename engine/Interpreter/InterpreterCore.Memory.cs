@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
@@ -221,12 +220,6 @@ public sealed unsafe partial class InterpreterCore
             return (byte*)(entry->Addend + (nint)linear);
         return TranslateMiss(linear, write, Cpu->Cpl == Selectors.UserRing, entry);
     }
-
-    /// <summary>The counter that RDTSC reads, in nanoseconds.</summary>
-    internal ulong ReadClock() => Clock is { } clock ? clock() : HostClock;
-
-    /// <summary>The host's clock.</summary>
-    internal static ulong HostClock => (ulong)(Stopwatch.GetTimestamp() * (1_000_000_000 / Stopwatch.Frequency));
 
     /// <summary>Guest physical address of a linear one, for fetching code.</summary>
     internal uint TranslateFetch(uint linear) => (uint)(Translate(linear, write: false) - Memory.Base);

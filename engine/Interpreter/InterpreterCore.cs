@@ -33,8 +33,9 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     /// <summary>Makes a processor at rest.</summary>
     /// <param name="memory">The guest's memory; the core becomes its observer.</param>
     /// <param name="gdt">The guest's GDT.</param>
-    public InterpreterCore(GuestMemory memory, DescriptorTable gdt)
-        : base(memory, gdt)
+    /// <param name="clock">The guest's time.</param>
+    public InterpreterCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
+        : base(memory, gdt, clock)
     {
         try
         {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Diagnostics;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
@@ -82,14 +81,10 @@ internal static unsafe class SystemOps
         return op + 1;
     }
 
-    // [I:240+7] What time is it?
-    /// <summary>
-    /// RDTSC: a counter of nanoseconds, which is what lguest_data.tsc_khz says it is. It cannot drift against the host's clock,
-    /// since it is the host's clock.
-    /// </summary>
+    /// <summary>RDTSC: the counter of the guest's own time, at the pace that lguest_data.tsc_khz says.</summary>
     public static MicroOp* ReadTimeStamp(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        ulong now = core.ReadClock();
+        ulong now = core.Clock.Tsc;
         cpu->Registers[(int)GeneralRegister.Eax] = (uint)now;
         cpu->Registers[(int)GeneralRegister.Edx] = (uint)(now >> 32);
         return op + 1;

@@ -39,22 +39,23 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <exception cref="PlatformNotSupportedException">Not on this host.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
     /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
-    public TranslatorCore(GuestMemory memory, DescriptorTable gdt)
-        : this(new InterpreterCore(memory, gdt), CodeSlots.SlotSize)
+    public TranslatorCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
+        : this(new InterpreterCore(memory, gdt, clock), CodeSlots.SlotSize)
     {
     }
 
     /// <summary>The same with less room for translated code, so that it is full sooner.</summary>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="gdt">Its descriptors.</param>
+    /// <param name="clock">Its time.</param>
     /// <param name="codeBytes">Room in bytes, pages, at most <see cref="CodeSlots.SlotSize"/>.</param>
-    internal TranslatorCore(GuestMemory memory, DescriptorTable gdt, nuint codeBytes)
-        : this(new InterpreterCore(memory, gdt), codeBytes)
+    internal TranslatorCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock, nuint codeBytes)
+        : this(new InterpreterCore(memory, gdt, clock), codeBytes)
     {
     }
 
     private TranslatorCore(InterpreterCore interpreter, nuint codeBytes)
-        : base(interpreter)
+        : base(interpreter, interpreter.Clock)
     {
         _interpreter = interpreter;
         try

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
@@ -28,7 +29,7 @@ public abstract partial class EngineContract
                 g.Report(1);
                 g.Call(HypercallKind.Halt);
             },
-            clock: HostClock.Instance);
+            clock: new HostTime());
         guest.Next();
         if (waitsFor == "masked irq")
             guest.Channel.RaiseIrq(3);

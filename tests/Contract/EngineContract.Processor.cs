@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Iced.Intel;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -264,7 +265,7 @@ public abstract partial class EngineContract
             g.Asm.mov(edi, edx);
             g.Report(esi);
             g.Report(edi);
-        });
+        }, new HostTime());
         ulong passed = guest.Next() | ((ulong)guest.Next() << 32);
 
         // It counts nanoseconds, as the host does.

@@ -22,7 +22,7 @@ internal sealed class TinyGuest : IDisposable
     /// <param name="kind">The engine.</param>
     /// <param name="program">The guest's code.</param>
     /// <param name="abi">What it speaks; null: 2.6.23.</param>
-    /// <param name="clock">Host time; null: one that stands still.</param>
+    /// <param name="clock">The guest's time; null: one that stands still.</param>
     /// <param name="prepare">Changes memory before the start.</param>
     /// <param name="ranges">Memory; null: 2 MiB.</param>
     /// <param name="pfnLimit">What INITIALIZE is told; null: all of the memory.</param>
@@ -30,7 +30,7 @@ internal sealed class TinyGuest : IDisposable
         EngineKind kind,
         Action<GuestProgram> program,
         AbiGeneration? abi = null,
-        IHostClock? clock = null,
+        IGuestTime? clock = null,
         Action<GuestMemory>? prepare = null,
         IReadOnlyList<MemoryRange>? ranges = null,
         uint? pfnLimit = null)

@@ -3,6 +3,7 @@ using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Debugging;
@@ -31,7 +32,7 @@ internal sealed unsafe class DebugMachine : IDisposable
         DescriptorTable gdt = new();
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
-        Core = new InterpreterCore(Memory, gdt);
+        Core = new InterpreterCore(Memory, gdt, new HostTime());
         Core.LoadPageDirectory(PageDirectory);
         Core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         foreach (SegmentName data in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])

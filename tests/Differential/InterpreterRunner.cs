@@ -2,6 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Differential;
@@ -38,7 +39,7 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         gdt.Entries[UserData] = DescriptorTable.FlatData | ring3;
         gdt.Entries[Gs] = ((DescriptorTable.FlatData | ring3) & ~granular & ~0x000F_0000_0000_FFFFul)
             | (Layout.GsLimit & 0xFFFF) | ((ulong)(Layout.Data & 0xFF_FFFF) << 16) | ((ulong)(Layout.Data >> 24) << 56);
-        _core = new InterpreterCore(_memory, gdt);
+        _core = new InterpreterCore(_memory, gdt, new HostTime());
         _core.Quietly = quietly;
         _core.LoadPageDirectory(PageDirectory);
         _core.SetSegment(SegmentName.Cs, (UserCode << 3) | Rpl);

@@ -5,6 +5,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
+using Lguest.Engine.Time;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
@@ -35,9 +36,9 @@ internal sealed unsafe class BareGuest : IDisposable
         gdt.Entries[(int)(GuestPlan.UserData >> 3)] = DescriptorTable.FlatData | ring3;
         Core = kind switch
         {
-            EngineKind.Interpreter => new InterpreterCore(Memory, gdt),
-            EngineKind.Check => new CheckCore(Memory, gdt),
-            _ => new TranslatorCore(Memory, gdt, codeBytes) { InterpretsNewPages = false },
+            EngineKind.Interpreter => new InterpreterCore(Memory, gdt, new HostTime()),
+            EngineKind.Check => new CheckCore(Memory, gdt, new HostTime()),
+            _ => new TranslatorCore(Memory, gdt, new HostTime(), codeBytes) { InterpretsNewPages = false },
         };
         Core.SetKernelStart(GuestPlan.PageOffset);
         Core.LoadPageDirectory(GuestPlan.Directory);

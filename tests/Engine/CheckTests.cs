@@ -2,6 +2,7 @@
 using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using static Iced.Intel.AssemblerRegisters;
@@ -193,7 +194,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         DescriptorTable gdt = new();
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
-        CheckCore core = new(_memory, gdt) { WholeComparisonInterval = wholeInterval, Vendor = vendor ?? HostProcessor.Vendor };
+        CheckCore core = new(_memory, gdt, new HostTime()) { WholeComparisonInterval = wholeInterval, Vendor = vendor ?? HostProcessor.Vendor };
         core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         foreach (SegmentName data in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(data, Selectors.KernelData);

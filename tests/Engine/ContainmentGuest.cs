@@ -4,6 +4,7 @@ using Lguest.Engine.Check;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.Differential;
@@ -63,7 +64,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
         ProtectTables();
         DescriptorTable gdt = new();
         Describe(gdt);
-        _core = new CheckCore(_memory, gdt);
+        _core = new CheckCore(_memory, gdt, new HostTime());
         _core.SetKernelStart(GuestPlan.PageOffset);
         _core.LoadPageDirectory(GuestPlan.Directory);
         _core.SetSystemCall(GuestPlan.Virtual(GuestPlan.Code), Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), (uint*)(_memory.Base + GuestPlan.Data));

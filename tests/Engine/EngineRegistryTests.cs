@@ -6,6 +6,7 @@ using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Native;
+using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.Support;
@@ -17,7 +18,7 @@ namespace Lguest.Tests.EngineParts;
 public sealed class EngineRegistryTests
 {
     private static readonly EngineEntry s_interpreter =
-        new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt) => new InterpreterCore(memory, gdt));
+        new(EngineKind.Interpreter, "interpreter", () => null, (memory, gdt, clock) => new InterpreterCore(memory, gdt, clock));
 
     [Fact]
     public void AutoIsTheFirstThatOpens()
@@ -31,7 +32,7 @@ public sealed class EngineRegistryTests
     [Fact]
     public void AutoDoesNotTryWhatIsNotSupported()
     {
-        EngineEntry unsupported = new(EngineKind.Translator, "translator", () => "it needs wings", (_, _) => throw new InvalidOperationException("it was tried"));
+        EngineEntry unsupported = new(EngineKind.Translator, "translator", () => "it needs wings", (_, _, _) => throw new InvalidOperationException("it was tried"));
         using OpenedEngineUse use = new(new EngineRegistry([unsupported, s_interpreter], [EngineKind.Translator, EngineKind.Interpreter]), EngineKind.Auto);
         Assert.Equal(["the engine 'translator' is not available here: it needs wings"], use.Opened.Choice.Refused);
     }
@@ -41,7 +42,7 @@ public sealed class EngineRegistryTests
     {
         EngineRegistry registry = new([Refusing(), s_interpreter], [EngineKind.Translator, EngineKind.Interpreter]);
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
-        EngineUnavailableException refused = Assert.Throws<EngineUnavailableException>(() => registry.Open(EngineKind.Translator, memory));
+        EngineUnavailableException refused = Assert.Throws<EngineUnavailableException>(() => registry.Open(EngineKind.Translator, memory, new HostTime()));
         Assert.IsType<Win32Exception>(refused.InnerException);
         using OpenedEngineUse use = new(registry, EngineKind.Interpreter);
         Assert.Equal("interpreter", use.Opened.Choice.ToString());
@@ -52,7 +53,7 @@ public sealed class EngineRegistryTests
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
         EngineRegistry registry = new([Refusing()], [EngineKind.Translator]);
-        Assert.Throws<EngineUnavailableException>(() => registry.Open(EngineKind.Auto, memory));
+        Assert.Throws<EngineUnavailableException>(() => registry.Open(EngineKind.Auto, memory, new HostTime()));
     }
 
     /// <summary>
@@ -67,7 +68,7 @@ public sealed class EngineRegistryTests
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
 
         // What the process keeps for all engines is mapped now.
-        EngineRegistry.Default.Open(kind, memory).Core.Dispose();
+        EngineRegistry.Default.Open(kind, memory, new HostTime()).Core.Dispose();
         int refusals = 0;
         for (int allowed = 0; ; allowed++)
         {
@@ -78,7 +79,7 @@ public sealed class EngineRegistryTests
                 MemoryMap.Witness = ledger;
                 try
                 {
-                    ExecutionCore core = EngineRegistry.Default.Open(kind, memory).Core;
+                    ExecutionCore core = EngineRegistry.Default.Open(kind, memory, new HostTime()).Core;
                     ledger.Refuses = false;
                     core.Dispose();
                 }
@@ -115,13 +116,13 @@ public sealed class EngineRegistryTests
         Assert.Equal(name ?? $"{(Lguest.Engine.Translator.TranslatorCore.IsSupported ? "translator" : "interpreter")} (auto)", choice.ToString());
     }
 
-    private static EngineEntry Refusing() => new(EngineKind.Translator, "translator", () => null, (_, _) => throw new Win32Exception(12, "cannot map"));
+    private static EngineEntry Refusing() => new(EngineKind.Translator, "translator", () => null, (_, _, _) => throw new Win32Exception(12, "cannot map"));
 
     private sealed class OpenedEngineUse : IDisposable
     {
         private readonly MappedGuestMemory _memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
 
-        public OpenedEngineUse(EngineRegistry registry, EngineKind kind) => Opened = registry.Open(kind, _memory);
+        public OpenedEngineUse(EngineRegistry registry, EngineKind kind) => Opened = registry.Open(kind, _memory, new HostTime());
 
         public OpenedEngine Opened { get; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Time;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
@@ -26,7 +27,7 @@ internal static unsafe class ScatteredPages
         DescriptorTable gdt = new();
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
-        using TranslatorCore core = new(memory, gdt);
+        using TranslatorCore core = new(memory, gdt, new HostTime());
         uint irqEnabled = 0;
         core.SetKernelStart(GuestPlan.PageOffset);
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Cs, SegmentName.Ds, SegmentName.Es, SegmentName.Ss])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Time;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
@@ -27,7 +28,7 @@ public sealed unsafe class SharedPageTests
         DescriptorTable gdt = new();
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
-        using TranslatorCore core = new(memory, gdt);
+        using TranslatorCore core = new(memory, gdt, new HostTime());
         core.SetKernelStart(GuestPlan.PageOffset);
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Cs, SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(name, name == SegmentName.Cs ? Selectors.KernelCode : Selectors.KernelData);

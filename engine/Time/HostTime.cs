@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Runtime.Intrinsics.X86;
+using Lguest.GuestAbi;
 
-namespace Lguest.Engine.Hypervisor;
+namespace Lguest.Engine.Time;
 
-/// <summary>The host's time, as the hypervisor sees it. An interface so that a test can hold time still.</summary>
-public interface IHostClock
+// [I:240+18] What time is it?
+// A guest asks in two ways: it reads the counter (RDTSC), or it looks at what its hypervisor has written down for it ([H:250]).
+// Both come from the same object, so they cannot drift apart. The counter counts nanoseconds of the host's monotonic clock, which
+// is what lguest_data.tsc_khz says of it; the offset lets it go on where it was, in a guest that did not begin here.
+/// <summary>The host's clocks as a guest's time.</summary>
+public sealed class HostTime : IGuestTime
 {
-    /// <summary>Nanoseconds that only go forward.</summary>
-    long Monotonic { get; }
+    private static readonly Lazy<bool> s_constantTsc = new(HasConstantTsc);
 
-    /// <summary>Wall clock: nanoseconds since 1970.</summary>
-    long Wall { get; }
-
-    /// <summary>
-    /// What lguest_data.tsc_khz says: kHz of the counter that RDTSC reads, or 0 when the host's time stamp counter is not
-    /// constant and the guest had better not use one.
-    /// </summary>
-    uint TscKhz { get; }
-}
-
-/// <summary>The real time.</summary>
-public sealed class HostClock : IHostClock
-{
-    private readonly Lazy<bool> _constantTsc = new(HasConstantTsc);
-
-    /// <summary>The one clock of this host.</summary>
-    public static HostClock Instance { get; } = new();
+    /// <summary>What is added to the host's counter; 0 for a guest that began here.</summary>
+    public ulong TscOffset { get; init; }
 
     /// <inheritdoc/>
     public long Monotonic => Stopwatch.GetTimestamp() * (1_000_000_000 / Stopwatch.Frequency);
@@ -35,8 +24,14 @@ public sealed class HostClock : IHostClock
     public long Wall => (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
 
     /// <inheritdoc/>
-    /// <remarks>RDTSC reads nanoseconds of the monotonic clock, so this is exact: 1 GHz.</remarks>
-    public uint TscKhz => _constantTsc.Value ? 1_000_000u : 0;
+    public ulong Tsc => (ulong)Monotonic + TscOffset;
+
+    /// <inheritdoc/>
+    /// <remarks>The counter is one of nanoseconds, so this is exact: 1 GHz.</remarks>
+    public uint TscKhz => s_constantTsc.Value ? 1_000_000u : 0;
+
+    /// <inheritdoc/>
+    public long HostWait(long nanoseconds) => nanoseconds;
 
     private static bool HasConstantTsc()
     {
