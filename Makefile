@@ -70,6 +70,7 @@ guests:
 # TEST_HANG without a result. Run by the assembly: through the project, MSBuild would keep the progress to itself.
 TEST_HANG ?= 6m
 NATIVE_TESTS := $(OUT)/native/Lguest.NativeTests
+# A shell starts what it puts into the background with SIGINT ignored, and so would be every launcher that the tests interrupt.
 test: all $(if $(TEST_FILTER),,$(NATIVE_TESTS))
 	@echo "building the tests"
 	@$(DOTNET) build tests -c Release -v quiet -nologo -clp:NoSummary
@@ -79,7 +80,7 @@ test: all $(if $(TEST_FILTER),,$(NATIVE_TESTS))
 		LGUEST_OUT=$(CURDIR)/$(OUT) $(NATIVE_TESTS) results $(OUT)/results/native.trx || status=1; \
 	fi; \
 	echo "running all tests: some two minutes on two idle processors, four on busy ones"; \
-	LGUEST_OUT=$(CURDIR)/$(OUT) $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
+	LGUEST_OUT=$(CURDIR)/$(OUT) env --default-signal=INT,QUIT $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
 		--logger lguest --logger "console;verbosity=quiet" --logger trx --results-directory $(OUT)/results \
 		--blame:"CollectHangDump;TestTimeout=$(TEST_HANG);HangDumpType=None" $(if $(TEST_FILTER),--filter "$(TEST_FILTER)") || status=1; \
 	exit $$status

@@ -16,6 +16,12 @@ public sealed unsafe partial class CheckCore
     private const int FxTagsEnd = FxImage.Place.Tags + sizeof(byte);
 
     private uint? _faultedAt;
+
+    /// <summary>
+    /// Since the last look at all of memory a block agreed that others may have steered: an address, or the entry that maps it, was
+    /// read by each engine at another time. Where both addresses had the same value before, that shows only when somebody looks there.
+    /// </summary>
+    private bool _strayed;
     private readonly Queue<DisagreementReport.BlockRun> _recent = new(Remembered);
 
     /// <summary>The translator was interrupted in the middle of a repeated string instruction.</summary>
@@ -65,7 +71,8 @@ public sealed unsafe partial class CheckCore
 
         ForgiveFault(ref stretch, in exit);
         string? what = Difference(in stretch, in exit);
-        if (what is not null && (_journal.ReachedForeign || _tables.AreForeign))
+        bool steered = _journal.ReachedForeign || _tables.AreForeign;
+        if (what is not null && steered)
         {
             // Others may have written between the engines' looks at the same memory: on with what the translator has.
             RunUnchecked(default);
@@ -103,6 +110,7 @@ public sealed unsafe partial class CheckCore
         }
 
         NoteTableChanges();
+        _strayed |= steered;
         foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
             _shadow.Take(entry.Physical, entry.Size);
         foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
@@ -110,9 +118,21 @@ public sealed unsafe partial class CheckCore
             uint page = entry.Physical & ~Page.OffsetMask;
             uint first = Math.Max(page, entry.Physical - Math.Min(Neighbourhood, entry.Physical));
             uint last = Math.Min(page + Page.OffsetMask, entry.Physical + (uint)entry.Size - 1 + Neighbourhood);
-            if (_shadow.FirstDifference(first, (int)(last - first + 1)) is { } at)
+            if (_shadow.FirstDifference(first, (int)(last - first + 1)) is not { } at)
+                continue;
+            if (!_strayed)
                 throw Disagreement($"the translator alone has written at guest physical 0x{at:x8} (0x{_shadow[at]:x2} became 0x{Memory.Base[at]:x2})", in stretch, in exit);
+            TakeStrays();
+            break;
         }
+    }
+
+    /// <summary>Takes over what the translator has written where others sent it: the interpreter has written elsewhere, or the same as was there.</summary>
+    private void TakeStrays()
+    {
+        TakeAllIntoShadow();
+        _oracle.ForgetDecoded();
+        _strayed = false;
     }
 
     /// <summary>How many instructions the translator has done if it stopped on the way; not one that could not be fetched.</summary>
@@ -253,8 +273,8 @@ public sealed unsafe partial class CheckCore
         TakeHostWrites();
         _nextWholeComparison = Instructions + WholeComparisonInterval;
         WholeComparisons++;
-        if (_tables.AreForeign)
-            _shadow.TakeAll();
+        if (_strayed || _tables.AreForeign)
+            TakeStrays();
         if (_shadow.FirstDifference() is not { } at)
             return;
         throw new EngineDisagreementException(

@@ -230,6 +230,9 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     {
         bool pushed = _translator.PushAsKernel(top, words, out bad, out killReason);
 
+        // Others may change the tables between the push and this walk of them.
+        _strayed |= _tables.AreForeign;
+
         // Byte by byte, for a stack that is not aligned may cross a page anywhere.
         for (uint linear = top - ((uint)words.Length * sizeof(uint)); linear != top; linear++)
         {
@@ -351,8 +354,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     {
         // What it wrote nobody has seen.
         Unchecked++;
-        TakeAllIntoShadow();
-        _oracle.ForgetDecoded();
+        TakeStrays();
         return exit;
     }
 
