@@ -26,7 +26,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 export DOTNET_NOLOGO := 1
 export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT := 1
 
-CS_SOURCES := $(shell find guestabi devices engine launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
+CS_SOURCES := $(shell find guestabi devices engine inspect launcher -name '*.cs' -not -path '*/obj/*' -not -path '*/bin/*') \
 	$(wildcard */*.csproj) Directory.Build.props Directory.Packages.props aot.props
 NATIVE_TEST_SOURCES := $(shell find guestabi engine nativetests tests/Contract tests/Differential tests/Engine tests/FloatingPoint \
 	tests/Support \( -name '*.cs' -o -name '*.csproj' -o -name 'rd.xml' \) -not -path '*/obj/*' -not -path '*/bin/*') aot.props

@@ -18,6 +18,9 @@ public static class Page
     /// <summary>The bits of an address that say where in its page it lies.</summary>
     public const uint OffsetMask = Size - 1;
 
+    /// <summary>Bytes that 32 bits can address: the first address that no guest has.</summary>
+    public const ulong AddressSpace = 1UL << 32;
+
     /// <summary>Entries in one page table or page directory (4 bytes each).</summary>
     public const uint EntriesPerTable = Size / sizeof(uint);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Engine.Check;
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Common;
+using Lguest.Launcher.Commands;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Options.Documents;
 using Lguest.Launcher.Run;
@@ -47,7 +49,7 @@ public static class Program
                     return Launch(options, start);
             }
         }
-        catch (LaunchException failure)
+        catch (Exception failure) when (failure is LaunchException or InspectException)
         {
             HostOutput.Say(failure.Message);
             return ExitStatus.Failure;

@@ -25,9 +25,6 @@ public enum WriteWait
 /// </summary>
 public sealed unsafe partial class Guest
 {
-    /// <summary>An end that is no accident: nothing to look into.</summary>
-    private const string PowerDown = "CRASH: Power down";
-
     private readonly GuestStatistics _statistics = new();
     private readonly Mailbox _mailbox;
     private IGuestObserver? _observer;
@@ -185,7 +182,7 @@ public sealed unsafe partial class Guest
             _endTold = true;
             _observer?.Ended(_dead);
             _paused = false;
-            if (_debugger is not null && _dead is not null && _dead != PowerDown)
+            if (_debugger is not null && _dead is not null && _dead != GuestDeath.PowerDown)
                 Pause(new GuestStop(StopCause.Death, Reason: _dead));
         }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Memory;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Kernel;
 
@@ -144,7 +144,7 @@ internal static class ElfKernel
             throw new LaunchException($"{file.Name} wants two linear mappings: its segment at 0x{load.PhysicalAddress:x8} is 0x{itsOffset:x8} below its virtual address, another one 0x{pageOffset:x8}; lguest gives one");
         if (load.FileSize > load.MemorySize)
             throw new LaunchException($"{file.Name} is damaged: its segment at 0x{load.PhysicalAddress:x8} has {load.FileSize} bytes in the file and {load.MemorySize} in memory; build or copy it again");
-        if ((ulong)load.PhysicalAddress + load.MemorySize > MemoryBanks.AddressSpace)
+        if ((ulong)load.PhysicalAddress + load.MemorySize > Page.AddressSpace)
             throw new LaunchException($"{file.Name} is damaged: its segment at 0x{load.PhysicalAddress:x8} with 0x{load.MemorySize:x} bytes ends beyond 4 GiB; build or copy it again");
         long fileEnd = (long)load.Offset + load.FileSize;
         if (load.FileSize != 0 && fileEnd > bytes.Length)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Common;
+
 namespace Lguest.Launcher.Kernel;
 
 /// <summary>Looks for byte sequences in a file of which, however long it is, only a piece is in memory.</summary>

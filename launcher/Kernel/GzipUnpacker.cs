@@ -2,6 +2,7 @@
 using System.Buffers.Binary;
 using ICSharpCode.SharpZipLib.Checksum;
 using ICSharpCode.SharpZipLib.Zip.Compression;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Kernel;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.Devices.Native;
+using Lguest.Launcher.Common;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Kernel;

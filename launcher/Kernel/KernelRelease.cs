@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Text;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Kernel;
 

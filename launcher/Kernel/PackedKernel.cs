@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Launcher.Common;
+
 namespace Lguest.Launcher.Kernel;
 
 // [L:140] A bzImage

@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Memory;
 

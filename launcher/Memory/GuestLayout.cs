@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 
 namespace Lguest.Launcher.Memory;
@@ -115,8 +116,8 @@ public sealed class GuestLayout
                 + $"{(layout.InitrdLength == 0 ? string.Empty : $" and the initrd ({layout.InitrdLength >> 10} KiB)")}; give it at least {Needed(layout)}");
         }
 
-        if (layout.Top > MemoryBanks.AddressSpace)
-            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the devices ({(devicePages == 0 ? "a page" : $"{1 + devicePages} pages")}), which come right above it; it may end at 0x{MemoryBanks.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
+        if (layout.Top > Page.AddressSpace)
+            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the devices ({(devicePages == 0 ? "a page" : $"{1 + devicePages} pages")}), which come right above it; it may end at 0x{Page.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
         return layout;
     }
 

@@ -19,7 +19,7 @@ public static class LinearMap
     /// <param name="pageOffset">Where physical address 0 is mapped.</param>
     public static IEnumerable<uint> Tables(MemoryBanks banks, uint pageOffset)
     {
-        ulong end = Math.Min(banks.Top, MemoryBanks.AddressSpace - pageOffset);
+        ulong end = Math.Min(banks.Top, Page.AddressSpace - pageOffset);
         for (ulong start = 0; start < end; start += TableSpan)
         {
             foreach (MemoryRange bank in banks.All)
@@ -41,7 +41,7 @@ public static class LinearMap
     public static void Write(GuestMemory memory, GuestLayout layout)
     {
         uint pageOffset = layout.Kernel.PageOffset;
-        ulong mappedEnd = Math.Min(layout.Banks.Top, MemoryBanks.AddressSpace - pageOffset);
+        ulong mappedEnd = Math.Min(layout.Banks.Top, Page.AddressSpace - pageOffset);
         uint directory = (uint)layout.PageDirectory;
         uint table = (uint)layout.LinearTables;
         memory.Write(directory, Page.Size).Clear();

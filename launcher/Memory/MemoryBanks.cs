@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Memory;
 
@@ -10,9 +11,6 @@ namespace Lguest.Launcher.Memory;
 /// </summary>
 public sealed class MemoryBanks
 {
-    /// <summary>End of what a 32-bit guest can address.</summary>
-    public const ulong AddressSpace = 1UL << 32;
-
     /// <summary>A bare number below this many means MiB: nobody wants a guest of 64 bytes.</summary>
     private const ulong BareMegabytes = 65536;
 
@@ -86,8 +84,8 @@ public sealed class MemoryBanks
         for (int i = 0; i < ranges.Length; i++)
         {
             (ulong start, ulong size) = banks[i];
-            if (start >= AddressSpace || size > AddressSpace - start)
-                throw new LaunchException($"memory '{text}': bank {Describe(start, size)} reaches beyond the 4 GiB (0x{AddressSpace:x}) that a 32-bit guest can address");
+            if (start >= Page.AddressSpace || size > Page.AddressSpace - start)
+                throw new LaunchException($"memory '{text}': bank {Describe(start, size)} reaches beyond the 4 GiB (0x{Page.AddressSpace:x}) that a 32-bit guest can address");
             if (i > 0 && start < ranges[i - 1].End)
                 throw new LaunchException($"memory '{text}': bank {ranges[i - 1]} overlaps with bank {Describe(start, size)}");
             ranges[i] = new MemoryRange((uint)start, size);

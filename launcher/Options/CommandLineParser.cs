@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Inspect.Common;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Memory;
 
 namespace Lguest.Launcher.Options;
@@ -131,7 +133,15 @@ public static class CommandLineParser
             swallowed = new Swallowed(name, option.ValueName, value);
         }
 
-        option.Apply(options, value);
+        try
+        {
+            option.Apply(options, value);
+        }
+        catch (InspectException nonsense)
+        {
+            throw new LaunchException(nonsense.Message);
+        }
+
         return next;
     }
 

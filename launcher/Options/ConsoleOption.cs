@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher.Debugging;
+using Lguest.Inspect.Sockets;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Options;
 

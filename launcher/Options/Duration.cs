@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Options;
 

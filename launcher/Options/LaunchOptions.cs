@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends.Network;
 using Lguest.Engine;
-using Lguest.Launcher.Debugging;
+using Lguest.Inspect;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Memory;
 
 namespace Lguest.Launcher.Options;

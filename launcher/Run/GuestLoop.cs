@@ -5,6 +5,8 @@ using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.Inspect.Common;
+using Lguest.Launcher.Common;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
@@ -16,9 +18,6 @@ namespace Lguest.Launcher.Run;
 /// </summary>
 public sealed class GuestLoop
 {
-    /// <summary>The words with which a guest's kernel powers off.</summary>
-    public const string PowerDown = "CRASH: Power down";
-
     /// <summary>Bytes of a DMA in the answer to a read: address and key.</summary>
     private const int DmaAnswer = 2 * sizeof(uint);
 
@@ -120,7 +119,7 @@ public sealed class GuestLoop
     {
         int end = bytes.IndexOf((byte)0);
         string reason = Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
-        return reason == PowerDown
+        return reason == GuestDeath.PowerDown
             ? new RunOutcome(RunEnd.PoweredOff, reason)
             : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : VisibleText.Of(reason));
     }

@@ -8,11 +8,15 @@ using Lguest.Engine.Check;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Debugging;
+using Lguest.Inspect;
+using Lguest.Inspect.Symbols;
+using Lguest.Inspect.Target;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run.Console;
+using Lguest.Launcher.Sandbox;
 
 namespace Lguest.Launcher.Run;
 
@@ -23,6 +27,8 @@ namespace Lguest.Launcher.Run;
 /// </summary>
 public sealed class GuestSession : IDisposable
 {
+    private const int StandardError = 2;
+
     private readonly LaunchOptions _options;
     private readonly Action<string> _say;
     private readonly Complaints _complaints;
@@ -30,6 +36,7 @@ public sealed class GuestSession : IDisposable
     private readonly KernelImage _kernel;
     private readonly byte[] _initrd;
     private readonly GuestLayout _layout;
+    private readonly GuestPlaces _places;
     private readonly List<BlockImage> _images = [];
     private readonly OutputFiles _outputs;
     private readonly GuestNetworks _networks;
@@ -61,6 +68,7 @@ public sealed class GuestSession : IDisposable
         {
             // Planned first: an initrd that does not fit is not read at all.
             _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, options.Blocks.Count + options.Nets.Count);
+            _places = new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, MemoryParts.Of(_layout));
             _initrd = new byte[initrd?.Length ?? 0];
             initrd?.Read(_initrd, 0);
         }
@@ -92,7 +100,8 @@ public sealed class GuestSession : IDisposable
                 _console.Listener = _reported.Hear;
             }
 
-            _debug = new DebugHub(options.Debug, _outputs, _kernel, say, start);
+            SymbolTable? symbols = options.Debug.Symbols is { } path ? SystemMapFile.Read(path) : null;
+            _debug = new DebugHub(options.Debug, _outputs.ToInspect(_kernel.Path, symbols), say, start);
         }
         catch
         {
@@ -121,7 +130,7 @@ public sealed class GuestSession : IDisposable
         finally
         {
             LeaveLine();
-            _debug.TellStatistics();
+            TellStatistics();
         }
     }
 
@@ -142,7 +151,7 @@ public sealed class GuestSession : IDisposable
             _endpoint.Dispose();
 
             // On every exit the statistics come last; whoever prints them later finds them printed.
-            _debug.TellStatistics(mayWait: false);
+            TellStatistics(mayWait: false);
             _outputs.Dispose();
         }
     }
@@ -198,7 +207,8 @@ public sealed class GuestSession : IDisposable
                     return ExitStatus.Failure;
                 default:
                     LeaveLine();
-                    _debug.TellOfDeath();
+                    if (_debug.DeathReport is { } report)
+                        HostOutput.Write(StandardError, "lguest: the guest died; what it left behind:\n" + report);
                     End(outcome.Reason);
                     return ExitStatus.Failure;
             }
@@ -251,11 +261,11 @@ public sealed class GuestSession : IDisposable
         {
             SealOnce();
             _debug.Begin(new DebugTarget.Running(
-                channel.Guest!, bus, _layout, _console, channel.Engine!, waker.RequestBreak));
+                channel.Guest!, bus, _places, _console, channel.Engine!, waker.RequestBreak));
             using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(channel.Guest!, _console, waker.RequestBreak) : null;
             bool MustStop() => signals.Status != 0 || end?.IsFinished() == true;
             RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, MustStop, channel.Guest!.WaitToWrite).Run();
-            _debug.Finished(outcome);
+            _debug.Finished(outcome.Words, outcome.End == RunEnd.Died);
             if (_options.Verbose && channel.Guest?.Core is CheckCore check)
                 _say(check.Summary);
             return outcome;
@@ -275,9 +285,11 @@ public sealed class GuestSession : IDisposable
     {
         if (_debug.Sandbox != null)
             return;
-        _debug.Sandbox = Sealing.Apply(_options, _networks, _endpoint.TerminalName, _debug.Leftovers);
+        IEnumerable<string?> leftovers = [_options.Debug.Control?.Path, _options.Debug.Gdb?.Path, .. _outputs.Leftovers];
+        SealReport report = Sealing.Apply(_options, _networks, _endpoint.TerminalName, leftovers.OfType<string>());
+        _debug.Seal(report.ToString(), report.InForce.Count > 0);
         if (_options.Verbose)
-            _say("sandbox: " + _debug.Sandbox.ToLongString());
+            _say("sandbox: " + report.ToLongString());
         Escaped?.Invoke();
     }
 
@@ -312,11 +324,19 @@ public sealed class GuestSession : IDisposable
         }
     }
 
+    /// <summary>Prints what was counted, if <c>--stats</c> wants that; once, however often it is called. The terminal is the user's own again.</summary>
+    /// <param name="mayWait">False on an exit that must not hang: on a terminal that was stopped nothing is printed.</param>
+    private void TellStatistics(bool mayWait = true)
+    {
+        if (_debug.TakeStatistics() is { } text && (mayWait || HostOutput.CanWrite(StandardError)))
+            HostOutput.Write(StandardError, text);
+    }
+
     /// <summary>Says how it ended, on a terminal that is the user's own again.</summary>
     private void End(string sentence)
     {
         LeaveLine();
-        _debug.TellStatistics();
+        TellStatistics();
         _say(sentence);
     }
 

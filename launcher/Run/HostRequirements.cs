@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using Lguest.Engine.Native;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Inspect;
+using Lguest.Inspect.Symbols;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Launcher.Run;
@@ -65,6 +67,12 @@ public sealed class OutputFiles : IDisposable
             throw;
         }
     }
+
+    /// <summary>Those that what looks into the guest writes.</summary>
+    /// <param name="kernel">The kernel's file.</param>
+    /// <param name="symbols">Symbols in place of those in that file, or null.</param>
+    public InspectionFiles ToInspect(string kernel, SymbolTable? symbols) =>
+        new(kernel, OpenTrace) { Symbols = symbols, Report = Report, Statistics = Statistics, Trace = Trace, CoreDump = CoreDump };
 
     /// <summary>Opens a file for a trace that somebody asks for while the guest runs.</summary>
     /// <exception cref="DeviceException">It cannot be written, or is something else as well.</exception>

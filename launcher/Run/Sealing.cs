@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Native;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Sandbox;
 

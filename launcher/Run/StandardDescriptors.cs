@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Lguest.Devices.Native;
+using Lguest.Launcher.Common;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Run;

@@ -2,6 +2,7 @@
 using Lguest.Devices;
 using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
+using Lguest.Launcher.Common;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Devices.Native;
+using Lguest.Launcher.Common;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Launcher.Sandbox;

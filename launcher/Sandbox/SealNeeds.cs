@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+
 namespace Lguest.Launcher.Sandbox;
 
 /// <summary>What a sealed launcher must still be able to do, as its options say. All else is gone.</summary>

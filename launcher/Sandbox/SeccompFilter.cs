@@ -67,7 +67,7 @@ internal static unsafe class SeccompFilter
     {
         fixed (FilterInstruction* instructions = program)
         {
-            Program header = new() { Length = checked((ushort)program.Length), Instructions = instructions };
+            FilterProgram header = new() { Length = checked((ushort)program.Length), Instructions = instructions };
             return SandboxCalls.Call(SandboxCalls.Seccomp, SetFilter, AllThreads, (nint)(&header));
         }
     }
@@ -109,7 +109,7 @@ internal static unsafe class SeccompFilter
 
     /// <summary>struct sock_fprog.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private struct Program
+    private struct FilterProgram
     {
         public ushort Length;
         public FilterInstruction* Instructions;

@@ -18,6 +18,7 @@ public sealed partial class CodeTests
         ["guestabi"] = "Lguest.GuestAbi",
         ["devices"] = "Lguest.Devices",
         ["engine"] = "Lguest.Engine",
+        ["inspect"] = "Lguest.Inspect",
         ["launcher"] = "Lguest.Launcher",
     };
 

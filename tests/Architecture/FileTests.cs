@@ -19,7 +19,7 @@ public sealed class FileTests
         ["engine/Translator/BlockTranslator.Instructions.cs"] = (480, "mostly a table: which instructions have host code"),
         ["engine/Translator/TranslatorCore.Code.cs"] = (410, "to be cut: the code cache becomes a class of its own"),
         ["engine/Translator/TranslatorCore.Spaces.cs"] = (640, "to be cut: address spaces become a class of their own"),
-        ["launcher/Debugging/Gdb/GdbSession.cs"] = (410, "to be cut"),
+        ["inspect/Gdb/GdbSession.cs"] = (410, "to be cut"),
         ["guest/conformance/faults-cases.S"] = (600, "a table: one case for each fault"),
         ["guest/conformance/fpu.c"] = (480, "mostly tables: known answers"),
         ["guest/conformance/integer.c"] = (1100, "tables: instructions and their models"),

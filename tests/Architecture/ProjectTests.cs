@@ -5,7 +5,7 @@ namespace Lguest.Tests.Architecture;
 
 /// <summary>
 /// The storeys of the house: facts of the interface at the bottom, devices and engines side by side on them without seeing each
-/// other, and the launcher on top. The compiler keeps what the project files say; these tests keep the project files.
+/// other, what looks into guests above both, and the launcher on top. The compiler keeps what the project files say; these tests keep the project files.
 /// </summary>
 public sealed class ProjectTests
 {
@@ -15,7 +15,8 @@ public sealed class ProjectTests
         ["guestabi"] = [],
         ["devices"] = ["guestabi"],
         ["engine"] = ["guestabi"],
-        ["launcher"] = ["guestabi", "devices", "engine"],
+        ["inspect"] = ["guestabi", "devices", "engine"],
+        ["launcher"] = ["guestabi", "devices", "engine", "inspect"],
     };
 
     [Fact]

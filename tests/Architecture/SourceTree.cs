@@ -32,7 +32,7 @@ internal static class SourceTree
     public static IReadOnlyList<SourceFile> All => s_all.Value;
 
     /// <summary>The projects that make the product, lowest storey first.</summary>
-    public static IReadOnlyList<string> Product { get; } = ["guestabi", "devices", "engine", "launcher"];
+    public static IReadOnlyList<string> Product { get; } = ["guestabi", "devices", "engine", "inspect", "launcher"];
 
     /// <summary>Files of C# of one project.</summary>
     public static IEnumerable<SourceFile> CSharp(string project) =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Text;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz;

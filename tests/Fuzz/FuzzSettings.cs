@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Tests.Fuzz;

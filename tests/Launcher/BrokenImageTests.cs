@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Tests.Support;

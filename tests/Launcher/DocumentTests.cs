@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Text;
-using Lguest.Launcher;
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Control;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Options.Documents;
 using Lguest.Tests.Support;

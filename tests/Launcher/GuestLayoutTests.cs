@@ -3,7 +3,7 @@ using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Tests.Support;

@@ -4,7 +4,7 @@ using System.Text;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Run;
 using Lguest.Tests.Support;
 using NSubstitute;
@@ -71,7 +71,7 @@ public sealed class GuestLoopTests : IDisposable
     {
         "Hi"u8.CopyTo(_guest.Memory.Write(0x8000, 2));
         _guest.WriteDma(0x1000, (0x8000, 2));
-        Assert.Equal(RunEnd.PoweredOff, Run(Dma(0x1000, 0), Error(Errno.ENOENT), Text(GuestLoop.PowerDown)).End);
+        Assert.Equal(RunEnd.PoweredOff, Run(Dma(0x1000, 0), Error(Errno.ENOENT), Text(GuestDeath.PowerDown)).End);
         Assert.Equal("Hi", _output.Read());
         Assert.Equal(2u, _guest.UsedLen(0x1000));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.IO.Compression;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 using Lguest.Tests.Support;
 using Xunit;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
-using Lguest.Launcher;
 using Lguest.Launcher.Kernel;
 using Lguest.Tests.Support;
 using Xunit;

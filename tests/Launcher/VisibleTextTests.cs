@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher;
+using Lguest.Inspect.Common;
 
 namespace Lguest.Tests.Launcher;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Xunit;
 

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Lguest.Launcher;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
 using Mono.Unix.Native;

@@ -18,12 +18,12 @@ public sealed class LongestFirst : ITestCollectionOrderer
         Of<Network.SharedNetworkTests>(),
         Of<EngineParts.TranslatorHostileGuests>(),
         Of<EngineParts.MappingLimitTests>(),
-        Of<Debugging.GdbTests>(),
-        Of<Debugging.StatisticsTests>(),
-        Of<Debugging.TraceTests>(),
+        Of<Inspect.GdbTests>(),
+        Of<Inspect.StatisticsTests>(),
+        Of<Inspect.TraceTests>(),
         Of<EngineParts.InterpreterHostileGuests>(),
         Of<EngineParts.SignalHandlersTests>(),
-        Of<Debugging.GdbProtocolTests>(),
+        Of<Inspect.GdbProtocolTests>(),
         Of<Network.TapTests>(),
     ];
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using System.Text.RegularExpressions;
-using Lguest.Launcher;
+using Lguest.Inspect.Common;
 using Lguest.Tests.Support;
 using Xunit;
 

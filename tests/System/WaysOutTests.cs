@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
-using Lguest.Tests.Debugging;
+using Lguest.Tests.Inspect;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;
 using Xunit;

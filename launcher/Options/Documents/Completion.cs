@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Control;
 
 namespace Lguest.Launcher.Options.Documents;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Control;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Sandbox;
 
 namespace Lguest.Launcher.Options.Documents;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Control;
 
 namespace Lguest.Launcher.Options.Documents;
 

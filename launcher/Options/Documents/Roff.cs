@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
+using Lguest.Inspect.Common;
 
 namespace Lguest.Launcher.Options.Documents;
 

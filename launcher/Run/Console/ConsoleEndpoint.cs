@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Inspect.Sockets;
+using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Launcher.Run.Console;
@@ -41,7 +43,7 @@ public sealed class ConsoleEndpoint : IDisposable
         {
             case ConsoleOption.ToFile:
                 return new ConsoleEndpoint(StandardInput, file!.Descriptor);
-            case ConsoleOption.OnSocket(Debugging.SocketAddress address):
+            case ConsoleOption.OnSocket(SocketAddress address):
                 return new ConsoleEndpoint(new ConsoleRelay(new SocketConsole(address)));
             case ConsoleOption.OnPseudoTerminal:
                 PseudoTerminalConsole terminal = new();

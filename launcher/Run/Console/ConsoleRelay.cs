@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
-using Lguest.Launcher.Debugging.Control;
+using Lguest.Inspect.Control;
+using Lguest.Launcher.Common;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 

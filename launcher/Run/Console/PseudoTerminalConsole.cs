@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Native;
+using Lguest.Launcher.Common;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Net.Sockets;
-using Lguest.Launcher.Debugging;
+using Lguest.Inspect.Sockets;
+using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Run.Console;
 

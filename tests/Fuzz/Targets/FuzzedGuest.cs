@@ -7,13 +7,14 @@ using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
-using Lguest.Launcher.Debugging;
+using Lguest.Inspect;
+using Lguest.Inspect.Sockets;
+using Lguest.Inspect.Target;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
 using Lguest.Launcher.Run;
-using Lguest.Launcher.Sandbox;
-using Lguest.Tests.Debugging;
+using Lguest.Tests.Inspect;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;
@@ -46,11 +47,10 @@ internal sealed class FuzzedGuest
         _kernel = KernelLoader.Load(path, banks.Lowest.Length);
         _layout = GuestLayout.Plan(banks, _kernel, 0, 0);
         DebugOptions options = new() { Control = SocketAddress.ParseUnix("control", "unix:" + ControlSocket), Gdb = SocketAddress.ParseUnix("gdb", "unix:" + GdbSocket) };
-        _hub = new DebugHub(options, OutputFiles.Open(new LaunchOptions { Kernel = path }), _kernel, Hear, Stopwatch.GetTimestamp())
-        {
-            // Says that no more files are opened; nothing is sealed.
-            Sandbox = new SealReport(["a fuzzer"], [], 1, TimeSpan.Zero),
-        };
+        _hub = new DebugHub(options, OutputFiles.Open(new LaunchOptions { Kernel = path }).ToInspect(path, null), Hear, Stopwatch.GetTimestamp());
+
+        // Says that no more files are opened; nothing is sealed.
+        _hub.Seal("a fuzzer", opensNoMore: true);
         new Thread(RunGuests) { IsBackground = true, Name = "guest" }.Start();
     }
 
@@ -115,9 +115,9 @@ internal sealed class FuzzedGuest
             using EngineChannel channel = GuestEngine.Open(EngineKind.Interpreter, memory, _kernel.Generation);
             channel.Initialize((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Waker waker = new(channel, bus.Inputs);
-            _hub.Begin(new DebugTarget.Running(channel.Guest!, bus, _layout, port, channel.Engine!, waker.RequestBreak));
+            _hub.Begin(new DebugTarget.Running(channel.Guest!, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, channel.Engine!, waker.RequestBreak));
             RunOutcome outcome = new GuestLoop(channel, bus, port, waker, static () => false).Run();
-            _hub.Finished(outcome);
+            _hub.Finished(outcome.Words, outcome.End == RunEnd.Died);
             _hub.End();
         }
     }

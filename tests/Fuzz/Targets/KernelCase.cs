@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Tests.Debugging;
+using Lguest.Tests.Inspect;
 using Lguest.Tests.Launcher;
 using Lguest.Tests.Support;
 

@@ -3,7 +3,7 @@ using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
-using Lguest.Launcher;
+using Lguest.Launcher.Commands;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;

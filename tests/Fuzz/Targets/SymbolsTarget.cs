@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Launcher;
-using Lguest.Launcher.Debugging.Symbols;
+using Lguest.Inspect.Symbols;
+using Lguest.Launcher.Common;
+using Lguest.Launcher.Kernel;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;
@@ -33,7 +34,7 @@ internal sealed class SymbolsTarget : IFuzzTarget
         Look(elf, ref signature);
         try
         {
-            Look(SymbolTable.FromSystemMap(_path), ref signature);
+            Look(SystemMapFile.Read(_path), ref signature);
         }
         catch (LaunchException refusal)
         {
