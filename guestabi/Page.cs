@@ -21,9 +21,6 @@ public static class Page
     /// <summary>Bytes that 32 bits can address: the first address that no guest has.</summary>
     public const ulong AddressSpace = 1UL << 32;
 
-    /// <summary>Entries in one page table or page directory (4 bytes each).</summary>
-    public const uint EntriesPerTable = Size / sizeof(uint);
-
     /// <summary>Rounds a byte count up to whole pages. 64 bits wide, so that a size near 4 GiB does not wrap.</summary>
     public static ulong AlignUp(ulong bytes) => (bytes + OffsetMask) & ~(ulong)OffsetMask;
 }

@@ -3,7 +3,7 @@ using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Instructions;
-using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
@@ -83,7 +83,7 @@ public sealed unsafe partial class CheckCore
         uint size = (uint)instruction.MemorySize.GetSize();
         return expected.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Edi] & mask) < size
             && actual.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Esi] & mask) < size
-            && PageWalk.Walk(Memory, _pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == Selectors.UserRing, out Translation found) == WalkResult.Fault
+            && Walker.Walk(_pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == Selectors.UserRing, out Translation found) == WalkResult.Fault
             && found.ErrorCode == actual.ErrorCode;
     }
 }

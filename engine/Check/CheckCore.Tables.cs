@@ -88,7 +88,7 @@ public sealed unsafe partial class CheckCore
             return expected;
         _oracle.FlushTlb();
         expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
-        TableChanges own = new(Memory);
+        TableChanges own = new(Memory, Walker);
         own.Flushed(_pageDirectory);
         foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)
         {

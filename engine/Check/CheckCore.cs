@@ -2,7 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
-using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 
@@ -62,7 +62,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         try
         {
             _shadow = new ShadowMemory(Memory);
-            _tables = new TableChanges(Memory);
+            _tables = new TableChanges(Memory, Walker);
             _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         }
         catch
@@ -236,7 +236,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         // Byte by byte, for a stack that is not aligned may cross a page anywhere.
         for (uint linear = top - ((uint)words.Length * sizeof(uint)); linear != top; linear++)
         {
-            if (PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: false, out Translation found) != WalkResult.Ok)
+            if (Walker.Walk(_pageDirectory, linear, write: false, user: false, out Translation found) != WalkResult.Ok)
                 continue;
             uint physical = found.Frame + (linear & Page.OffsetMask);
             _oracle.HostWrites(physical, 1);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
@@ -8,13 +9,15 @@ namespace Lguest.Engine.Check;
 /// processor may go by the old entry or by the new one, whichever its TLB happens to hold (Intel SDM vol. 3A, 4.10.2.3), and so
 /// may each engine: where such an entry is used there is no right and wrong.
 /// </summary>
-internal sealed unsafe class TableChanges(GuestMemory memory)
+internal sealed class TableChanges(GuestMemory memory, PageWalker walker)
 {
-    private const uint EntryBytes = sizeof(uint);
-    private const int IndexShift = 22;
+    private const uint LastPage = uint.MaxValue >> Page.Shift;
 
+    /// <summary>The tables below the top one, and how many entries name each.</summary>
     private readonly Dictionary<uint, int> _tables = [];
     private readonly HashSet<uint> _changed = [];
+    private readonly List<uint> _found = [];
+    private uint _top;
     private uint _directory;
 
     /// <summary>Whether nothing was changed.</summary>
@@ -27,7 +30,8 @@ internal sealed unsafe class TableChanges(GuestMemory memory)
     /// <param name="directory">Guest physical address of the page directory.</param>
     public void Flushed(uint directory)
     {
-        _directory = directory & ~Page.OffsetMask;
+        _top = walker.TopAddress(directory);
+        _directory = _top & ~Page.OffsetMask;
         _changed.Clear();
         FindTables();
     }
@@ -43,11 +47,9 @@ internal sealed unsafe class TableChanges(GuestMemory memory)
         }
 
         // A table may be the kernel's too; what was changed in it is unclear until all is flushed.
-        HashSet<uint> kernels = [_directory];
-        for (uint index = kernelStart >> IndexShift; index < Page.EntriesPerTable; index++)
-            kernels.Add(TableOf(index));
+        HashSet<uint> kernels = [.. TablesOf(kernelStart >> Page.Shift, LastPage)];
         _changed.RemoveWhere(at => (at & ~Page.OffsetMask) == _directory
-            ? (at & Page.OffsetMask) / EntryBytes < kernelStart >> IndexShift
+            ? (at - _top) / walker.EntryBytes < walker.TopIndex(kernelStart)
             : !kernels.Contains(at & ~Page.OffsetMask));
         FindTables();
     }
@@ -56,20 +58,25 @@ internal sealed unsafe class TableChanges(GuestMemory memory)
     public void PageFlushed(uint linear)
     {
         // An entry that maps several pages is flushed when all of them are.
-        uint table = TableOf(linear >> IndexShift);
-        if (!IsEmpty && _tables.GetValueOrDefault(table) == 1 && table != _directory)
-            _changed.Remove(EntryOf(table, linear >> Page.Shift));
+        if (IsEmpty || walker.Look(_top, linear).Table is not { Entry: not null } entry)
+            return;
+        uint table = entry.Address & ~Page.OffsetMask;
+        if (_tables.GetValueOrDefault(table) == 1 && table != _directory)
+            _changed.Remove(entry.Address);
     }
 
-    /// <summary>4 MiB of an address space were flushed, whose table may be another one now.</summary>
+    /// <summary>What an entry of a page directory stands for was flushed, whose table may be another one now.</summary>
     public void DirectoryEntryFlushed(uint directory, uint index)
     {
-        if ((directory & ~Page.OffsetMask) == _directory)
+        if (walker.TopAddress(directory) == _top)
         {
-            _changed.Remove(EntryOf(_directory, index));
-            uint table = TableOf(index);
-            if (_tables.GetValueOrDefault(table) <= 1 && table != _directory)
-                _changed.RemoveWhere(at => (at & ~Page.OffsetMask) == table);
+            _changed.Remove(_top + (index * walker.EntryBytes));
+            (uint first, uint last) = walker.PagesOf(index);
+            foreach (uint table in TablesOf(first, last))
+            {
+                if (_tables.GetValueOrDefault(table) <= 1 && table != _directory)
+                    _changed.RemoveWhere(at => (at & ~Page.OffsetMask) == table);
+            }
         }
 
         FindTables();
@@ -88,7 +95,7 @@ internal sealed unsafe class TableChanges(GuestMemory memory)
             uint at = physical + (uint)i;
             if (before[i] != after[i] && IsTable(at))
             {
-                _changed.Add(at & ~(EntryBytes - 1));
+                _changed.Add(at & ~(walker.EntryBytes - 1));
                 noted = true;
             }
         }
@@ -110,37 +117,34 @@ internal sealed unsafe class TableChanges(GuestMemory memory)
             return false;
         foreach (uint linear in linears)
         {
-            uint index = linear >> IndexShift;
-            if (_changed.Contains(EntryOf(_directory, index)) || _changed.Contains(EntryOf(TableOf(index), linear >> Page.Shift)))
-                return true;
+            foreach (PageTableLevel level in walker.Look(_top, linear).Levels)
+            {
+                if (_changed.Contains(level.Address))
+                    return true;
+            }
         }
 
         return false;
     }
 
-    private static uint EntryOf(uint table, uint index) => table + ((index & (Page.EntriesPerTable - 1)) * EntryBytes);
-
-    private uint TableOf(uint index)
+    /// <summary>The tables below the top one in which some pages have entries: one for each entry that names one. Valid until the next call.</summary>
+    private List<uint> TablesOf(uint first, uint last)
     {
-        uint at = EntryOf(_directory, index);
-        return memory.Contains(at, EntryBytes) ? *(uint*)(memory.Base + at) & ~Page.OffsetMask : 0;
+        _found.Clear();
+        walker.AddTables(_top, first, last, _found);
+        return _found;
     }
 
     private void FindTables()
     {
         _tables.Clear();
-        AreForeign = memory.Contains(_directory, Page.Size) && memory.IsForeign(_directory);
-        for (uint index = 0; index < Page.EntriesPerTable; index++)
+        AreForeign = IsForeign(_directory);
+        foreach (uint table in TablesOf(0, LastPage))
         {
-            uint at = EntryOf(_directory, index);
-            if (!memory.Contains(at, EntryBytes))
-                return;
-            uint entry = *(uint*)(memory.Base + at);
-            if ((entry & (uint)PageFlags.Present) == 0)
-                continue;
-            uint table = entry & ~Page.OffsetMask;
             _tables[table] = _tables.GetValueOrDefault(table) + 1;
-            AreForeign |= memory.Contains(table, Page.Size) && memory.IsForeign(table);
+            AreForeign |= IsForeign(table);
         }
     }
+
+    private bool IsForeign(uint table) => memory.Contains(table, Page.Size) && memory.IsForeign(table);
 }

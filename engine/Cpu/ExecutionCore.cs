@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.Engine.Debugging;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Cpu;
@@ -69,6 +70,7 @@ public abstract unsafe class ExecutionCore : IDisposable
     protected ExecutionCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
     {
         Memory = memory;
+        Walker = new PageWalker(memory);
         Gdt = gdt;
         Clock = clock;
         _cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
@@ -85,6 +87,7 @@ public abstract unsafe class ExecutionCore : IDisposable
     protected ExecutionCore(ExecutionCore other, IGuestTime clock)
     {
         Memory = other.Memory;
+        Walker = other.Walker;
         Gdt = other.Gdt;
         Clock = clock;
         _cpu = other.Cpu;
@@ -96,6 +99,9 @@ public abstract unsafe class ExecutionCore : IDisposable
 
     /// <summary>The guest's memory.</summary>
     public GuestMemory Memory { get; }
+
+    /// <summary>The guest's page tables.</summary>
+    internal PageWalker Walker { get; }
 
     /// <summary>The guest's GDT.</summary>
     public DescriptorTable Gdt { get; }
@@ -150,7 +156,7 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <param name="linear">The page.</param>
     public virtual void InvalidatePage(uint pageDirectory, uint linear) => InvalidatePage(linear);
 
-    /// <summary>Forgets the cached translations of 4 MiB: a page directory entry was changed.</summary>
+    /// <summary>Forgets the cached translations of all that an entry of a page directory stands for: it was changed.</summary>
     /// <param name="pageDirectory">Guest physical address of the page directory.</param>
     /// <param name="index">Which entry.</param>
     public virtual void InvalidateDirectoryEntry(uint pageDirectory, uint index) => FlushTlb();

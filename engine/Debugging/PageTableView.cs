@@ -1,27 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Debugging;
-
-/// <summary>Both levels of a walk through the guest's page tables, as they are: nothing is marked as used by looking.</summary>
-/// <param name="Linear">The address looked up.</param>
-/// <param name="DirectoryEntryAddress">Guest physical address of the page directory entry.</param>
-/// <param name="DirectoryEntry">The entry; null when the directory is not in the guest's memory.</param>
-/// <param name="TableEntryAddress">Guest physical address of the page table entry.</param>
-/// <param name="TableEntry">The entry; null when there is no such table.</param>
-public readonly record struct PageLookup(uint Linear, uint DirectoryEntryAddress, uint? DirectoryEntry, uint TableEntryAddress, uint? TableEntry)
-{
-    /// <summary>Whether both entries are present.</summary>
-    public bool IsMapped => TableEntry is { } entry && (entry & (uint)PageFlags.Present) != 0;
-
-    /// <summary>Guest physical address, or null when nothing is mapped there.</summary>
-    public uint? Physical => IsMapped ? (TableEntry!.Value & ~Page.OffsetMask) | (Linear & Page.OffsetMask) : null;
-
-    /// <summary>Rights that both levels grant: Writable, User.</summary>
-    public PageFlags Rights => IsMapped
-        ? (PageFlags)(DirectoryEntry!.Value & TableEntry!.Value) & (PageFlags.Writable | PageFlags.User)
-        : PageFlags.None;
-}
 
 /// <summary>Pages that follow one another with the same rights.</summary>
 /// <param name="Start">First linear address.</param>
@@ -38,16 +19,8 @@ public static class PageTableView
     /// <param name="memory">The guest's memory.</param>
     /// <param name="directory">Guest physical address of the page directory.</param>
     /// <param name="linear">The address.</param>
-    public static PageLookup Look(GuestMemory memory, uint directory, uint linear)
-    {
-        uint directoryEntryAddress = (directory & ~Page.OffsetMask) + ((linear >> 22) * sizeof(uint));
-        if (!memory.Contains(directoryEntryAddress, sizeof(uint)))
-            return new PageLookup(linear, directoryEntryAddress, null, 0, null);
-        uint directoryEntry = memory.ReadUInt32(directoryEntryAddress);
-        uint tableEntryAddress = (directoryEntry & ~Page.OffsetMask) + (((linear >> 12) & 0x3FF) * sizeof(uint));
-        bool present = (directoryEntry & (uint)PageFlags.Present) != 0 && memory.Contains(tableEntryAddress, sizeof(uint));
-        return new PageLookup(linear, directoryEntryAddress, directoryEntry, tableEntryAddress, present ? memory.ReadUInt32(tableEntryAddress) : null);
-    }
+    public static PageLookup Look(GuestMemory memory, uint directory, uint linear) =>
+        TwoLevel.Look(memory, directory, linear);
 
     /// <summary>Reads virtual memory.</summary>
     /// <returns>Bytes read: fewer than asked for when a page is not mapped, or not to the guest's memory.</returns>
@@ -103,8 +76,8 @@ public static class PageTableView
         {
             PageLookup found = Look(memory, directory, (uint)linear);
 
-            // No table: 4 MiB of nothing.
-            ulong step = found.TableEntry is null ? (ulong)Page.Size * Page.EntriesPerTable : Page.Size;
+            // No table: nothing in all of its span.
+            ulong step = found.HasTable ? Page.Size : FirstTables.TableSpan;
             if (found.IsMapped)
             {
                 uint frame = found.Physical!.Value;

@@ -184,7 +184,7 @@ public sealed unsafe partial class Guest
                 break;
             case HypercallKind.SetPmd:
                 // The kernel tries to map over the switcher early on: that is ignored.
-                if (ebx < Page.EntriesPerTable - 1)
+                if (ebx < _core.Walker.TopIndex(uint.MaxValue))
                     _core.InvalidateDirectoryEntry(edx, ebx);
                 break;
             case HypercallKind.TimerRead:

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
@@ -279,7 +280,7 @@ public sealed unsafe partial class InterpreterCore
     /// <inheritdoc/>
     public override bool TouchAsKernel(uint linear, out string? killReason)
     {
-        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write: true, user: false, out Translation found);
+        WalkResult result = Walker.Walk(_pageDirectory, linear, write: true, user: false, out Translation found);
         killReason = found.KillReason;
         Marked(in found);
         return result == WalkResult.Ok;
@@ -346,7 +347,7 @@ public sealed unsafe partial class InterpreterCore
     private bool TryFill(uint linear, bool write, bool user, TlbEntry* entry)
     {
         ForeignCode?.Walked(linear);
-        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
+        WalkResult result = Walker.Walk(_pageDirectory, linear, write, user, out Translation found);
         if (result != WalkResult.Ok)
         {
             _fault.Vector = ExceptionVector.PageFault;

@@ -24,14 +24,19 @@ internal sealed unsafe class AddressWindow : IDisposable
     private static readonly nuint s_reserved = unchecked((nuint)(Size + (2 * Guard)));
     private readonly byte* _reservation;
     private readonly uint* _pages;
-    private readonly MappedTable?[] _tables = new MappedTable?[1024];
+    private readonly MappedTable?[] _tables;
     private readonly GuestMemory _memory;
+    private readonly int _tableShift;
 
     /// <summary>Reserves a window, in which nothing is mapped.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="tableShift">log2 of the pages that one of the guest's page tables maps.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The host has not the address space.</exception>
-    public AddressWindow(GuestMemory memory)
+    public AddressWindow(GuestMemory memory, int tableShift)
     {
         _memory = memory;
+        _tableShift = tableShift;
+        _tables = new MappedTable?[(Size >> Page.Shift) >> tableShift];
 
         // Aligned, so that the low half of a host address is the guest's; what alignment leaves over goes back at once, for where
         // address space is limited (ulimit -v) it is what runs out first.
@@ -126,7 +131,7 @@ internal sealed unsafe class AddressWindow : IDisposable
         foreach (MappedTable table in Tables)
         {
             if (table.Pages != 0)
-                new Span<uint>(_pages + table.First, MappedTable.Length).Clear();
+                new Span<uint>(_pages + table.First, (int)table.Length).Clear();
             table.Clear();
         }
 
@@ -141,9 +146,9 @@ internal sealed unsafe class AddressWindow : IDisposable
 
     private MappedTable Table(uint page)
     {
-        uint index = page / MappedTable.Length;
+        uint index = page >> _tableShift;
         if (_tables[index] is not { } table)
-            Tables.Add(_tables[index] = table = new MappedTable(index));
+            Tables.Add(_tables[index] = table = new MappedTable(index << _tableShift, 1u << _tableShift));
         return table;
     }
 

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
 namespace Lguest.Engine.Translator;
 
 /// <summary>
 /// What a window has mapped of one page table, and what that table looked like when it was last compared with the window. A
 /// guest that says "everything may have changed" has mostly changed a page or none; a table that is still the same, and from
-/// which nothing was mapped since, has nothing to put right. Comparing 4 KiB costs a fraction of looking at 1,024 pages.
+/// which nothing was mapped since, has nothing to put right. Comparing 4 KiB costs a fraction of looking at all that it maps.
 /// </summary>
-/// <param name="index">Which entry of the page directory leads to the table.</param>
-internal sealed unsafe class MappedTable(uint index)
+/// <param name="first">The first linear page that the table maps.</param>
+/// <param name="length">How many it maps.</param>
+internal sealed class MappedTable(uint first, uint length)
 {
-    /// <summary>Entries of a page table.</summary>
-    public const int Length = 1024;
-
-    private readonly uint[] _entries = new uint[Length];
-    private uint _directoryEntry;
+    private readonly byte[] _entries = new byte[Page.Size];
+    private uint _tableEntry;
     private bool _isCompared;
 
-    /// <summary>Which entry of the page directory leads to the table.</summary>
-    public uint Index { get; } = index;
-
     /// <summary>The first linear page.</summary>
-    public uint First => Index * Length;
+    public uint First { get; } = first;
 
     /// <summary>The last one.</summary>
     public uint Last => First + Length - 1;
+
+    /// <summary>Pages that the table maps.</summary>
+    public uint Length { get; } = length;
 
     /// <summary>Pages that are mapped.</summary>
     public int Pages { get; private set; }
@@ -47,17 +47,21 @@ internal sealed unsafe class MappedTable(uint index)
     }
 
     /// <summary>Whether the window has nothing but what the table, unchanged, allowed when it was compared.</summary>
-    public bool IsAsRemembered(uint directoryEntry, uint* entries) =>
-        _isCompared && directoryEntry == _directoryEntry && new ReadOnlySpan<uint>(entries, Length).SequenceEqual(_entries);
+    /// <param name="tableEntry">The entry that names the table.</param>
+    /// <param name="entries">The table.</param>
+    public bool IsAsRemembered(uint tableEntry, ReadOnlySpan<byte> entries) =>
+        _isCompared && tableEntry == _tableEntry && entries.SequenceEqual(_entries);
 
     /// <summary>What <see cref="Remember"/> has seen: nobody else's to change.</summary>
-    public ReadOnlySpan<uint> Entries => _entries;
+    public ReadOnlySpan<byte> Entries => _entries;
 
     /// <summary>All that the window has mapped of the table is compared with it now, in the form of <see cref="Entries"/>.</summary>
-    public void Remember(uint directoryEntry, uint* entries)
+    /// <param name="tableEntry">The entry that names the table.</param>
+    /// <param name="entries">The table, which is copied.</param>
+    public void Remember(uint tableEntry, ReadOnlySpan<byte> entries)
     {
-        _directoryEntry = directoryEntry;
-        new ReadOnlySpan<uint>(entries, Length).CopyTo(_entries);
+        _tableEntry = tableEntry;
+        entries.CopyTo(_entries);
         _isCompared = true;
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
@@ -69,7 +69,7 @@ public sealed unsafe partial class TranslatorCore
         // Where the program has come to rest it will stay for a while.
         uint linear = space.LastVisited << GuestAbi.Page.Shift;
         if (space.Slice == 0 && Cpu->Cpl == Selectors.UserRing && space.Window[space.LastVisited] == 0
-            && PageWalk.Walk(Memory, _pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
+            && Walker.Walk(_pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
         {
             _interpreter.Marked(in found);
             Map(linear, user: true, in found);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.InteropServices;
-using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 
@@ -18,7 +18,6 @@ namespace Lguest.Engine.Translator;
 public sealed unsafe partial class TranslatorCore
 {
     private const int MostSpaces = 64;
-    private const uint LargestKernelRun = 1024;
     private const uint UserRun = 16;
 
     private readonly Dictionary<uint, AddressSpace> _spaces = [];
@@ -28,7 +27,8 @@ public sealed unsafe partial class TranslatorCore
     private readonly Dictionary<uint, uint> _kernelCodePages = [];
     private AddressWindow _kernelWindow = null!;
     private AddressSpace? _space;
-    private uint[] _kernelEntries = [];
+    private readonly List<uint> _changedTables = [];
+    private TableEntries? _kernelEntries;
     private uint _pageDirectory;
     private bool _kernelCodeMoved;
     private ulong _kernelKey;
@@ -53,14 +53,18 @@ public sealed unsafe partial class TranslatorCore
     public int Windows => _spaces.Count + 1;
 
     /// <inheritdoc/>
-    public override void SetKernelStart(uint pageOffset) => KernelStart = pageOffset;
+    public override void SetKernelStart(uint pageOffset)
+    {
+        KernelStart = pageOffset;
+        _kernelEntries = null;
+    }
 
     /// <inheritdoc/>
     public override void LoadPageDirectory(uint physical)
     {
         _interpreter.LoadPageDirectory(physical);
         if (_space is { } old)
-            old.Remember(Memory);
+            old.Entries.Remember(old.PageDirectory);
         _space = null;
         _pageDirectory = physical;
         CompareKernelEntries();
@@ -114,11 +118,11 @@ public sealed unsafe partial class TranslatorCore
     public override void InvalidateDirectoryEntry(uint pageDirectory, uint index)
     {
         _interpreter.FlushTlb();
-        uint first = index << 10;
+        (uint first, uint last) = Walker.PagesOf(index);
         if (first >= KernelStart >> Page.Shift)
-            RevalidateKernel(first, first + 1023);
+            RevalidateKernel(first, last);
         else if (_spaces.TryGetValue(pageDirectory, out AddressSpace? space))
-            Revalidate(space, first, first + 1023);
+            Revalidate(space, first, last);
     }
 
     private AddressWindow CurrentUserWindow() => CurrentSpace().Window;
@@ -131,9 +135,8 @@ public sealed unsafe partial class TranslatorCore
                 space = NewSpace();
             else if (space.IsStale)
                 Revalidate(space, 0, uint.MaxValue);
-            else if (!space.IsAsRemembered(Memory, out uint[] changed))
-                foreach (uint index in changed)
-                    Revalidate(space, index << 10, (index << 10) + 1023);
+            else
+                RevalidateChanged(space);
             _recent.Remove(space.Place);
             _recent.AddFirst(space.Place);
             _space = space;
@@ -145,7 +148,7 @@ public sealed unsafe partial class TranslatorCore
     private AddressSpace NewSpace()
     {
         AddressWindow window = FreeWindow();
-        AddressSpace space = new(_pageDirectory, window, KernelStart) { Key = ++_lastKey };
+        AddressSpace space = new(_pageDirectory, window, new TableEntries(Walker, 0, KernelStart >> Page.Shift >> Walker.TableShift)) { Key = ++_lastKey };
         space.Place = _recent.AddFirst(space);
         _spaces.Add(_pageDirectory, space);
         return space;
@@ -159,7 +162,7 @@ public sealed unsafe partial class TranslatorCore
             return spare;
         try
         {
-            return new AddressWindow(Memory);
+            return new AddressWindow(Memory, Walker.TableShift);
         }
         catch (Win32Exception) when (_spaces.Count > 0)
         {
@@ -197,7 +200,7 @@ public sealed unsafe partial class TranslatorCore
     private MapResult TryMap(uint linear, bool write, out uint errorCode, out string? killReason)
     {
         bool user = Cpu->Cpl == Selectors.UserRing;
-        WalkResult result = PageWalk.Walk(Memory, _pageDirectory, linear, write, user, out Translation found);
+        WalkResult result = Walker.Walk(_pageDirectory, linear, write, user, out Translation found);
         errorCode = found.ErrorCode;
         killReason = found.KillReason;
         _interpreter.Marked(in found);
@@ -224,11 +227,12 @@ public sealed unsafe partial class TranslatorCore
         bool writable = IsWritable(found.Entry, found.Rights) && !HasCode(found.Frame);
         uint first = page;
         uint last = page;
-        uint low = user ? page & ~(UserRun - 1) : page & ~(LargestKernelRun - 1);
-        uint high = user ? page | (UserRun - 1) : page | (LargestKernelRun - 1);
-        while (first > low && Continues(window, found.DirectoryEntry, page, first - 1, found.Frame, writable, user))
+        uint run = user ? UserRun : Walker.PagesPerTable;
+        uint low = page & ~(run - 1);
+        uint high = page | (run - 1);
+        while (first > low && Continues(window, found.TableEntry, page, first - 1, found.Frame, writable, user))
             first--;
-        while (last < high && Continues(window, found.DirectoryEntry, page, last + 1, found.Frame, writable, user))
+        while (last < high && Continues(window, found.TableEntry, page, last + 1, found.Frame, writable, user))
             last++;
         uint frame = found.Frame - ((page - first) << Page.Shift);
         window.Map(first, last - first + 1, frame, writable);
@@ -243,11 +247,11 @@ public sealed unsafe partial class TranslatorCore
     /// Whether a neighbour can be mapped in the same go: used already (its Accessed bit says that nobody will miss the fault),
     /// the next frame, the same rights.
     /// </summary>
-    /// <param name="directoryEntry">The one that the walk has found to name a table of the guest's, and not what is there now.</param>
-    private bool Continues(AddressWindow window, uint directoryEntry, uint page, uint candidate, uint frame, bool writable, bool user)
+    /// <param name="tableEntry">The one that the walk has found to name a table of the guest's, and not what is there now.</param>
+    private bool Continues(AddressWindow window, uint tableEntry, uint page, uint candidate, uint frame, bool writable, bool user)
     {
         uint expected = frame + ((candidate - page) << Page.Shift);
-        uint entry = Volatile.Read(ref ((uint*)(Memory.Base + (directoryEntry & ~Page.OffsetMask)))[candidate & 0x3FF]); // Read once
+        uint entry = Walker.PageEntry(tableEntry, candidate); // Read once
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
         if ((entry & ~Page.OffsetMask) != expected || (entry & needed) != needed
             || (entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0)
@@ -257,9 +261,9 @@ public sealed unsafe partial class TranslatorCore
 
         if (user && (entry & (uint)PageFlags.User) == 0)
             return false;
-        if ((candidate << Page.Shift) > uint.MaxValue - LguestData.ReservedBytes || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
+        if (candidate << Page.Shift >= PageWalker.ReservedStart || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
             return false;
-        bool mayWrite = (entry & directoryEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
+        bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
         return mayWrite == writable;
     }
 
@@ -299,34 +303,18 @@ public sealed unsafe partial class TranslatorCore
         }
     }
 
-    /// <summary>A directory's entry for a page; 0 when the directory is not in the guest's memory.</summary>
-    private uint DirectoryEntry(uint directory, uint page)
-    {
-        // The directory is what NEW_PGTABLE said: nobody has looked yet whether it is the guest's at all.
-        uint address = (directory & ~Page.OffsetMask) + ((page >> 10) * 4);
-        return Memory.Contains(address, sizeof(uint)) ? Volatile.Read(ref *(uint*)(Memory.Base + address)) : 0; // Read once
-    }
-
-    /// <summary>The page table that a directory entry names; null when there is none.</summary>
-    private uint* EntriesOf(uint directoryEntry)
-    {
-        uint table = directoryEntry & ~Page.OffsetMask;
-        return (directoryEntry & (uint)PageFlags.Present) != 0 && Memory.Contains(table, Page.Size) ? (uint*)(Memory.Base + table) : null;
-    }
-
     /// <summary>What a page should be mapped as at most now, in the form of <see cref="AddressWindow.this"/>; 0: not at all.</summary>
     private uint Allowed(uint directory, uint page, bool user)
     {
-        uint directoryEntry = DirectoryEntry(directory, page);
-        uint* entries = EntriesOf(directoryEntry);
-        return entries == null ? 0 : AllowedBy(directoryEntry, Volatile.Read(ref entries[page & 0x3FF]), user); // Read once
+        uint tableEntry = Walker.TableEntry(directory, page);
+        return Walker.Table(tableEntry).IsEmpty ? 0 : AllowedBy(tableEntry, Walker.PageEntry(tableEntry, page), user); // Read once
     }
 
     /// <summary>The same for entries that were read already.</summary>
-    private uint AllowedBy(uint directoryEntry, uint entry, bool user)
+    private uint AllowedBy(uint tableEntry, uint entry, bool user)
     {
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
-        uint rights = entry & directoryEntry;
+        uint rights = entry & tableEntry;
         if ((entry & needed) != needed || (user && (rights & (uint)PageFlags.User) == 0))
             return 0;
         uint frame = entry & ~Page.OffsetMask;
@@ -346,40 +334,40 @@ public sealed unsafe partial class TranslatorCore
         {
             if (table.Pages == 0 || table.Last < first || table.First > last)
                 continue;
-            uint directoryEntry = DirectoryEntry(directory, table.First);
-            uint* entries = EntriesOf(directoryEntry);
-            if (entries == null)
+            uint tableEntry = Walker.TableEntry(directory, table.First);
+            ReadOnlySpan<byte> entries = Walker.Table(tableEntry);
+            if (entries.IsEmpty)
             {
-                RevalidateTable(window, table.First, 0, [], user);
+                RevalidateTable(window, table, 0, [], user);
                 continue;
             }
 
-            if (table.IsAsRemembered(directoryEntry, entries))
+            if (table.IsAsRemembered(tableEntry, entries))
                 continue;
 
             // What is remembered is what the window is compared with, even if others write to the table meanwhile.
-            table.Remember(directoryEntry, entries);
-            RevalidateTable(window, table.First, directoryEntry, table.Entries, user);
+            table.Remember(tableEntry, entries);
+            RevalidateTable(window, table, tableEntry, table.Entries, user);
         }
     }
 
     /// <summary>Puts right what a window has of one page table, neighbours in one go.</summary>
     /// <param name="window">The window.</param>
-    /// <param name="firstPage">The first page of the table's.</param>
-    /// <param name="directoryEntry">The directory's entry for the table.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="tableEntry">The entry that names it.</param>
     /// <param name="entries">A private copy of the table; empty: there is none.</param>
     /// <param name="user">For ring 3.</param>
-    private void RevalidateTable(AddressWindow window, uint firstPage, uint directoryEntry, ReadOnlySpan<uint> entries, bool user)
+    private void RevalidateTable(AddressWindow window, MappedTable table, uint tableEntry, ReadOnlySpan<byte> entries, bool user)
     {
         uint runStart = 0;
         uint runLength = 0;
         bool runUnmaps = false;
-        for (uint page = firstPage; page < firstPage + MappedTable.Length; page++)
+        for (uint page = table.First; page <= table.Last; page++)
         {
             uint now = window[page];
             if (now == 0)
                 continue;
-            uint allowed = entries.IsEmpty ? 0 : AllowedBy(directoryEntry, entries[(int)(page - firstPage)], user);
+            uint allowed = entries.IsEmpty ? 0 : AllowedBy(tableEntry, Walker.PageEntryIn(entries, page), user);
             if (now == allowed || now == (allowed & ~AddressWindow.WritableBit))
                 continue;
             bool unmap = (now & ~Page.OffsetMask) != (allowed & ~Page.OffsetMask) || (allowed & AddressWindow.MappedBit) == 0;
@@ -495,23 +483,29 @@ public sealed unsafe partial class TranslatorCore
     private bool IsStillAt(uint page, uint frame) =>
         (Allowed(_pageDirectory, page, user: false) & ~AddressWindow.WritableBit) == (frame | AddressWindow.MappedBit);
 
+    /// <summary>The guest is back in a space: what it did to its directory meanwhile; a page that was freed and is another one now is not the same.</summary>
+    private void RevalidateChanged(AddressSpace space)
+    {
+        _changedTables.Clear();
+        space.Entries.Update(space.PageDirectory, _changedTables);
+        foreach (uint table in _changedTables)
+            Revalidate(space, table << Walker.TableShift, ((table + 1) << Walker.TableShift) - 1);
+    }
+
     private void CompareKernelEntries()
     {
-        int start = (int)(KernelStart >> 22);
-        if (!Memory.Contains(_pageDirectory & ~Page.OffsetMask, Page.Size))
-            return;
-        ReadOnlySpan<uint> now = new((uint*)(Memory.Base + (_pageDirectory & ~Page.OffsetMask)) + start, 1024 - start);
-        if (now.SequenceEqual(_kernelEntries))
-            return;
-
-        // Read once: what is remembered was read before the tables are looked at, so that a later change is seen the next time.
-        uint[] before = _kernelEntries;
-        _kernelEntries = now.ToArray();
-        for (int i = 0; before.Length == _kernelEntries.Length && i < before.Length; i++)
+        uint start = KernelStart >> Page.Shift >> Walker.TableShift;
+        if (_kernelEntries is null)
         {
-            if (_kernelEntries[i] != before[i])
-                RevalidateKernel((uint)(start + i) << 10, ((uint)(start + i) << 10) + 1023);
+            _kernelEntries = new TableEntries(Walker, start, ((1u << (32 - Page.Shift)) >> Walker.TableShift) - start);
+            _kernelEntries.Remember(_pageDirectory);
+            return;
         }
+
+        _changedTables.Clear();
+        _kernelEntries.Update(_pageDirectory, _changedTables);
+        foreach (uint table in _changedTables)
+            RevalidateKernel(table << Walker.TableShift, ((table + 1) << Walker.TableShift) - 1);
     }
 
     /// <summary>The host allows a process only so many mappings, and its runtime dies without: windows go before that.</summary>
@@ -550,10 +544,10 @@ public sealed unsafe partial class TranslatorCore
 
     private void AllocateSpaces()
     {
-        _kernelWindow = new AddressWindow(Memory);
+        _kernelWindow = new AddressWindow(Memory, Walker.TableShift);
 
         // With one for ring 3 the guest runs, slowly if need be: without, nobody may open the translator.
-        _spareWindows.Push(new AddressWindow(Memory));
+        _spareWindows.Push(new AddressWindow(Memory, Walker.TableShift));
         _kernelKey = ++_lastKey;
         _mappingLimit = MemoryMap.MostMappings / 4;
     }
@@ -568,13 +562,14 @@ public sealed unsafe partial class TranslatorCore
     }
 
     /// <summary>A page directory's user part, as ring 3 sees it.</summary>
-    private sealed class AddressSpace(uint pageDirectory, AddressWindow window, uint kernelStart)
+    private sealed class AddressSpace(uint pageDirectory, AddressWindow window, TableEntries entries)
     {
-        private readonly uint[] _entries = new uint[kernelStart >> 22];
-
         public uint PageDirectory { get; } = pageDirectory;
 
         public AddressWindow Window { get; } = window;
+
+        /// <summary>The directory's user part, as it was when the guest switched away.</summary>
+        public TableEntries Entries { get; } = entries;
 
         /// <summary>Names the mapping under which code is entered; a new one whenever it changes.</summary>
         public ulong Key { get; set; }
@@ -595,33 +590,5 @@ public sealed unsafe partial class TranslatorCore
 
         /// <summary>The page that ring 3 came to last in a slice.</summary>
         public uint LastVisited { get; set; }
-
-        /// <summary>The guest switches away: what its directory looks like.</summary>
-        public void Remember(GuestMemory memory) => Now(memory).CopyTo(_entries);
-
-        /// <summary>Whether the directory is still the same; a page that was freed and is another directory now is not.</summary>
-        public bool IsAsRemembered(GuestMemory memory, out uint[] changed)
-        {
-            changed = [];
-            ReadOnlySpan<uint> now = Now(memory);
-            if (now.SequenceEqual(_entries))
-                return true;
-            now = now.ToArray(); // Read once
-            List<uint> indexes = [];
-            for (int i = 0; i < now.Length; i++)
-            {
-                if (now[i] != _entries[i])
-                    indexes.Add((uint)i);
-            }
-
-            changed = [.. indexes];
-            return false;
-        }
-
-        private ReadOnlySpan<uint> Now(GuestMemory memory)
-        {
-            uint start = PageDirectory & ~Page.OffsetMask;
-            return memory.Contains(start, Page.Size) ? new(memory.Base + start, _entries.Length) : default;
-        }
     }
 }

@@ -2,6 +2,7 @@
 using System.Text;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Inspect.Monitor;
@@ -18,11 +19,14 @@ internal static class PageTableText
         PageLookup found = PageTableView.Look(guest.Memory, guest.PageDirectory, address);
         StringBuilder text = new();
         text.Append($"virtual 0x{address:x8}, page directory 0x{guest.PageDirectory:x8}\n");
-        text.Append($"  directory entry {address >> 22,4} at 0x{found.DirectoryEntryAddress:x8}: {Entry(found.DirectoryEntry, "outside of the guest's memory")}\n");
-        if (found.TableEntry is not null)
-            text.Append($"  table entry     {address >> 12 & 0x3FF,4} at 0x{found.TableEntryAddress:x8}: {Entry(found.TableEntry, string.Empty)}\n");
-        else if (found.DirectoryEntry is { } directory && (directory & (uint)PageFlags.Present) != 0)
-            text.Append($"  its page table 0x{directory & ~Page.OffsetMask:x8} is outside of the guest's memory\n");
+        foreach (PageTableLevel level in found.Levels)
+        {
+            if (level.Entry is null && level != found.Directory)
+                text.Append($"  its page table 0x{level.Address & ~Page.OffsetMask:x8} is outside of the guest's memory\n");
+            else
+                text.Append($"  {level.Name,-15} {level.Index,4} at 0x{level.Address:x8}: {Entry(level.Entry)}\n");
+        }
+
         if (found.Physical is { } physical)
         {
             bool write = (found.Rights & PageFlags.Writable) != 0;
@@ -53,8 +57,8 @@ internal static class PageTableText
         return text.Append($"{pages} {(pages == 1 ? "page" : "pages")}\n").ToString();
     }
 
-    private static string Entry(uint? entry, string missing) =>
-        entry is { } value ? $"0x{value:x8} = frame 0x{value & ~Page.OffsetMask:x8}, {Flags(value)}" : missing;
+    private static string Entry(ulong? entry) =>
+        entry is { } value ? $"0x{value:x8} = frame 0x{value & ~Page.OffsetMask:x8}, {Flags((uint)value)}" : "outside of the guest's memory";
 
     private static string Flags(uint entry)
     {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
@@ -97,7 +98,7 @@ public sealed class GuestLayout
         MemoryRange lowest = banks.Lowest;
         if (!kernel.Generation.HasLinuxBootParameters && banks.All.Count > 1)
             throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of 2007-02, which cannot tell a guest of memory with holes; give it one bank");
-        if (kernel.PageOffset % LinearMap.TableSpan != 0)
+        if (kernel.PageOffset % FirstTables.TableSpan != 0)
             throw new LaunchException($"kernel '{kernel.Path}' wants its memory at 0x{kernel.PageOffset:x8}, which is not a multiple of 4 MiB; lguest cannot map that");
         if (initrdLength > Array.MaxLength)
             throw new LaunchException($"the initrd has {initrdLength >> 20} MiB; at most {Array.MaxLength >> 20} can be given to a guest: make it smaller");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Runtime.InteropServices;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Launcher.Memory;
@@ -11,20 +11,17 @@ namespace Lguest.Launcher.Memory;
 /// </summary>
 public static class LinearMap
 {
-    /// <summary>Bytes that one page table maps.</summary>
-    public const uint TableSpan = Page.Size * Page.EntriesPerTable;
-
-    /// <summary>The physical addresses, multiples of 4 MiB, for which there is a page table.</summary>
+    /// <summary>The physical addresses, multiples of <see cref="FirstTables.TableSpan"/>, for which there is a page table.</summary>
     /// <param name="banks">RAM.</param>
     /// <param name="pageOffset">Where physical address 0 is mapped.</param>
     public static IEnumerable<uint> Tables(MemoryBanks banks, uint pageOffset)
     {
         ulong end = Math.Min(banks.Top, Page.AddressSpace - pageOffset);
-        for (ulong start = 0; start < end; start += TableSpan)
+        for (ulong start = 0; start < end; start += FirstTables.TableSpan)
         {
             foreach (MemoryRange bank in banks.All)
             {
-                if (bank.Start < start + TableSpan && bank.End > start)
+                if (bank.Start < start + FirstTables.TableSpan && bank.End > start)
                 {
                     yield return (uint)start;
                     break;
@@ -42,23 +39,23 @@ public static class LinearMap
     {
         uint pageOffset = layout.Kernel.PageOffset;
         ulong mappedEnd = Math.Min(layout.Banks.Top, Page.AddressSpace - pageOffset);
-        uint directory = (uint)layout.PageDirectory;
+        Span<byte> directory = memory.Write((uint)layout.PageDirectory, Page.Size);
         uint table = (uint)layout.LinearTables;
-        memory.Write(directory, Page.Size).Clear();
+        directory.Clear();
         foreach (uint start in Tables(layout.Banks, pageOffset))
         {
-            Span<uint> entries = MemoryMarshal.Cast<byte, uint>(memory.Write(table, Page.Size));
+            Span<byte> entries = memory.Write(table, Page.Size);
             entries.Clear();
             foreach (MemoryRange bank in layout.Banks.All)
             {
                 // Banks begin and end at pages; whole pages only are mapped.
                 ulong from = Math.Max(bank.Start, start);
-                ulong to = Math.Min(Math.Min(bank.End, mappedEnd), start + (ulong)TableSpan);
-                for (ulong address = from; address < to; address += Page.Size)
-                    entries[(int)((address - start) >> Page.Shift)] = (uint)address | (uint)PageFlags.Linear;
+                ulong to = Math.Min(Math.Min(bank.End, mappedEnd), start + (ulong)FirstTables.TableSpan);
+                if (from < to)
+                    FirstTables.Map(entries, pageOffset + (uint)from, (uint)from, (int)((to - from + Page.OffsetMask) >> Page.Shift));
             }
 
-            memory.WriteUInt32(directory + ((pageOffset + start) / TableSpan * sizeof(uint)), table | (uint)PageFlags.Linear);
+            FirstTables.Enter(directory, pageOffset + start, table);
             table += Page.Size;
         }
     }

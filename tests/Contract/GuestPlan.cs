@@ -52,6 +52,9 @@ internal static class GuestPlan
 
     public const uint UserData = 0x7B;
 
+    /// <summary>Entries in a page table or page directory.</summary>
+    public const uint EntriesPerTable = Page.Size / sizeof(uint);
+
     /// <summary>Flags of a page that everybody may write, used and written already.</summary>
     public const uint Mapped = (uint)(PageFlags.Linear | PageFlags.Accessed | PageFlags.Dirty);
 

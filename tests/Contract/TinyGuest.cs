@@ -60,7 +60,7 @@ internal sealed class TinyGuest : IDisposable
     public static void LayOut(GuestMemory memory)
     {
         memory.WriteUInt32(GuestPlan.Directory + (GuestPlan.PageOffset >> 22) * 4, GuestPlan.KernelTable | (uint)PageFlags.Linear);
-        for (uint page = 0; page < Math.Min(memory.Ranges[0].Length >> Page.Shift, Page.EntriesPerTable); page++)
+        for (uint page = 0; page < Math.Min(memory.Ranges[0].Length >> Page.Shift, GuestPlan.EntriesPerTable); page++)
             memory.WriteUInt32(GuestPlan.KernelTable + (page * 4), (page << Page.Shift) | (uint)PageFlags.Linear);
         memory.Write(GuestPlan.Data + 20, LguestData.RingSize).Fill(LguestData.RingDone);
         memory.WriteUInt32(GuestPlan.Data, 0);

@@ -301,7 +301,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
     private void ProtectTables()
     {
         _memory.WriteUInt32(GuestPlan.Directory + ((GuestPlan.PageOffset >> 22) * 4), GuestPlan.KernelTable | Present | Writable);
-        for (uint index = 0; index < Page.EntriesPerTable; index++)
+        for (uint index = 0; index < GuestPlan.EntriesPerTable; index++)
         {
             if (_memory.ReadUInt32(GuestPlan.Directory + (index * 4)) is var table and not 0)
                 _memory.WriteUInt32(GuestPlan.KernelTable + ((table >> Page.Shift) * 4), (table & ~Page.OffsetMask) | Present);

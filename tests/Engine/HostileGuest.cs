@@ -259,7 +259,7 @@ internal sealed class HostileGuest
 
     private void PageTables()
     {
-        for (uint i = 0; i < Page.EntriesPerTable; i++)
+        for (uint i = 0; i < GuestPlan.EntriesPerTable; i++)
         {
             if (i != GuestPlan.PageOffset >> 22 && _random.Next(4) == 0)
                 _memory.WriteUInt32(GuestPlan.Directory + (i * 4), Frame() | Flags());

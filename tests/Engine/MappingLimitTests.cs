@@ -71,7 +71,7 @@ public sealed class MappingLimitTests
                 // Frames in no order, so that no two pages can be one mapping.
                 for (uint i = 0; i < ManyPages; i++)
                     memory.WriteUInt32(Tables + (i * 4), Frame(i) | GuestPlan.Mapped);
-                for (uint i = 0; i <= ManyPages / Page.EntriesPerTable; i++)
+                for (uint i = 0; i <= ManyPages / GuestPlan.EntriesPerTable; i++)
                     memory.WriteUInt32(GuestPlan.Directory + (((start >> 22) + i) * 4), (Tables + (i * Page.Size)) | GuestPlan.Mapped);
                 for (uint i = 0; i < PoolPages; i++)
                     memory.WriteUInt32(Pool + (i * Page.Size), i * i);
@@ -236,7 +236,7 @@ public sealed class MappingLimitTests
                 memory.WriteUInt32(other + Page.Size + (((GuestPlan.PageOffset + code) >> Page.Shift & 0x3FF) * 4), code | GuestPlan.Mapped);
                 for (uint i = 0; i < pages; i++)
                     memory.WriteUInt32(Tables + (i * 4), Frame(i) | GuestPlan.Mapped);
-                for (uint i = 0; i <= pages / Page.EntriesPerTable; i++)
+                for (uint i = 0; i <= pages / GuestPlan.EntriesPerTable; i++)
                     memory.WriteUInt32(GuestPlan.Directory + (((UserStart >> 22) + i) * 4), (Tables + (i * Page.Size)) | GuestPlan.Mapped);
             },
             ranges: [new MemoryRange(0, 0x100_0000)]);

@@ -41,7 +41,7 @@ internal sealed unsafe class NoisyNeighbour : IDisposable
         while (!Volatile.Read(ref _over))
         {
             ulong dice = _random.Next();
-            uint* place = (uint*)(_pages[(int)(dice % (ulong)_pages.Length)].Others + ((dice >> 8) % Page.EntriesPerTable * sizeof(uint)));
+            uint* place = (uint*)(_pages[(int)(dice % (ulong)_pages.Length)].Others + ((dice >> 8) % GuestPlan.EntriesPerTable * sizeof(uint)));
             uint before = *place;
 
             // Instructions of the host's; entries that lead out of the guest; frames of its own with other rights; a bit; and back.

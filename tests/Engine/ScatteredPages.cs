@@ -47,7 +47,7 @@ internal static unsafe class ScatteredPages
             expected += i * i;
         }
 
-        for (uint i = 0; i < Pages / Page.EntriesPerTable; i++)
+        for (uint i = 0; i < Pages / GuestPlan.EntriesPerTable; i++)
             memory.WriteUInt32(GuestPlan.Directory + (((Start >> 22) + i) * 4), (Tables + (i << Page.Shift)) | GuestPlan.Mapped);
         core.LoadPageDirectory(GuestPlan.Directory);
         core.SetSystemCall(null, Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), &irqEnabled);

@@ -2,12 +2,13 @@
 using FsCheck;
 using FsCheck.Fluent;
 using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.EngineParts;
 
 /// <summary>The page walk against the rules written down once more, in the order in which the genuine host asks.</summary>
-public sealed class PageWalkTests : IDisposable
+public sealed class PageWalkerTests : IDisposable
 {
     private const uint Directory = 0x1000;
     private const uint Table = 0x2000;
@@ -40,7 +41,7 @@ public sealed class PageWalkTests : IDisposable
     [InlineData(0xFFFF_F000u)]
     public void ADirectoryThatIsNotTheGuestsKills(uint directory)
     {
-        Assert.Equal(WalkResult.Kill, PageWalk.Walk(_memory, directory, 0x40_0000, write: false, user: false, out Translation found));
+        Assert.Equal(WalkResult.Kill, new PageWalker(_memory).Walk(directory, 0x40_0000, write: false, user: false, out Translation found));
         Assert.Equal($"bad read address 0x{directory + 4:x}", found.KillReason);
     }
 
@@ -49,7 +50,7 @@ public sealed class PageWalkTests : IDisposable
     {
         _memory.WriteUInt32(Directory, Table | 7);
         _memory.WriteUInt32(Table, 0x3007);
-        Assert.Equal(WalkResult.Ok, PageWalk.Walk(_memory, Directory | 0x18, 0x123, write: false, user: true, out Translation found));
+        Assert.Equal(WalkResult.Ok, new PageWalker(_memory).Walk(Directory | 0x18, 0x123, write: false, user: true, out Translation found));
         Assert.Equal(0x3000u, found.Frame);
     }
 
@@ -58,7 +59,7 @@ public sealed class PageWalkTests : IDisposable
         uint place = Table + ((linear >> 12 & 0x3FF) * 4);
         _memory.WriteUInt32(Directory + ((linear >> 22) * 4), directoryEntry);
         _memory.WriteUInt32(place, tableEntry);
-        WalkResult result = PageWalk.Walk(_memory, Directory, linear, write, user, out Translation found);
+        WalkResult result = new PageWalker(_memory).Walk(Directory, linear, write, user, out Translation found);
         uint after = _memory.ReadUInt32(place);
         (WalkResult expected, uint error, string? reason) = Expect(directoryEntry, linear, write, user, tableEntry);
         if (result != expected || found.ErrorCode != error || found.KillReason != reason)

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.CompilerServices;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Memory.PageTables;
+
+/// <summary>
+/// The guest's page tables, for engines: the only place that knows how they are made. It walks them (abi.md §4.5) the way the genuine
+/// host's demand_page does: 4 KiB pages only, the Accessed bit set on use and Dirty on write in the guest's own entry, and no mercy for
+/// an entry that reaches beyond the guest's memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only
+/// pages either. And it says what is in the tables, without judging or marking anything, to those that keep what walks have found.
+/// <para>Pages and tables are named by number: a linear address divided by what one of them spans.</para>
+/// </summary>
+internal sealed unsafe class PageWalker(GuestMemory memory)
+{
+    /// <summary>Error code bits of a page fault (Intel SDM vol. 3, 4.7).</summary>
+    public const uint ErrorPresent = 1;
+
+    /// <summary>The access was a write.</summary>
+    public const uint ErrorWrite = 2;
+
+    /// <summary>It came from ring 3.</summary>
+    public const uint ErrorUser = 4;
+
+    /// <summary>From here on the address space is the host's switcher's.</summary>
+    public const uint ReservedStart = uint.MaxValue - LguestData.ReservedBytes + 1;
+
+    /// <summary>What kills who touches it.</summary>
+    public const string ReservedPages = "attempt to access switcher pages";
+
+    /// <summary>Pages that one table maps.</summary>
+    public uint PagesPerTable => 1u << TableShift;
+
+    /// <summary>log2 of that.</summary>
+    public int TableShift => TwoLevel.TableShift;
+
+    /// <summary>Bytes of an entry.</summary>
+    public uint EntryBytes => TwoLevel.EntryBytes;
+
+    /// <summary>Why who walks to an address outside of the guest's memory dies.</summary>
+    public static string BadAddress(uint address) => $"bad read address 0x{address:x}";
+
+    /// <summary>Walks.</summary>
+    /// <param name="top">Guest physical address of the page directory.</param>
+    /// <param name="linear">The address to translate.</param>
+    /// <param name="write">A write is wanted.</param>
+    /// <param name="user">From ring 3.</param>
+    /// <param name="translation">What was found.</param>
+    public WalkResult Walk(uint top, uint linear, bool write, bool user, out Translation translation) =>
+        Walk<TwoLevel>(top, linear, write, user, out translation);
+
+    /// <summary>The entry that names a page's table, with the rights of all levels above the table; 0: there is none.</summary>
+    public uint TableEntry(uint top, uint page) => TwoLevel.TableEntry(memory, top, page);
+
+    /// <summary>The table that an entry names, in the guest's memory; empty when there is none.</summary>
+    public ReadOnlySpan<byte> Table(uint tableEntry)
+    {
+        uint table = tableEntry & ~Page.OffsetMask;
+        return (tableEntry & (uint)PageFlags.Present) != 0 && memory.Contains(table, Page.Size) ? new(memory.Base + table, (int)Page.Size) : default;
+    }
+
+    /// <summary>A page's entry in a copy of its table.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint PageEntryIn(ReadOnlySpan<byte> table, uint page)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual((uint)table.Length, Page.Size);
+        fixed (byte* entries = table)
+            return TwoLevel.PageEntry(entries, page);
+    }
+
+    /// <summary>A page's entry, loaded once.</summary>
+    /// <param name="tableEntry">The entry that a walk has found to name a table of the guest's, and not what is there now.</param>
+    /// <param name="page">The page.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint PageEntry(uint tableEntry, uint page) => TwoLevel.PageEntry(memory.Base + (tableEntry & ~Page.OffsetMask), page);
+
+    /// <summary>The pages that an entry of the top table stands for: the first and the last.</summary>
+    /// <param name="index">Which entry.</param>
+    public (uint First, uint Last) PagesOf(uint index) => (index << TwoLevel.TopShift, (index << TwoLevel.TopShift) + (1u << TwoLevel.TopShift) - 1);
+
+    /// <summary>Which entry of the top table stands for an address.</summary>
+    public uint TopIndex(uint linear) => linear >> (Page.Shift + TwoLevel.TopShift);
+
+    /// <summary>Guest physical address of the top table.</summary>
+    public uint TopAddress(uint top) => TwoLevel.TopAddress(top);
+
+    /// <summary>The entries that name tables, as far as they follow one another in memory.</summary>
+    /// <param name="top">Guest physical address of the page directory.</param>
+    /// <param name="table">The first table.</param>
+    /// <param name="count">How many follow one another: at least 1.</param>
+    /// <returns>The guest's memory itself; empty when there are none.</returns>
+    public ReadOnlySpan<byte> TableEntries(uint top, uint table, out uint count) => TwoLevel.TableEntries(memory, top, table, out count);
+
+    /// <summary>The tables below the top one in which some pages have entries.</summary>
+    /// <param name="top">Guest physical address of the page directory.</param>
+    /// <param name="first">The first page.</param>
+    /// <param name="last">The last one.</param>
+    /// <param name="tables">Gets the guest physical address of a table for each present entry that names one, wherever it is.</param>
+    public void AddTables(uint top, uint first, uint last, List<uint> tables) => TwoLevel.AddTables(memory, top, first, last, tables);
+
+    /// <summary>Every level's entry for an address, as it is.</summary>
+    public PageLookup Look(uint top, uint linear) => TwoLevel.Look(memory, top, linear);
+
+    // [I:190+32] Walking the guest's page tables
+    // The slow way: level by level, as the processor would go. The upper bits of the address choose an entry of the directory, which
+    // names a table; the next ones an entry there, which names the page. Each entry is loaded once, judged, and used from the register
+    // that it was loaded to. Where a processor would fault, the guest gets its page fault; where an entry names memory that is not
+    // the guest's, it dies. What the walk finds is marked as used and written in the guest's own entry, for its kernel decides by that
+    // what to swap out.
+    private WalkResult Walk<TFormat>(uint top, uint linear, bool write, bool user, out Translation translation)
+        where TFormat : struct, IPageTableFormat
+    {
+        translation = default;
+        uint access = (write ? ErrorWrite : 0) | (user ? ErrorUser : 0);
+        WalkResult above = TFormat.FindTable(memory, top, linear, out uint tableEntry, out string? reason);
+        if (above != WalkResult.Ok)
+            return reason is null ? Fault(ref translation, access) : Kill(ref translation, reason);
+
+        uint page = linear >> Page.Shift;
+        byte* table = memory.Base + (tableEntry & ~Page.OffsetMask);
+        uint entry = TFormat.PageEntry(table, page); // Read once
+        if ((entry & (uint)PageFlags.Present) == 0)
+            return Fault(ref translation, access);
+        uint rights = entry & tableEntry & (uint)(PageFlags.Writable | PageFlags.User);
+        if ((write && (rights & (uint)PageFlags.Writable) == 0) || (user && (rights & (uint)PageFlags.User) == 0))
+            return Fault(ref translation, access | ErrorPresent);
+        uint frame = entry & ~Page.OffsetMask;
+        if ((entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0 || !memory.Contains(frame, Page.Size))
+            return Kill(ref translation, "bad page table entry");
+
+        uint marked = entry | (uint)PageFlags.Accessed | (write ? (uint)PageFlags.Dirty : 0);
+        if (marked != entry)
+        {
+            uint* place = (uint*)(table + TFormat.PlaceInTable(page));
+            *place = marked;
+            translation.Unmarked = entry;
+            translation.MarkedAt = (uint)((byte*)place - memory.Base);
+        }
+
+        translation.TableEntry = tableEntry;
+        translation.Frame = frame;
+        translation.Rights = (PageFlags)rights;
+        translation.Entry = (PageFlags)(marked & Page.OffsetMask);
+        return WalkResult.Ok;
+    }
+
+    private static WalkResult Fault(ref Translation translation, uint errorCode)
+    {
+        translation.ErrorCode = errorCode;
+        return WalkResult.Fault;
+    }
+
+    private static WalkResult Kill(ref Translation translation, string reason)
+    {
+        translation.KillReason = reason;
+        return WalkResult.Kill;
+    }
+}
