@@ -7,73 +7,68 @@ using Tmds.Linux;
 namespace Lguest.Devices;
 
 /// <summary>
-/// A <c>lguest_dma</c> turned into what <c>preadv</c> and <c>pwritev</c> want: up to 16 runs of guest memory, each checked.
-/// The kernel moves the bytes between a disk and the guest directly; nothing is copied on the way. One vector is reused for
-/// every request, so that a request allocates nothing.
+/// A scatter list as <c>preadv</c> and <c>pwritev</c> want it: runs of guest memory, each checked. Whatever a bus calls the guest's
+/// own list, this is what devices and the host see of it. The kernel moves the bytes between a disk and the guest directly; nothing
+/// is copied on the way. One vector is reused for every request, so that a request allocates nothing.
 /// </summary>
 public sealed unsafe class GuestVector
 {
-    private readonly iovec[] _sections = new iovec[LguestDma.MaxSections];
-    private int _first;
+    /// <summary>Runs of memory at most: what the kernel takes in one call (IOV_MAX), and one for <see cref="After"/>.</summary>
+    public const int MaxSections = 1023;
 
-    /// <summary>Bytes left to transfer: at most 16 × 65535.</summary>
+    /// <summary>The first entry is for a header of the host's, the sections come after it.</summary>
+    private const int Origin = 1;
+
+    private iovec[] _sections = new iovec[Origin + LguestDma.MaxSections];
+    private int _first = Origin;
+    private int _end = Origin;
+
+    /// <summary>Bytes left to transfer.</summary>
     public int Length { get; private set; }
 
-    /// <summary>
-    /// The array for the system call, always 16 entries: those done and those not used have length 0, which the call skips.
-    /// </summary>
-    public iovec[] Sections => _sections;
+    /// <summary>What is left, for a system call.</summary>
+    public ReadOnlySpan<iovec> Sections => _sections.AsSpan(_first, _end - _first);
 
-    // [D:140+24] Read once
-    // A scatter list is the guest's memory: the guest could change it while we look, if it had a second processor; and in a page
-    // that is shared with other guests, somebody else can. Whoever checks an address and then reads it *again* has checked
-    // nothing. So the list is copied in one go, and the copy is what is checked and used. This rule holds wherever the host reads
-    // what others can write, and you will find its mark, "Read once", all over the source ([M:130]).
-    /// <summary>Takes the sections of a <c>lguest_dma</c>.</summary>
+    /// <summary>Adds a run of guest memory.</summary>
     /// <param name="memory">The guest's memory.</param>
-    /// <param name="dmaAddress">Guest physical address of the structure.</param>
+    /// <param name="address">Guest physical address.</param>
+    /// <param name="length">Bytes; 0 adds nothing.</param>
     /// <param name="toGuest">True when the guest's memory is going to be written: engines are told.</param>
-    /// <exception cref="GuestAddressException">The structure or one of its sections is not the guest's; nothing is taken.</exception>
-    public void Load(GuestMemory memory, uint dmaAddress, bool toGuest)
+    /// <exception cref="GuestAddressException">It is not all the guest's; nothing is added.</exception>
+    /// <exception cref="InvalidOperationException">There would be more than <see cref="MaxSections"/>, or 2 GiB.</exception>
+    public void Add(GuestMemory memory, uint address, uint length, bool toGuest)
     {
-        Clear();
-
-        // Read once: the list may lie where other processes write. What is checked is what is used.
-        LguestDma dma = memory.ReadValue<LguestDma>(dmaAddress);
-        int total = 0;
-        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
-        {
-            // Checked before the first observer is told, so that a bad section at the end leaves no trace.
-            if (!memory.Contains(dma.Addr[i], dma.Len[i]))
-                throw new GuestAddressException(dma.Addr[i], dma.Len[i]);
-        }
-
-        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
-        {
-            ReadOnlySpan<byte> span = toGuest ? memory.Write(dma.Addr[i], dma.Len[i]) : memory.Read(dma.Addr[i], dma.Len[i]);
-            _sections[i].iov_base = Unsafe.AsPointer(ref MemoryMarshal.GetReference(span));
-            _sections[i].iov_len = dma.Len[i];
-            total += dma.Len[i];
-        }
-
-        Length = total;
+        if (length == 0)
+            return;
+        if (_end == Origin + MaxSections || length > int.MaxValue - (uint)Length)
+            throw new InvalidOperationException($"a list of {_end - Origin} sections and {Length} bytes is full");
+        ReadOnlySpan<byte> span = toGuest ? memory.Write(address, length) : memory.Read(address, length);
+        Add(Unsafe.AsPointer(ref MemoryMarshal.GetReference(span)), (int)length);
     }
 
     /// <summary>Takes memory of the host instead, which must not move while this is used.</summary>
     internal void LoadHost(byte[] pinned, int length)
     {
         Clear();
-        _sections[0].iov_base = Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned));
-        _sections[0].iov_len = length;
-        Length = length;
+        Add(Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(pinned)), length);
     }
 
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
-        Array.Clear(_sections);
-        _first = 0;
+        _first = _end = Origin;
         Length = 0;
+    }
+
+    /// <summary>What is left, after a few bytes of the host's own: for protocols with a header in front of each packet.</summary>
+    /// <param name="header">Memory that stays where it is until the call returns.</param>
+    /// <param name="length">Bytes of it.</param>
+    internal ReadOnlySpan<iovec> After(void* header, int length)
+    {
+        ref iovec place = ref _sections[_first - 1];
+        place.iov_base = header;
+        place.iov_len = length;
+        return _sections.AsSpan(_first - 1, _end - _first + 1);
     }
 
     /// <summary>Cuts off what is beyond <paramref name="bytes"/>.</summary>
@@ -81,11 +76,15 @@ public sealed unsafe class GuestVector
     {
         int rest = (int)Math.Clamp(bytes, 0, Length);
         Length = rest;
-        foreach (ref iovec section in _sections.AsSpan())
+        int end = _first;
+        for (; rest > 0; end++)
         {
+            ref iovec section = ref _sections[end];
             section.iov_len = Math.Min((int)section.iov_len, rest);
             rest -= (int)section.iov_len;
         }
+
+        _end = end;
     }
 
     /// <summary>The first <paramref name="bytes"/> have been transferred: what is left comes next.</summary>
@@ -111,7 +110,7 @@ public sealed unsafe class GuestVector
     public int CopyTo(Span<byte> target)
     {
         int copied = 0;
-        foreach (ref readonly iovec section in _sections.AsSpan())
+        foreach (ref readonly iovec section in Sections)
         {
             int step = Math.Min((int)section.iov_len, target.Length - copied);
             new ReadOnlySpan<byte>(section.iov_base, step).CopyTo(target[copied..]);
@@ -126,7 +125,7 @@ public sealed unsafe class GuestVector
     public int CopyFrom(ReadOnlySpan<byte> source)
     {
         int copied = 0;
-        foreach (ref readonly iovec section in _sections.AsSpan())
+        foreach (ref readonly iovec section in Sections)
         {
             int step = Math.Min((int)section.iov_len, source.Length - copied);
             source.Slice(copied, step).CopyTo(new Span<byte>(section.iov_base, (int)section.iov_len));
@@ -134,5 +133,15 @@ public sealed unsafe class GuestVector
         }
 
         return copied;
+    }
+
+    private void Add(void* start, int length)
+    {
+        if (_end == _sections.Length)
+            Array.Resize(ref _sections, Math.Min(2 * _sections.Length, Origin + MaxSections));
+        ref iovec section = ref _sections[_end++];
+        section.iov_base = start;
+        section.iov_len = length;
+        Length += length;
     }
 }

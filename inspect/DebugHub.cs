@@ -2,7 +2,7 @@
 using System.Diagnostics;
 using System.Text;
 using Lguest.Devices;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Inspect.Common;
 using Lguest.Inspect.Control;
@@ -171,10 +171,10 @@ public sealed class DebugHub : IDisposable
 
     private void WatchDevices(DebugTarget.Running running)
     {
-        DeviceWatcher watcher = new(running.Guest.Memory, running.Bus)
+        DeviceWatcher watcher = new(running.Bus.Devices.Select(static device => device.Model))
         {
             ConsoleOutput = HearConsole,
-            BlockDone = (device, page) => _tracer?.Block(device.Description, in page),
+            BlockDone = (device, request) => _tracer?.Block(device.Description, in request),
             PacketSent = (device, bytes) => _tracer?.Packet(device.Description, bytes),
             InputDelivered = HearInput,
         };
@@ -182,9 +182,9 @@ public sealed class DebugHub : IDisposable
         running.Bus.Observer = watcher;
     }
 
-    private void HearInput(IGuestDevice device, uint bytes)
+    private void HearInput(DeviceModel device, uint bytes)
     {
-        if (device.Type == DeviceType.Net)
+        if (device is NetworkModel)
             _tracer?.PacketReceived(device.Description, bytes);
         else
             _tracer?.ConsoleInput(bytes);

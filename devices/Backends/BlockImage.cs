@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Native;
-using Lguest.GuestAbi;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Backends;
@@ -13,6 +12,9 @@ namespace Lguest.Devices.Backends;
 /// </summary>
 public sealed unsafe class BlockImage : IDisposable
 {
+    /// <summary>Bytes in a sector.</summary>
+    public const int SectorSize = 512;
+
     private int _fd;
 
     private BlockImage(string path, int fd, long length, bool readOnly)
@@ -22,8 +24,8 @@ public sealed unsafe class BlockImage : IDisposable
         ReadOnly = readOnly;
         Length = length;
 
-        // The page has 32 bits for the number of sectors: the guest sees the first 2 TiB of a larger disk.
-        Sectors = (uint)Math.Min((ulong)length / BlockPage.SectorSize, uint.MaxValue);
+        // The page of a DMA disk has 32 bits for the number of sectors: the guest sees the first 2 TiB of a larger disk.
+        Sectors = (uint)Math.Min((ulong)length / SectorSize, uint.MaxValue);
     }
 
     /// <summary>The file's name, as the user wrote it.</summary>
@@ -83,8 +85,8 @@ public sealed unsafe class BlockImage : IDisposable
             long length = lseek(fd, 0, SEEK_END);
             if (length < 0)
                 throw new DeviceException($"cannot measure disk image '{path}': {HostMessage.Of((HostErrno)errno)}");
-            if (length < BlockPage.SectorSize)
-                throw new DeviceException($"disk image '{path}' has {length} bytes: not even one sector of {BlockPage.SectorSize}");
+            if (length < SectorSize)
+                throw new DeviceException($"disk image '{path}' has {length} bytes: not even one sector of {SectorSize}");
             return new BlockImage(path, fd, length, readOnly);
         }
         catch

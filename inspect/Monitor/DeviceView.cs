@@ -15,10 +15,10 @@ internal static class DeviceView
         StringBuilder text = new($"descriptors at physical 0x{running.Places.DescriptorPage:x8}\n");
         for (int i = 0; i < running.Bus.Devices.Count; i++)
         {
-            IGuestDevice device = running.Bus.Devices[i];
+            IDmaDevice device = running.Bus.Devices[i];
             DeviceDescriptor descriptor = running.Guest.Memory.ReadValue<DeviceDescriptor>(running.Places.DescriptorPage + (uint)(i * DeviceDescriptor.Size));
             string page = descriptor.NumPages == 0 ? "no page" : $"page 0x{descriptor.Pfn << Page.Shift:x8}";
-            text.Append($"{i,2} irq {i + 1,2} {device.Description}: {page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}\n");
+            text.Append($"{i,2} irq {i + 1,2} {device.Model.Description}: {page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}\n");
             if (device.Type == DeviceType.Block)
                 text.Append(Request(running.Guest.Memory.ReadValue<BlockPage>(running.Bus.FirstPageOf(i))));
         }

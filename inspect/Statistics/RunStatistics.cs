@@ -97,7 +97,7 @@ public sealed class RunStatistics
         for (int i = 0; i < traffic.Count; i++)
         {
             DeviceTraffic device = traffic[i];
-            statistics.Devices.Add(new(running.Bus.Devices[i].Description, device.Requests, device.BytesOut, device.Deliveries, device.BytesIn, device.Errors));
+            statistics.Devices.Add(new(running.Bus.Devices[i].Model.Description, device.Requests, device.BytesOut, device.Deliveries, device.BytesIn, device.Errors));
         }
 
         return statistics;

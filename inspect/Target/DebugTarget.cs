@@ -162,5 +162,5 @@ public sealed class DebugTarget
     /// <param name="Console">The host's side of its console.</param>
     /// <param name="Engine">The engine that it got.</param>
     /// <param name="LookAfterDevices">Makes the launcher look after its devices soon. Any thread.</param>
-    public sealed record Running(Guest Guest, DeviceBus Bus, GuestPlaces Places, ConsolePort Console, EngineChoice Engine, Action LookAfterDevices);
+    public sealed record Running(Guest Guest, DmaBus Bus, GuestPlaces Places, ConsolePort Console, EngineChoice Engine, Action LookAfterDevices);
 }

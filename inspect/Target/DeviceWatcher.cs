@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices.Bus.Dma;
-using Lguest.GuestAbi;
+using Lguest.Devices;
+using Lguest.Devices.Models;
 
 namespace Lguest.Inspect.Target;
 
@@ -26,18 +26,15 @@ public sealed class DeviceTraffic
 /// <summary>Counts what goes through the devices, and hands what the guest says to whoever wants it.</summary>
 public sealed class DeviceWatcher : IDeviceObserver
 {
-    private readonly GuestMemory _memory;
-    private readonly DeviceBus _bus;
+    private readonly DeviceModel[] _devices;
     private readonly DeviceTraffic[] _traffic;
 
-    /// <summary>A watcher of a bus.</summary>
-    /// <param name="memory">The guest's memory.</param>
-    /// <param name="bus">All its devices are there already.</param>
-    public DeviceWatcher(GuestMemory memory, DeviceBus bus)
+    /// <summary>A watcher of a guest's devices.</summary>
+    /// <param name="devices">All of them.</param>
+    public DeviceWatcher(IEnumerable<DeviceModel> devices)
     {
-        _memory = memory;
-        _bus = bus;
-        _traffic = [.. bus.Devices.Select(static _ => new DeviceTraffic())];
+        _devices = [.. devices];
+        _traffic = [.. _devices.Select(static _ => new DeviceTraffic())];
     }
 
     /// <summary>What went through each device, by index.</summary>
@@ -46,82 +43,66 @@ public sealed class DeviceWatcher : IDeviceObserver
     /// <summary>Hears what the guest says, in pieces.</summary>
     public Action<byte[]>? ConsoleOutput { get; set; }
 
-    /// <summary>Hears of disk requests, carried out: the device and its page.</summary>
-    public Action<IGuestDevice, BlockPage>? BlockDone { get; set; }
+    /// <summary>Hears of disk requests that are over.</summary>
+    public Action<DiskModel, DiskRequest>? BlockDone { get; set; }
 
     /// <summary>Hears of packets sent: the device and the bytes.</summary>
-    public Action<IGuestDevice, uint>? PacketSent { get; set; }
+    public Action<NetworkModel, uint>? PacketSent { get; set; }
 
     /// <summary>Hears of input that the guest got: the device and the bytes.</summary>
-    public Action<IGuestDevice, uint>? InputDelivered { get; set; }
+    public Action<DeviceModel, uint>? InputDelivered { get; set; }
 
     /// <inheritdoc/>
-    public void Sending(IGuestDevice device, uint dmaAddress)
+    public void Saying(ConsoleModel console, GuestVector text)
     {
-        if (device.Type == DeviceType.Console && ConsoleOutput is { } hear)
-            hear(Gather(dmaAddress));
-    }
-
-    /// <inheritdoc/>
-    public void Sent(IGuestDevice device, uint used)
-    {
-        int index = IndexOf(device);
-        DeviceTraffic traffic = _traffic[index];
-        traffic.Requests++;
-        if (device.Type != DeviceType.Block)
-        {
-            traffic.BytesOut += used;
-            if (device.Type != DeviceType.Net)
-                return;
-            if (used == 0)
-                traffic.Errors++;
-            PacketSent?.Invoke(device, used);
+        if (ConsoleOutput is not { } hear)
             return;
-        }
-
-
-        // Where the page is the bus knows; the descriptor is the guest's to change.
-        BlockPage page = _memory.ReadValue<BlockPage>(_bus.FirstPageOf(index));
-        if (page.Result != BlockResult.Ok)
-            traffic.Errors++;
-        else if (page.Type == BlockRequestType.Write)
-            traffic.BytesOut += page.Bytes;
-        else
-            traffic.BytesIn += page.Bytes;
-        BlockDone?.Invoke(device, page);
+        byte[] copy = new byte[text.Length];
+        text.CopyTo(copy);
+        hear(copy);
     }
 
     /// <inheritdoc/>
-    public void Delivered(IGuestDevice device, uint bytes)
+    public void Requested(DiskModel disk, in DiskRequest request)
     {
-        DeviceTraffic traffic = _traffic[IndexOf(device)];
+        DeviceTraffic traffic = TrafficOf(disk);
+        traffic.Requests++;
+        if (!request.IsDone)
+            traffic.Errors++;
+        else if (request.Operation == DiskOperation.Write)
+            traffic.BytesOut += request.Bytes;
+        else
+            traffic.BytesIn += request.Bytes;
+        BlockDone?.Invoke(disk, request);
+    }
+
+    /// <inheritdoc/>
+    public void Sent(DeviceModel device, uint bytes)
+    {
+        DeviceTraffic traffic = TrafficOf(device);
+        traffic.Requests++;
+        traffic.BytesOut += bytes;
+        if (device is not NetworkModel net)
+            return;
+        if (bytes == 0)
+            traffic.Errors++;
+        PacketSent?.Invoke(net, bytes);
+    }
+
+    /// <inheritdoc/>
+    public void Delivered(DeviceModel device, uint bytes)
+    {
+        DeviceTraffic traffic = TrafficOf(device);
         traffic.Deliveries++;
         traffic.BytesIn += bytes;
         InputDelivered?.Invoke(device, bytes);
     }
 
-    private int IndexOf(IGuestDevice device)
+    private DeviceTraffic TrafficOf(DeviceModel device)
     {
         int index = 0;
-        while (_bus.Devices[index] != device)
+        while (_devices[index] != device)
             index++;
-        return index;
-    }
-
-    private unsafe byte[] Gather(uint address)
-    {
-        if (!_memory.Contains(address, LguestDma.Size))
-            return [];
-        LguestDma dma = _memory.ReadValue<LguestDma>(address);
-        List<byte> bytes = [];
-        for (int i = 0; i < LguestDma.MaxSections && dma.Len[i] != 0; i++)
-        {
-            // The device refuses such a list as a whole, and says so.
-            if (!_memory.Contains(dma.Addr[i], dma.Len[i]))
-                return [];
-            bytes.AddRange(_memory.Read(dma.Addr[i], dma.Len[i]));
-        }
-
-        return [.. bytes];
+        return _traffic[index];
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using Lguest.Devices;
+using Lguest.Devices.Models;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
@@ -197,16 +198,16 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
 
     /// <summary>A disk has carried out a request.</summary>
     /// <param name="device">Which.</param>
-    /// <param name="page">Its page, with the result.</param>
-    public void Block(string device, in BlockPage page)
+    /// <param name="request">What was asked, and whether it was done.</param>
+    public void Block(string device, in DiskRequest request)
     {
         if (!Has(TraceCategories.Block))
             return;
-        Begin("block", page.Type switch { BlockRequestType.Read => "read", BlockRequestType.Write => "write", _ => "unknown" });
+        Begin("block", request.Operation switch { DiskOperation.Read => "read", DiskOperation.Write => "write", _ => "unknown" });
         _writer.Text("device", device);
-        _writer.Decimal("sector", page.Sector);
-        _writer.Decimal("bytes", page.Bytes);
-        _writer.Text("result", page.Result.ToString());
+        _writer.Decimal("sector", (long)request.Sector);
+        _writer.Decimal("bytes", request.Bytes);
+        _writer.Text("result", request.IsDone ? "Ok" : "Error");
         _writer.End();
     }
 

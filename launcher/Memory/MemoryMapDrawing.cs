@@ -13,7 +13,7 @@ public static class MemoryMapDrawing
     /// <summary>Draws it.</summary>
     /// <param name="layout">Who lives where.</param>
     /// <param name="devices">The devices, by index.</param>
-    public static string Draw(GuestLayout layout, IReadOnlyList<IGuestDevice> devices)
+    public static string Draw(GuestLayout layout, IReadOnlyList<IDmaDevice> devices)
     {
         List<(ulong Start, ulong End, string What)> rows = [];
         KernelImage kernel = layout.Kernel;
@@ -32,7 +32,7 @@ public static class MemoryMapDrawing
         {
             ulong bytes = (ulong)devices[i].PageCount * Page.Size;
             if (bytes > 0)
-                rows.Add((page, page + bytes, $"device {i}, irq {i + 1}: {devices[i].Description}"));
+                rows.Add((page, page + bytes, $"device {i}, irq {i + 1}: {devices[i].Model.Description}"));
             page += bytes;
         }
 
@@ -56,7 +56,7 @@ public static class MemoryMapDrawing
         for (int i = 0; i < devices.Count; i++)
         {
             if (devices[i].PageCount == 0)
-                text.Append(CultureInfo.InvariantCulture, $"  device {i}, irq {i + 1}: {devices[i].Description}\n");
+                text.Append(CultureInfo.InvariantCulture, $"  device {i}, irq {i + 1}: {devices[i].Model.Description}\n");
         }
 
         return text.ToString().TrimEnd('\n');

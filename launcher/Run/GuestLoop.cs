@@ -2,6 +2,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Lguest.Devices.Backends;
+using Lguest.Devices.Bus;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
@@ -25,7 +26,7 @@ public sealed class GuestLoop
     private const int ReasonRoom = 1024;
 
     private readonly IGuestChannel _channel;
-    private readonly DeviceBus _bus;
+    private readonly DmaBus _bus;
     private readonly ConsolePort _console;
     private readonly Waker _waker;
     private readonly Func<bool> _stopRequested;
@@ -38,7 +39,7 @@ public sealed class GuestLoop
     /// <param name="waker">Watches the input.</param>
     /// <param name="stopRequested">Whether a signal wants the end.</param>
     /// <param name="waitToWrite">Waits for the console's reader, and for whoever wants something of the guest meanwhile; null: the write waits.</param>
-    public GuestLoop(IGuestChannel channel, DeviceBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
+    public GuestLoop(IGuestChannel channel, DmaBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
     {
         _channel = channel;
         _bus = bus;

@@ -3,6 +3,7 @@ using System.Globalization;
 using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Options;
 
@@ -63,7 +64,7 @@ public sealed class GuestNetworks : IDisposable
     /// <param name="bus">The guest's.</param>
     /// <param name="complaints">Hears what only a developer wants to know.</param>
     /// <param name="say">Hears what everybody has to know.</param>
-    public void AddTo(DeviceBus bus, Complaints complaints, Action<string> say)
+    public void AddTo(DmaBus bus, Complaints complaints, Action<string> say)
     {
         _capture?.Start(say);
         bool shared = _ends.OfType<SharedSegment>().Any();
@@ -71,18 +72,18 @@ public sealed class GuestNetworks : IDisposable
         {
             bus.Add(_ends[i] switch
             {
-                SharedSegment segment => new SharedNetDevice(segment, _captures[i], complaints, say),
-                IPacketLink link => new HostNetDevice(link, _captures[i], complaints, say) { FinishesChecksums = shared },
+                SharedSegment segment => DmaNet.OnSegment(new NetworkModel(segment, _captures[i], complaints, say), segment),
+                IPacketLink link => DmaNet.OnWire(new NetworkModel(link, _captures[i], complaints, say) { FinishesChecksums = shared }, link.Address!.Value),
                 _ => throw new InvalidOperationException("an unknown kind of network"),
             });
         }
     }
 
     /// <summary>Lets the devices know what the guest binds.</summary>
-    public static void Follow(DeviceBus bus, IDmaBindings bindings)
+    public static void Follow(DmaBus bus, IDmaBindings bindings)
     {
-        foreach (SharedNetDevice shared in bus.Devices.OfType<SharedNetDevice>())
-            shared.Follow(bindings);
+        foreach (DmaNet net in bus.Devices.OfType<DmaNet>())
+            net.Follow(bindings);
     }
 
     /// <summary>Announces the guest to the other ends of the networks.</summary>

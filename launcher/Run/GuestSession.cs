@@ -3,6 +3,7 @@ using System.ComponentModel;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine;
 using Lguest.Engine.Check;
 using Lguest.Engine.Hypervisor;
@@ -239,11 +240,11 @@ public sealed class GuestSession : IDisposable
         if (_initrd.Length > 0)
             _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));
 
-        DeviceBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
+        DmaBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
         foreach (BlockImage image in _images)
-            bus.Add(new BlockDevice(image, _complaints));
+            bus.Add(new DmaDisk(new DiskModel(image, _complaints), _complaints));
         _networks.AddTo(bus, _complaints, _say);
-        bus.Add(new ConsoleDevice(_console, _kernel.Generation.ConsoleKey, _complaints));
+        bus.Add(new DmaConsole(new ConsoleModel(_console), _kernel.Generation.ConsoleKey, _complaints));
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
 using Tmds.Linux;

@@ -49,7 +49,7 @@ public sealed partial class CodeTests
         Assert.Contains(typeof(GuestMemory).GetMembers(Own), ShowsPointer);
         Rule.Holds(
             "Outside of the engine no public type shows a pointer:",
-            from assembly in (Assembly[])[typeof(GuestMemory).Assembly, typeof(DeviceBus).Assembly, typeof(GuestLoop).Assembly]
+            from assembly in (Assembly[])[typeof(GuestMemory).Assembly, typeof(DmaBus).Assembly, typeof(GuestLoop).Assembly]
             from type in assembly.GetExportedTypes()
             where type != typeof(GuestMemory)
             from member in type.GetMembers(Own)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Devices.Bus.Dma;
+using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using NSubstitute;
@@ -73,9 +75,52 @@ public sealed class GuestVectorTests : IDisposable
         observer.Received().HostWrites(0x2000, 16);
     }
 
+    /// <summary>Other buses have longer lists than 16 sections; what is in place already stays.</summary>
+    [Fact]
+    public void AListGrowsToWhatTheKernelTakes()
+    {
+        _vector.Clear();
+        for (uint i = 0; i < GuestVector.MaxSections; i++)
+            _vector.Add(_guest.Memory, 0x1000 + i, 1, toGuest: false);
+        Assert.Throws<InvalidOperationException>(() => _vector.Add(_guest.Memory, 0x1000, 1, toGuest: false));
+        Assert.Equal((GuestVector.MaxSections, GuestVector.MaxSections), (_vector.Length, _vector.Sections.Length));
+        Assert.Equal(0x1000u, NextAddress());
+        _vector.Consume(GuestVector.MaxSections - 1);
+        Assert.Equal(0x1000u + GuestVector.MaxSections - 1, NextAddress());
+    }
+
+    /// <summary>The sum of lengths does not overflow: a list may name the same memory again and again.</summary>
+    [Fact]
+    public void AListHasLessThanTwoGibibytes()
+    {
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new(0, 0x4000_0000)]);
+        _vector.Clear();
+        _vector.Add(memory, 0, 0x4000_0000, toGuest: false);
+        Assert.Throws<InvalidOperationException>(() => _vector.Add(memory, 0, 0x4000_0000, toGuest: false));
+        _vector.Add(memory, 0, 0x3FFF_FFFF, toGuest: false);
+        Assert.Equal(int.MaxValue, _vector.Length);
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    [InlineData(8, 1)]
+    [InlineData(9, 2)]
+    [InlineData(24, 2)]
+    [InlineData(25, 2)]
+    public void ALimitCutsOffWhatIsBeyond(long bytes, int sections)
+    {
+        _guest.WriteDma(0x100, (0x1000, 8), (0x2000, 16));
+        _vector.Load(_guest.Memory, 0x100, toGuest: false);
+        _vector.Limit(bytes);
+        Assert.Equal(Math.Min(bytes, 24), _vector.Length);
+        Assert.Equal(sections, _vector.Sections.Length);
+        Assert.Equal(_vector.Length, _vector.CopyTo(new byte[100]));
+    }
+
     private unsafe uint NextAddress()
     {
-        foreach (ref readonly Tmds.Linux.iovec section in _vector.Sections.AsSpan())
+        foreach (ref readonly Tmds.Linux.iovec section in _vector.Sections)
         {
             if (section.iov_len > 0)
                 return (uint)((byte*)section.iov_base - _guest.Memory.Base);

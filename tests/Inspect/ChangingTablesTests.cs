@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
@@ -68,14 +69,18 @@ public sealed unsafe class ChangingTablesTests
         using TemporaryDirectory directory = new();
         using TestGuest guest = new();
         using BlockImage image = BlockImage.Open(directory.File("disk.img", new byte[4096]), readOnly: false);
-        DeviceBus bus = new(guest.Memory, TestGuest.Ram);
-        BlockDevice disk = new(image);
+        DmaBus bus = new(guest.Memory, TestGuest.Ram);
+        DmaDisk disk = new(new DiskModel(image));
         bus.Add(disk);
-        DeviceWatcher watcher = new(guest.Memory, bus);
+        DeviceWatcher watcher = new([disk.Model]);
+        bus.Observer = watcher;
         guest.Memory.Write(TestGuest.Ram, DeviceDescriptor.Size).Fill(0x7F);
-        guest.Memory.WriteValue(bus.FirstPageOf(0), new BlockPage { Type = BlockRequestType.Write, Bytes = 512, Result = BlockResult.Ok });
-        watcher.Sent(disk, 0);
-        Assert.Equal(512, watcher.Traffic[0].BytesOut);
+        guest.Memory.WriteValue(bus.FirstPageOf(0), new BlockPage { Type = BlockRequestType.Write, Bytes = 512 });
+        guest.WriteDma(0x1000, (0x2000, 512));
+        guest.WriteDma(0x1100);
+        guest.Fake.Bind(bus.FirstPageOf(0), 0x1100, irq: 1);
+        bus.HandleOutput(guest.Channel, 0x1000, bus.FirstPageOf(0));
+        Assert.Equal((512, 1, 0), (watcher.Traffic[0].BytesOut, watcher.Traffic[0].Requests, watcher.Traffic[0].Errors));
     }
 
     /// <summary>Pages that do not follow one another in physical memory.</summary>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
@@ -37,8 +38,8 @@ internal static class DebuggedGuest
         using HostPipe input = new();
         using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         ConsolePort port = new(input.ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
-        DeviceBus bus = new(memory, (uint)layout.DescriptorPage);
-        bus.Add(new ConsoleDevice(port, kernel.Generation.ConsoleKey));
+        DmaBus bus = new(memory, (uint)layout.DescriptorPage);
+        bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.ConsoleKey));
         using EngineChannel channel = GuestEngine.Open(engine, memory, kernel.Generation);
         Assert.True(channel.Initialize((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset) > 0);
         using Waker waker = new(channel, bus.Inputs);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
@@ -71,8 +72,8 @@ public sealed class GuestLayoutTests : IDisposable
         GuestLayout layout = Plan(memory, devicePages: 1);
         Assert.Equal(copy, layout.DescriptorCopy);
         using GuestMemory guest = MappedGuestMemory.Create(layout.Ranges);
-        DeviceBus bus = new(guest, (uint)layout.DescriptorPage, null, layout.DescriptorCopy);
-        bus.Add(new ConsoleDevice(new ConsolePort(0, 1, TimeProvider.System), 0));
+        DmaBus bus = new(guest, (uint)layout.DescriptorPage, null, layout.DescriptorCopy);
+        bus.Add(new DmaConsole(new ConsoleModel(new ConsolePort(0, 1, TimeProvider.System)), 0));
         if (copy is uint page)
             Assert.Equal(guest.Read((uint)layout.DescriptorPage, Page.Size), guest.Read(page, Page.Size));
         Assert.Equal(DeviceType.Console, guest.ReadValue<DeviceDescriptor>((uint)layout.DescriptorPage).Type);

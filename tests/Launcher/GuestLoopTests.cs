@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Run;
@@ -19,15 +20,15 @@ public sealed class GuestLoopTests : IDisposable
     private readonly HostPipe _input = new();
     private readonly HostPipe _output = new();
     private readonly ConsolePort _port;
-    private readonly DeviceBus _bus;
+    private readonly DmaBus _bus;
     private bool _stop;
 
     /// <summary>A guest with a console.</summary>
     public GuestLoopTests()
     {
         _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, TimeProvider.System);
-        _bus = new DeviceBus(_guest.Memory, TestGuest.Ram);
-        _bus.Add(new ConsoleDevice(_port, key: 0));
+        _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
+        _bus.Add(new DmaConsole(new ConsoleModel(_port), key: 0));
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Run;
 using Lguest.Tests.Support;

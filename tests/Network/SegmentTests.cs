@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Bus.Dma;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;
@@ -130,7 +131,7 @@ public sealed class SegmentTests : IDisposable
         Assert.False(place.Discard());
         Assert.True(place.IsCut);
         Assert.False(place.IsAlive);
-        Assert.Equal(0, place.Send(1, Packet(100, 1)));
+        Assert.Equal(0, place.Send(Packet(100, 1), 1));
         place.Dispose();
         Assert.Equal(4095, new FileInfo(Lan).Length);
     }
@@ -219,19 +220,19 @@ public sealed class SegmentTests : IDisposable
     public void WhatArrivesIsCounted()
     {
         SharedSegment sender = Join();
-        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(0, sender.Send(Packet(100, 1), 1));
         SharedSegment receiver = Join();
-        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(0, sender.Send(Packet(100, 1), 1));
         receiver.SetCapacity(1514);
-        Assert.Equal(100, sender.Send(1, Packet(100, 2)));
+        Assert.Equal(100, sender.Send(Packet(100, 2), 1));
         Assert.Equal(2, Receive(receiver, 2000)[0]);
         receiver.SetCapacity(60);
-        Assert.Equal(60, sender.Send(1, Packet(100, 3)));
+        Assert.Equal(60, sender.Send(Packet(100, 3), 1));
         Assert.Equal(60, Receive(receiver, 60).Length);
         receiver.SetCapacity(0);
-        Assert.Equal(0, sender.Send(1, Packet(100, 4)));
-        Assert.Equal(0, sender.Send(0, Packet(100, 5)));
-        Assert.Equal(0, sender.Send(1, Packet(0, 0)));
+        Assert.Equal(0, sender.Send(Packet(100, 4), 1));
+        Assert.Equal(0, sender.Send(Packet(100, 5), 0));
+        Assert.Equal(0, sender.Send(Packet(0, 0), 1));
         Assert.Equal((2UL, 5UL), (sender.Counters.Sent, sender.Counters.SendDrops));
     }
 
@@ -245,24 +246,24 @@ public sealed class SegmentTests : IDisposable
         full.SetCapacity(1514);
         other.SetCapacity(1514);
         int queued = 0;
-        while (sender.Send(1, Packet(1514, 1)) > 0)
+        while (sender.Send(Packet(1514, 1), 1) > 0)
             queued++;
         Assert.InRange(queued, 8, 10_000);
         Tries.Below(1000, "milliseconds for 1000 packets to a full receiver", () =>
         {
             long start = Environment.TickCount64;
             for (int i = 0; i < 1000; i++)
-                Assert.Equal(0, sender.Send(1, Packet(1514, 1)));
+                Assert.Equal(0, sender.Send(Packet(1514, 1), 1));
             return Environment.TickCount64 - start;
         });
-        Assert.Equal(1514, sender.Send(2, Packet(1514, 9)));
+        Assert.Equal(1514, sender.Send(Packet(1514, 9), 2));
         Assert.Equal(9, Receive(other, 2000)[0]);
 
         // It wakes up: all that was queued is there, in order, and there is room again.
         for (int i = 0; i < queued; i++)
             Assert.Equal(1514, Receive(full, 2000).Length);
         Assert.Empty(Receive(full, 2000));
-        Assert.Equal(1514, sender.Send(1, Packet(1514, 1)));
+        Assert.Equal(1514, sender.Send(Packet(1514, 1), 1));
     }
 
     /// <summary>Two senders are served in turn: a flood of one does not keep the other waiting.</summary>
@@ -274,8 +275,8 @@ public sealed class SegmentTests : IDisposable
         SharedSegment receiver = Join();
         receiver.SetCapacity(1514);
         for (int i = 0; i < 50; i++)
-            Assert.Equal(1000, flooder.Send(2, Packet(1000, 1)));
-        Assert.Equal(100, modest.Send(2, Packet(100, 2)));
+            Assert.Equal(1000, flooder.Send(Packet(1000, 1), 2));
+        Assert.Equal(100, modest.Send(Packet(100, 2), 2));
         int before = 0;
         while (Receive(receiver, 2000)[0] != 2)
             before++;
@@ -289,13 +290,13 @@ public sealed class SegmentTests : IDisposable
         SharedSegment sender = Join();
         SharedSegment first = Join();
         first.SetCapacity(1514);
-        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(100, sender.Send(Packet(100, 1), 1));
         first.Dispose();
-        Assert.Equal(0, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(0, sender.Send(Packet(100, 1), 1));
         SharedSegment second = Join();
         Assert.Equal(1, second.Page.Slot);
         second.SetCapacity(1514);
-        Assert.Equal(100, sender.Send(1, Packet(100, 7)));
+        Assert.Equal(100, sender.Send(Packet(100, 7), 1));
         Assert.Equal(7, Receive(second, 2000)[0]);
     }
 
@@ -318,7 +319,7 @@ public sealed class SegmentTests : IDisposable
         for (int broadcast = 0; broadcast < 150; broadcast++)
         {
             for (int slot = 1; slot <= silent; slot++)
-                sender.Send(slot, Packet(1514, 1));
+                sender.Send(Packet(1514, 1), slot);
             Assert.InRange(sender.Waited, TimeSpan.Zero, TimeSpan.FromMilliseconds(5) + (watch.Elapsed / 20));
         }
 
@@ -334,16 +335,16 @@ public sealed class SegmentTests : IDisposable
         using System.Net.Sockets.Socket slow = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified);
         slow.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/1"));
         slow.Listen(1);
-        sender.Send(1, Packet(100, 1));
+        sender.Send(Packet(100, 1), 1);
         Thread.Sleep(60);
-        Assert.Equal(0, sender.Send(1, Packet(100, 2)));
+        Assert.Equal(0, sender.Send(Packet(100, 2), 1));
         using System.Net.Sockets.Socket connection = slow.Accept();
         byte[] hello = new byte[8];
         BitConverter.TryWriteBytes(hello, SegmentMessage.State);
         BitConverter.TryWriteBytes(hello.AsSpan(4), 1514);
         connection.Send(hello);
         Thread.Sleep(30);
-        Assert.Equal(100, sender.Send(1, Packet(100, 3)));
+        Assert.Equal(100, sender.Send(Packet(100, 3), 1));
     }
 
     /// <summary>A directory that a stranger made, or that lets strangers in, is not a place to meet.</summary>
@@ -404,11 +405,11 @@ public sealed class SegmentTests : IDisposable
         using System.Net.Sockets.Socket stranger = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Seqpacket, System.Net.Sockets.ProtocolType.Unspecified);
         stranger.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Lan + ".ports/1"));
         stranger.Listen(10);
-        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(100, sender.Send(Packet(100, 1), 1));
         Assert.False(stranger.Poll(0, System.Net.Sockets.SelectMode.SelectRead));
         Directory.Delete(Lan + ".ports", recursive: true);
         Directory.Move(Lan + ".moved", Lan + ".ports");
-        Assert.Equal(100, sender.Send(1, Packet(100, 1)));
+        Assert.Equal(100, sender.Send(Packet(100, 1), 1));
     }
 
     /// <summary>The rights of the file are the rights of the directory; and it goes, with what the killed left there, when the last leaves.</summary>
@@ -438,7 +439,7 @@ public sealed class SegmentTests : IDisposable
         SharedSegment receiver = Join();
         receiver.SetCapacity(1514);
         SharedSegment sender = Join();
-        Assert.Equal(100, sender.Send(0, Packet(100, 1)));
+        Assert.Equal(100, sender.Send(Packet(100, 1), 0));
         List<System.Net.Sockets.Socket> crowd = [];
         for (int i = 0; i < 100; i++)
         {
@@ -458,7 +459,7 @@ public sealed class SegmentTests : IDisposable
         }
 
         Assert.InRange(alive, 1, 16);
-        Assert.Equal(100, sender.Send(0, Packet(100, 2)));
+        Assert.Equal(100, sender.Send(Packet(100, 2), 0));
     }
 
     private SharedSegment Join()

@@ -33,7 +33,6 @@ public sealed unsafe class PasstLink : IPacketLink
     private readonly Queue<byte[]> _own = new();
     private readonly byte[] _input = new byte[4 * (MaxPacket + LengthSize)];
     private readonly byte[] _rest = new byte[MaxPacket + LengthSize];
-    private readonly iovec[] _parts = new iovec[GuestAbi.LguestDma.MaxSections + 1];
     private int _fd;
     private int _start;
     private int _end;
@@ -57,7 +56,7 @@ public sealed unsafe class PasstLink : IPacketLink
     public int ProcessId => _process.Id;
 
     /// <summary>What passt calls itself to the guest: we tell it to.</summary>
-    public MacAddress Address { get; } = new(0x024C_4755_4553);
+    public MacAddress? Address { get; } = new MacAddress(0x024C_4755_4553);
 
     /// <inheritdoc/>
     public int Descriptor => _fd;
@@ -147,7 +146,7 @@ public sealed unsafe class PasstLink : IPacketLink
     }
 
     /// <inheritdoc/>
-    public int Send(GuestVector packet)
+    public int Send(GuestVector packet, int port = 0)
     {
         int length = packet.Length;
         Span<byte> header = stackalloc byte[PasstHelp.Header];
@@ -199,13 +198,12 @@ public sealed unsafe class PasstLink : IPacketLink
         uint announced = BinaryPrimitives.ReverseEndianness((uint)length);
         int whole = length + LengthSize;
         long sent;
-        fixed (iovec* parts = _parts)
+        ReadOnlySpan<iovec> message = packet.After(&announced, LengthSize);
+        fixed (iovec* parts = message)
         {
-            parts[0] = new iovec { iov_base = &announced, iov_len = LengthSize };
-            packet.Sections.CopyTo(_parts.AsSpan(1));
-            sent = PacketSocket.Send(_fd, parts, _parts.Length);
+            sent = PacketSocket.Send(_fd, parts, message.Length);
             if (sent == -EAGAIN && WaitForRoom())
-                sent = PacketSocket.Send(_fd, parts, _parts.Length);
+                sent = PacketSocket.Send(_fd, parts, message.Length);
         }
 
         if (sent < 0)

@@ -38,8 +38,6 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     /// <summary>How often somebody listens whether it does.</summary>
     private static readonly TimeSpan LookPeriod = TimeSpan.FromMilliseconds(20);
 
-    private readonly iovec[] _parts = new iovec[GuestVectorParts + 1];
-    private const int GuestVectorParts = GuestAbi.LguestDma.MaxSections;
     private int _fd = -1;
     private int _capacity = -1;
     private bool _stalled;
@@ -165,11 +163,10 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
     private long Transmit(GuestVector packet)
     {
         uint kind = SegmentMessage.Packet;
-        fixed (iovec* parts = _parts)
+        ReadOnlySpan<iovec> message = packet.After(&kind, sizeof(uint));
+        fixed (iovec* parts = message)
         {
-            parts[0] = new iovec { iov_base = &kind, iov_len = sizeof(uint) };
-            packet.Sections.CopyTo(_parts.AsSpan(1));
-            long sent = PacketSocket.Send(_fd, parts, _parts.Length);
+            long sent = PacketSocket.Send(_fd, parts, message.Length);
             if (sent != -EAGAIN || _stalled || _silent)
                 return sent;
             int patience = budget.Grant(SecondChance);
@@ -178,7 +175,7 @@ internal sealed unsafe class SegmentPeer(SegmentPorts ports, int slot, Action<in
             pollfd room = new() { fd = _fd, events = POLLOUT };
             bool hasRoom = poll(&room, 1, patience) > 0;
             budget.Spend(patience, inVain: !hasRoom);
-            return hasRoom ? PacketSocket.Send(_fd, parts, _parts.Length) : sent;
+            return hasRoom ? PacketSocket.Send(_fd, parts, message.Length) : sent;
         }
     }
 }

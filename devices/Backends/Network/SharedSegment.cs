@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Lguest.Devices.Native;
 using Lguest.GuestAbi;
@@ -16,7 +17,7 @@ namespace Lguest.Devices.Backends.Network;
 /// Every peer has a connection of its own and they are served in turn, a packet each: one that floods us delays the others by a
 /// packet and takes none of their room. Memory is never shared but for the page of the ABI. Used by one thread.
 /// </remarks>
-public sealed unsafe class SharedSegment : IPacketSource, IDisposable
+public sealed unsafe class SharedSegment : IPacketLink
 {
     /// <summary>Connections at most: one per slot, and some for onlookers.</summary>
     private const int MaxConnections = NetPage.Slots + 32;
@@ -42,7 +43,6 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     private readonly SegmentPeer?[] _peers = new SegmentPeer?[NetPage.Slots];
     private readonly WaitBudget _budget = new(TimeProvider.System);
     private readonly Dictionary<int, int> _connections = [];
-    private readonly iovec[] _parts = new iovec[GuestAbi.LguestDma.MaxSections + 1];
     private readonly GuestVector _nowhere = new();
     private uint _capacity;
     private bool _closed;
@@ -71,6 +71,14 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
 
     /// <summary>The byte of which a free slot consists.</summary>
     public byte FreeSlot { get; }
+
+    /// <inheritdoc/>
+    public string Description => string.Create(CultureInfo.InvariantCulture, $"shared {_file.Path}, slot {_file.Slot}");
+
+    /// <inheritdoc/>
+    public string? Trouble => IsCut
+        ? $"somebody has cut network file '{_file.Path}' short: the guest goes on without that network; end all guests on it, remove the file, and start them again"
+        : null;
 
     /// <summary>What goes through.</summary>
     public NetCounters Counters { get; } = new();
@@ -120,7 +128,7 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
 
     /// <summary>Sends a packet to the guest in a slot.</summary>
     /// <returns>Bytes that arrive there.</returns>
-    public int Send(int slot, GuestVector packet)
+    public int Send(GuestVector packet, int slot)
     {
         // Nobody sends to himself: the genuine hypervisor looks for other guests only.
         int arrived = 0;
@@ -218,12 +226,9 @@ public sealed unsafe class SharedSegment : IPacketSource, IDisposable
     {
         uint kind = 0;
         long count;
-        fixed (iovec* parts = _parts)
-        {
-            parts[0] = new iovec { iov_base = &kind, iov_len = sizeof(uint) };
-            target.Sections.CopyTo(_parts.AsSpan(1));
-            count = PacketSocket.Receive(fd, parts, _parts.Length);
-        }
+        ReadOnlySpan<iovec> message = target.After(&kind, sizeof(uint));
+        fixed (iovec* parts = message)
+            count = PacketSocket.Receive(fd, parts, message.Length);
 
         if (count == -EAGAIN)
             return -1;

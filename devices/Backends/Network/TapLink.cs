@@ -43,7 +43,7 @@ public sealed unsafe class TapLink : IPacketLink
     public string Description { get; }
 
     /// <inheritdoc/>
-    public MacAddress Address { get; }
+    public MacAddress? Address { get; }
 
     /// <inheritdoc/>
     public int Descriptor => _fd;
@@ -109,7 +109,7 @@ public sealed unsafe class TapLink : IPacketLink
     }
 
     /// <inheritdoc/>
-    public int Send(GuestVector packet)
+    public int Send(GuestVector packet, int port = 0)
     {
         if (!IsAlive)
             return 0;

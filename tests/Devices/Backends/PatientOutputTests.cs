@@ -3,6 +3,7 @@ using System.Text;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Tests.Support;
 using Xunit;
 
@@ -18,14 +19,14 @@ public sealed class PatientOutputTests : IDisposable
     private readonly HostPipe _input = new();
     private readonly HostPipe _output = new();
     private readonly ConsolePort _port;
-    private readonly DeviceBus _bus;
+    private readonly DmaBus _bus;
 
     /// <summary>A console between two pipes.</summary>
     public PatientOutputTests()
     {
         _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, TimeProvider.System);
-        _bus = new DeviceBus(_guest.Memory, TestGuest.Ram);
-        _bus.Add(new ConsoleDevice(_port, key: 0));
+        _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
+        _bus.Add(new DmaConsole(new ConsoleModel(_port), key: 0));
         for (uint i = 0; i < Length; i++)
             _guest.Memory.Write(Bytes + i, 1)[0] = (byte)('a' + (i % 23));
         _guest.WriteDma(0x1000, (Bytes, Length));

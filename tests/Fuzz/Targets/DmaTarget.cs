@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using Lguest.Devices.Backends;
+using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Bus;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
@@ -34,7 +37,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
     private readonly ScriptedChannel _channel;
     private readonly string _disk;
     private readonly BlockImage _image;
-    private readonly DeviceBus _bus;
+    private readonly DmaBus _bus;
     private readonly ConsolePort _port;
     private readonly Queue<(uint Address, uint Value)> _changes = [];
     private readonly byte[] _clean;
@@ -46,10 +49,10 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         _image = BlockImage.Open(_disk, readOnly: false);
         FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         _port = new ConsolePort(new HostPipe().ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
-        _bus = new DeviceBus(_memory, Descriptors);
-        _bus.Add(new BlockDevice(_image));
-        _bus.Add(new HostNetDevice(_link) { FinishesChecksums = true });
-        _bus.Add(new ConsoleDevice(_port, 0));
+        _bus = new DmaBus(_memory, Descriptors);
+        _bus.Add(new DmaDisk(new DiskModel(_image)));
+        _bus.Add(DmaNet.OnWire(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1)));
+        _bus.Add(new DmaConsole(new ConsoleModel(_port), 0));
         _clean = _memory.Read(Descriptors, 3 * Page.Size).ToArray();
     }
 
@@ -161,10 +164,10 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         foreach (IInputDevice device in _bus.Inputs)
         {
             // The console's own descriptor is silent: reading it would wait.
-            if (device.Type == DeviceType.Net)
+            if (device is DmaNet)
                 device.ReadInput();
             if (device.Deliver(_channel))
-                happened |= Signature.Bit((ulong)device.Type, 1);
+                happened |= Signature.Bit((ulong)((IDmaDevice)device).Type, 1);
         }
 
         return happened;

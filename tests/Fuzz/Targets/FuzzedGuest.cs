@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
@@ -110,8 +111,8 @@ internal sealed class FuzzedGuest
             LinearMap.Write(memory, _layout);
             BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty));
             ConsolePort port = new(_input.ReadEnd, (int)_nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
-            DeviceBus bus = new(memory, (uint)_layout.DescriptorPage);
-            bus.Add(new ConsoleDevice(port, _kernel.Generation.ConsoleKey));
+            DmaBus bus = new(memory, (uint)_layout.DescriptorPage);
+            bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.ConsoleKey));
             using EngineChannel channel = GuestEngine.Open(EngineKind.Interpreter, memory, _kernel.Generation);
             channel.Initialize((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Waker waker = new(channel, bus.Inputs);

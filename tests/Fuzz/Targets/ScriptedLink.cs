@@ -19,13 +19,13 @@ internal sealed class ScriptedLink : IPacketLink
 
     public string Description => "a case";
 
-    public MacAddress Address => MacAddress.OfGuest(1);
+    public MacAddress? Address => MacAddress.OfGuest(1);
 
     public int Receive(GuestVector target) => Packets.TryDequeue(out byte[]? packet) ? target.CopyFrom(packet) : 0;
 
     public bool Discard() => Packets.TryDequeue(out _);
 
-    public int Send(GuestVector packet) => packet.CopyTo(_sent);
+    public int Send(GuestVector packet, int port) => packet.CopyTo(_sent);
 
     public void Dispose() => _pipe.Dispose();
 }

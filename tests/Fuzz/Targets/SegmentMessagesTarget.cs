@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Bus.Dma;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;
@@ -85,7 +86,7 @@ internal sealed class SegmentMessagesTarget : IFuzzTarget
         // Every other case, since a receiver that says nothing costs the sender a wait.
         if ((flags & 2) != 0)
         {
-            int arrived = _place.Send(HostileSlot, vector);
+            int arrived = _place.Send(vector, HostileSlot);
             if (arrived < 0 || arrived > vector.Length)
                 throw new FuzzFindException($"{arrived} of {vector.Length} bytes have arrived");
             signature.AddCount(arrived);

@@ -2,6 +2,7 @@
 using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Commands;
 using Lguest.Tests.Support;
@@ -53,8 +54,8 @@ internal sealed class SegmentPageTarget : IFuzzTarget
             signature.AddCount(NetCommand.Table(_path, slots).Length);
             using SharedSegment place = SharedSegment.Join(_path, freeSlot);
             signature.AddCount(place.Page.Slot);
-            SharedNetDevice device = new(place);
-            DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
+            DmaNet device = DmaNet.OnSegment(new NetworkModel(place), place);
+            DmaBus bus = new(_guest.Memory, TestGuest.Ram);
             bus.Add(device);
             Spoil(page, shift);
             signature.Add(place.Page.TryTakeNumber((ushort)shift) ? 1u : 0);

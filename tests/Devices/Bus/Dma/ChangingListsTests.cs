@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.Tests.EngineParts;
@@ -55,7 +56,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
     {
         string path = _directory.File("disk.img", new byte[Sectors * BlockPage.SectorSize]);
         using BlockImage image = BlockImage.Open(path, readOnly: true);
-        BlockDevice device = new(image);
+        DmaDisk device = new(new DiskModel(image));
         device.Attach(_guest.Memory, DevicePage);
         _guest.WriteDma(Reply, (Data, BlockPage.SectorSize));
         _guest.Memory.WriteValue(DevicePage, new BlockPage { Type = BlockRequestType.Read, Bytes = BlockPage.SectorSize });
@@ -72,7 +73,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
     {
         string path = _directory.File("disk.img", new byte[Sectors * BlockPage.SectorSize]);
         using BlockImage image = BlockImage.Open(path, readOnly: false);
-        BlockDevice device = new(image);
+        DmaDisk device = new(new DiskModel(image));
         device.Attach(_guest.Memory, DevicePage);
         _guest.WriteDma(List, (Data, BlockPage.SectorSize));
         _guest.Memory.WriteValue(DevicePage, new BlockPage { Type = BlockRequestType.Write, Bytes = BlockPage.SectorSize });
@@ -99,8 +100,8 @@ public sealed unsafe class ChangingListsTests : IDisposable
     {
         string path = _directory.File("disk.img", new byte[Sectors * BlockPage.SectorSize]);
         using BlockImage image = BlockImage.Open(path, readOnly: false);
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
-        bus.Add(new BlockDevice(image));
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        bus.Add(new DmaDisk(new DiskModel(image)));
         _guest.Memory.Write(TestGuest.Ram, DeviceDescriptor.Size).Fill(0xFF);
         Assert.Equal(DevicePage, bus.FirstPageOf(0));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices.Backends;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 
 namespace Lguest.Devices.Bus.Dma;
@@ -8,14 +8,17 @@ namespace Lguest.Devices.Bus.Dma;
 /// The guest's console. The guest sends its output to a fixed key, which is not the address of any page: the console works
 /// before the guest has looked at the bus. Input goes into the buffer that the guest has bound at the same key.
 /// </summary>
-/// <param name="port">The host's side.</param>
+/// <param name="console">What the console does.</param>
 /// <param name="key">The key: 0 in 2.6.23, 4 in 2007-02.</param>
 /// <param name="complaints">Who hears of buffers that are not the guest's.</param>
-public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? complaints = null) : IInputDevice
+public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? complaints = null) : IDmaDevice, IInputDevice
 {
     private readonly Complaints _complaints = complaints ?? Complaints.Silent;
     private readonly GuestVector _vector = new();
     private GuestMemory? _memory;
+
+    /// <inheritdoc/>
+    public DeviceModel Model => console;
 
     /// <inheritdoc/>
     public DeviceType Type => DeviceType.Console;
@@ -27,19 +30,13 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     public int PageCount => 0;
 
     /// <inheritdoc/>
-    public string Description => "console";
+    public int InputDescriptor => console.InputDescriptor;
 
     /// <inheritdoc/>
-    public int InputDescriptor => port.InputDescriptor;
+    public bool WantsInput => console.WantsInput;
 
     /// <inheritdoc/>
-    public bool WantsInput => port.WantsInput;
-
-    /// <inheritdoc/>
-    public bool HoldsInput => !port.Held.IsEmpty;
-
-    /// <inheritdoc/>
-    public Action<uint>? Delivered { get; set; }
+    public bool HoldsInput => console.HoldsInput;
 
     /// <inheritdoc/>
     public void Attach(GuestMemory memory, uint firstPage) => _memory = memory;
@@ -47,14 +44,11 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
     /// <inheritdoc/>
     public bool Watches(uint sentTo) => sentTo == key;
 
-    // [D:150+1] The console: output
-    // The end of the way from [G:200]: a writev to standard output. When nobody reads there, the guest has to wait, and the
-    // launcher goes on looking after everything else meanwhile.
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => (uint)port.Write(sent);
+    public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => console.Write(sent);
 
     /// <inheritdoc/>
-    public void ReadInput() => port.ReadInput();
+    public void ReadInput() => console.ReadInput();
 
     // [D:160+40] The console: input
     // Input works the other way round: the guest has left an empty buffer at the key, and whoever has something takes it with
@@ -78,7 +72,7 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
             try
             {
                 _vector.Load(_memory, address, toGuest: true);
-                given = _vector.CopyFrom(port.Held);
+                given = console.Fill(_vector);
             }
             finally
             {
@@ -86,10 +80,8 @@ public sealed class ConsoleDevice(ConsolePort port, uint key, Complaints? compla
                 _memory.WriteUInt32(address, (uint)given);
             }
 
-            port.Take(given);
             if (given == 0)
                 return false;
-            Delivered?.Invoke((uint)given);
             _ = channel.RaiseIrq(irq);
             return true;
         }

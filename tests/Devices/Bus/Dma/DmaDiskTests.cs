@@ -2,6 +2,7 @@
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Mono.Unix.Native;
@@ -10,7 +11,7 @@ using Xunit;
 namespace Lguest.Tests.Devices.Bus.Dma;
 
 /// <summary>One disk request after the other, as the guest's driver makes them.</summary>
-public sealed class BlockDeviceTests : IDisposable
+public sealed class DmaDiskTests : IDisposable
 {
     private const uint DevicePage = TestGuest.Ram + Page.Size;
     private const uint Sent = 0x1000;
@@ -28,7 +29,7 @@ public sealed class BlockDeviceTests : IDisposable
     private BlockImage? _image;
 
     /// <summary>A disk of 20 sectors, and 100 bytes that are no sector.</summary>
-    public BlockDeviceTests()
+    public DmaDiskTests()
     {
         _content = new byte[(Sectors * BlockPage.SectorSize) + OddBytes];
         new Random(1).NextBytes(_content);
@@ -77,7 +78,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void AReadGoesToTheReplyBuffer()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.WriteDma(Sent);
         _guest.WriteDma(Reply, (Data, 512), (Data + 0x5000, 1024));
         _guest.Fake.Bind(DevicePage, Reply, Irq);
@@ -93,7 +94,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void AWriteTakesWhatWasSent()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.Memory.Write(Data, 1024).Fill(0xAB);
         _guest.Memory.Write(Data + 0x8000, 512).Fill(0xCD);
         _guest.WriteDma(Sent, (Data + 0x8000, 512), (Data, 1024));
@@ -116,7 +117,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void SixteenSectionsAreOneRequest()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         (uint Address, ushort Length)[] sections = new (uint, ushort)[LguestDma.MaxSections];
         for (uint i = 0; i < sections.Length; i++)
             sections[i] = (Data + (i * Page.Size), 512);
@@ -135,7 +136,7 @@ public sealed class BlockDeviceTests : IDisposable
     [InlineData("into more than it asks for", 4, 512u, 1024, 1024)]
     public void AShortReadGivesWhatThereIs(string what, uint sector, uint bytes, ushort room, int given)
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.Memory.Write(Data, 2048).Fill(0xEE);
         _guest.WriteDma(Sent);
         _guest.WriteDma(Reply, (Data, 100), (Data + 100, (ushort)(room - 100)));
@@ -153,7 +154,7 @@ public sealed class BlockDeviceTests : IDisposable
     [MemberData(nameof(BadRequests))]
     public void ABadRequestBecomesAnErrorForTheGuest(string what, int type, uint sector, uint bytes, uint address, uint length)
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.WriteDma(type == 0 ? Sent : Reply);
         _guest.WriteDma(type == 0 ? Reply : Sent, (address, (ushort)length));
         _guest.Fake.Bind(DevicePage, Reply, Irq);
@@ -169,7 +170,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void WithoutAReplyBufferThePageSaysError()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.WriteDma(Sent, (Data, 512));
         Assert.Equal(BlockResult.Error, Request(bus, 1, 0, 512));
         Assert.Empty(_guest.Fake.Irqs);
@@ -180,7 +181,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void AReplyBufferOutsideOfMemoryIsAnError()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         _guest.Fake.Bind(DevicePage, 0x70000000, Irq);
         _guest.WriteDma(Sent, (Data, 512));
         Assert.Equal(BlockResult.Error, Request(bus, 1, 0, 512));
@@ -191,7 +192,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void AReadOnlyDiskIsNotWritten()
     {
-        DeviceBus bus = MakeBus(readOnly: true);
+        DmaBus bus = MakeBus(readOnly: true);
         _guest.WriteDma(Sent, (Data, 512));
         _guest.WriteDma(Reply);
         _guest.Fake.Bind(DevicePage, Reply, Irq);
@@ -205,7 +206,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void AFileCutShortMeanwhileIsAReadError()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         using (FileStream file = new(_path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
             file.SetLength(700);
         _guest.WriteDma(Sent);
@@ -227,7 +228,7 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void RandomNonsenseNeverThrowsAndNeverGrowsTheFile()
     {
-        DeviceBus bus = MakeBus();
+        DmaBus bus = MakeBus();
         Random random = new(20070209);
         byte[] junk = new byte[LguestDma.Size];
         for (int i = 0; i < 3000; i++)
@@ -267,8 +268,8 @@ public sealed class BlockDeviceTests : IDisposable
         int fd = Syscall.open(path, flags);
         Assert.True(fd >= 0);
         _image = BlockImage.OnDescriptor(path, fd, 1 << 20, readOnly: false);
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
-        bus.Add(new BlockDevice(_image, new Complaints(_told.Add)));
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        bus.Add(new DmaDisk(new DiskModel(_image, new Complaints(_told.Add)), new Complaints(_told.Add)));
         _guest.WriteDma(type == 0 ? Sent : Reply);
         _guest.WriteDma(type == 0 ? Reply : Sent, (Data, 512));
         _guest.Fake.Bind(DevicePage, Reply, Irq);
@@ -277,11 +278,11 @@ public sealed class BlockDeviceTests : IDisposable
         Assert.Contains(words, Assert.Single(_told), StringComparison.Ordinal);
     }
 
-    private DeviceBus MakeBus(bool readOnly = false)
+    private DmaBus MakeBus(bool readOnly = false)
     {
         _image = BlockImage.Open(_path, readOnly);
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
-        bus.Add(new BlockDevice(_image, new Complaints(_told.Add)));
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        bus.Add(new DmaDisk(new DiskModel(_image, new Complaints(_told.Add)), new Complaints(_told.Add)));
         return bus;
     }
 
@@ -297,7 +298,7 @@ public sealed class BlockDeviceTests : IDisposable
         _guest.Memory.WriteValue(DevicePage, page);
     }
 
-    private BlockResult Request(DeviceBus bus, int type, uint sector, uint bytes)
+    private BlockResult Request(DmaBus bus, int type, uint sector, uint bytes)
     {
         Prepare(type, sector, bytes);
         bus.HandleOutput(_guest.Channel, Sent, DevicePage);

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 
 namespace Lguest.Devices.Bus.Dma;
 
 // [D:100] The bus
 /// <summary>
-/// The guest's bus: one page above RAM with 16 descriptors, the pages of the devices after it, and the way from a DMA key to
+/// The guest's bus, in 2.6.23 and before: one page above RAM with 16 descriptors, the pages of the devices after it, and the way from a DMA key to
 /// the device that it belongs to (abi.md §6.2). Devices are found by the guest in the order in which they were added, so the
 /// first block device is lgba; device i interrupts with irq i + 1.
 /// </summary>
-public sealed class DeviceBus
+public sealed class DmaBus
 {
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
     private readonly uint? _copyPage;
     private readonly Complaints _complaints;
-    private readonly List<IGuestDevice> _devices = [];
+    private readonly List<IDmaDevice> _devices = [];
     private readonly List<IInputDevice> _inputs = [];
     private readonly GuestVector _sent = new();
     private readonly List<uint> _firstPages = [];
@@ -23,11 +24,11 @@ public sealed class DeviceBus
     private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
-    /// <param name="memory">The guest's memory; the descriptor page and the pages behind it must be part of it.</param>
+    /// <param name="memory">The guest's memory; the descriptor page and the pages after it must be part of it.</param>
     /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
     /// <param name="complaints">Who hears of the guest's mistakes.</param>
     /// <param name="copyPage">Another page that is to hold the same descriptors, for guests that look there.</param>
-    public DeviceBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null, uint? copyPage = null)
+    public DmaBus(GuestMemory memory, uint descriptorPage, Complaints? complaints = null, uint? copyPage = null)
     {
         _memory = memory;
         _descriptorPage = descriptorPage;
@@ -47,13 +48,13 @@ public sealed class DeviceBus
         set
         {
             _observer = value;
-            foreach (IInputDevice input in _inputs)
-                input.Delivered = value == null ? null : bytes => value.Delivered(input, bytes);
+            foreach (IDmaDevice device in _devices)
+                device.Model.Observer = value;
         }
     }
 
     /// <summary>The devices, by index.</summary>
-    public IReadOnlyList<IGuestDevice> Devices => _devices;
+    public IReadOnlyList<IDmaDevice> Devices => _devices;
 
     /// <summary>
     /// Where a device's pages begin, guest physical; 0 when it has none. What the descriptor says the guest can change.
@@ -65,7 +66,7 @@ public sealed class DeviceBus
 
     /// <summary>Puts a device on the bus: writes its descriptor and gives it its zeroed pages.</summary>
     /// <exception cref="InvalidOperationException">The bus is full.</exception>
-    public void Add(IGuestDevice device)
+    public void Add(IDmaDevice device)
     {
         int index = _devices.Count;
         if (index == DeviceDescriptor.MaxDevices)
@@ -112,16 +113,13 @@ public sealed class DeviceBus
     public void HandleOutput(IGuestChannel channel, uint dmaAddress, uint key)
     {
         _sent.Load(_memory, dmaAddress, toGuest: false);
-        foreach (IGuestDevice device in _devices)
+        foreach (IDmaDevice device in _devices)
         {
             if (!device.Watches(key))
                 continue;
-            _observer?.Sending(device, dmaAddress);
-            uint used = device.HandleOutput(channel, key, _sent);
 
             // used_len is the structure's first word.
-            _memory.WriteUInt32(dmaAddress, used);
-            _observer?.Sent(device, used);
+            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, key, _sent));
             return;
         }
 

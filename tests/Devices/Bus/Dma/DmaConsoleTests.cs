@@ -3,6 +3,7 @@ using System.Text;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 using Lguest.Tests.Support;
 using Xunit;
@@ -10,7 +11,7 @@ using Xunit;
 namespace Lguest.Tests.Devices.Bus.Dma;
 
 /// <summary>What is typed reaches the guest, what it says reaches us, and nothing is lost on the way.</summary>
-public sealed class ConsoleDeviceTests : IDisposable
+public sealed class DmaConsoleTests : IDisposable
 {
     private const uint Key = 0;
     private const uint Buffer = 0x3000;
@@ -22,15 +23,15 @@ public sealed class ConsoleDeviceTests : IDisposable
     private readonly HostPipe _output = new();
     private readonly ManualClock _clock = new();
     private readonly ConsolePort _port;
-    private readonly ConsoleDevice _console;
-    private readonly DeviceBus _bus;
+    private readonly DmaConsole _console;
+    private readonly DmaBus _bus;
 
     /// <summary>A console between two pipes.</summary>
-    public ConsoleDeviceTests()
+    public DmaConsoleTests()
     {
         _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, _clock);
-        _console = new ConsoleDevice(_port, Key);
-        _bus = new DeviceBus(_guest.Memory, TestGuest.Ram);
+        _console = new DmaConsole(new ConsoleModel(_port), Key);
+        _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
         _bus.Add(_console);
     }
 

@@ -9,7 +9,7 @@ using Xunit;
 namespace Lguest.Tests.Devices.Bus.Dma;
 
 /// <summary>Descriptors, places, keys.</summary>
-public sealed class DeviceBusTests : IDisposable
+public sealed class DmaBusTests : IDisposable
 {
     private readonly TestGuest _guest = new();
 
@@ -23,7 +23,7 @@ public sealed class DeviceBusTests : IDisposable
         // What was there before must not be taken for a device.
         _guest.Memory.Write(TestGuest.Ram, Page.Size).Fill(0xEE);
         _guest.Memory.Write(TestGuest.Ram + Page.Size, Page.Size).Fill(0xEE);
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
         bus.Add(Device(DeviceType.Block, pages: 1, DeviceFeatures.Randomness));
         bus.Add(Device(DeviceType.Console, pages: 0));
         bus.Add(Device(DeviceType.Net, pages: 2));
@@ -41,7 +41,7 @@ public sealed class DeviceBusTests : IDisposable
     [Fact]
     public void TheSeventeenthDeviceIsRefused()
     {
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
         for (int i = 0; i < DeviceDescriptor.MaxDevices; i++)
             bus.Add(Device(DeviceType.Block, pages: 1));
         InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => bus.Add(Device(DeviceType.Block, pages: 1)));
@@ -52,9 +52,9 @@ public sealed class DeviceBusTests : IDisposable
     [Fact]
     public void OutputGoesToItsDeviceAndUsedLenComesBack()
     {
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
-        IGuestDevice one = Device(DeviceType.Block, pages: 1);
-        IGuestDevice two = Device(DeviceType.Block, pages: 1);
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        IDmaDevice one = Device(DeviceType.Block, pages: 1);
+        IDmaDevice two = Device(DeviceType.Block, pages: 1);
         two.Watches(0x1234).Returns(true);
         two.HandleOutput(_guest.Channel, 0x1234, Arg.Any<GuestVector>()).Returns(77u);
         bus.Add(one);
@@ -69,7 +69,7 @@ public sealed class DeviceBusTests : IDisposable
     public void KeysOfNobodyAreToldOfOnce()
     {
         List<string> told = [];
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram, new Complaints(told.Add));
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram, new Complaints(told.Add));
         for (int i = 0; i < 3; i++)
             bus.HandleOutput(_guest.Channel, 0x2000, 0xDEAD);
         Assert.Contains("0x0000dead", Assert.Single(told), StringComparison.Ordinal);
@@ -84,8 +84,8 @@ public sealed class DeviceBusTests : IDisposable
     [InlineData(0x2000u, TestGuest.Ram - 50)]
     public void MemoryThatIsNotTheGuestsIsRefused(uint dma, uint section)
     {
-        DeviceBus bus = new(_guest.Memory, TestGuest.Ram);
-        IGuestDevice device = Device(DeviceType.Block, pages: 1);
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        IDmaDevice device = Device(DeviceType.Block, pages: 1);
         device.Watches(8).Returns(true);
         bus.Add(device);
         _guest.WriteDma(0x2000, (section, 100));
@@ -93,9 +93,9 @@ public sealed class DeviceBusTests : IDisposable
         device.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
     }
 
-    private static IGuestDevice Device(DeviceType type, int pages, DeviceFeatures features = DeviceFeatures.None)
+    private static IDmaDevice Device(DeviceType type, int pages, DeviceFeatures features = DeviceFeatures.None)
     {
-        IGuestDevice device = Substitute.For<IGuestDevice>();
+        IDmaDevice device = Substitute.For<IDmaDevice>();
         device.Type.Returns(type);
         device.PageCount.Returns(pages);
         device.Features.Returns(features);
