@@ -13,8 +13,11 @@ namespace Lguest.Devices;
 /// </summary>
 public sealed unsafe class GuestVector
 {
-    /// <summary>Runs of memory at most: what the kernel takes in one call (IOV_MAX), and one for <see cref="After"/>.</summary>
-    public const int MaxSections = 1023;
+    /// <summary>Runs of memory at most: what the kernel takes in one call, and one for <see cref="After"/>.</summary>
+    public const int MaxSections = IovMax - Origin;
+
+    /// <summary>What the kernel takes in one call (UIO_MAXIOV).</summary>
+    private const int IovMax = 1024;
 
     /// <summary>The first entry is for a header of the host's, the sections come after it.</summary>
     private const int Origin = 1;

@@ -20,11 +20,6 @@ public enum LaunchAction
     Version,
 }
 
-/// <summary>A disk on the command line.</summary>
-/// <param name="Path">File or block device.</param>
-/// <param name="ReadOnly">With <c>,ro</c> behind it.</param>
-public sealed record BlockOption(string Path, bool ReadOnly);
-
 /// <summary>The command line, understood.</summary>
 public sealed class LaunchOptions
 {
@@ -40,8 +35,8 @@ public sealed class LaunchOptions
     /// <summary>The guest's own command line: words joined by one space.</summary>
     public string GuestCommandLine { get; set; } = string.Empty;
 
-    /// <summary>Disks: lgba, lgbb and so on.</summary>
-    public List<BlockOption> Blocks { get; } = [];
+    /// <summary>Devices but networks, in order; disks are lgba, lgbb and so on.</summary>
+    public List<DeviceOption> Devices { get; } = [];
 
     /// <summary>Networks: eth0, eth1 and so on.</summary>
     public List<NetOption> Nets { get; } = [];

@@ -10,7 +10,6 @@ public static class OptionTable
     /// <summary>Every option, by the alphabet.</summary>
     public static IReadOnlyList<LaunchOption> All { get; } = Sorted(
     [
-        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only", AddBlock),
         new("console", '\0', "WHERE", "where the guest's console is, in place of standard input and output:\nFILE takes its output (input stays standard input), unix:PATH a client's\nconnection, pty a new pseudo-terminal",
             static (options, value) => options.Console = ConsoleOption.Parse(value)),
         new("engine", '\0', "NAME", $"what runs the guest: auto (the fastest available; the default),\n{EngineHelp()}", SetEngine,
@@ -24,12 +23,10 @@ public static class OptionTable
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
         new("sandbox", '\0', "on|off", "confine the launcher, in case a guest gets out of its engine: no\nprivileges, no files except open ones, few system calls; on by\ndefault (off is for debugging the launcher)", SetSandbox),
-        new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is created if it does not exist", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
         new("timeout", '\0', "DURATION", "end the guest after that long, with status 124: 90s, 5m, 1h; the disks are saved", static (options, value) => options.Timeout = Duration.Parse("timeout", value)),
-        new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME uses an existing one (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
-        new("usernet", '\0', "CIDR", "outbound networking without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports, ,tcp=PORT the same one", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
         new("verbose", 'v', null, "draw the guest's memory map, and print more on standard error", static (options, _) => options.Verbose = true),
         .. DebugOptionTable.All,
+        .. DeviceOptionTable.All,
         new("version", '\0', null, "show the version, and exit", static (options, _) => options.Action = LaunchAction.Version),
     ]);
 
@@ -61,18 +58,6 @@ public static class OptionTable
     {
         Array.Sort(options, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
         return options;
-    }
-
-    private static void AddBlock(LaunchOptions options, string value)
-    {
-        const string ReadOnly = ",ro";
-        bool readOnly = value.EndsWith(ReadOnly, StringComparison.Ordinal);
-        string path = readOnly ? value[..^ReadOnly.Length] : value;
-        if (value.EndsWith(",rw", StringComparison.Ordinal))
-            throw new LaunchException($"--block={value}: there is no ,rw; a disk is writable unless ,ro makes it read-only");
-        if (path.Length == 0)
-            throw new LaunchException("--block needs the name of a file: --block=FILE or --block=FILE,ro");
-        options.Blocks.Add(new BlockOption(path, readOnly));
     }
 
     private static void SetCapture(LaunchOptions options, string value)

@@ -38,7 +38,7 @@ public sealed class GuestSession : IDisposable
     private readonly byte[] _initrd;
     private readonly GuestLayout _layout;
     private readonly GuestPlaces _places;
-    private readonly List<BlockImage> _images = [];
+    private readonly GuestDevices _devices;
     private readonly OutputFiles _outputs;
     private readonly GuestNetworks _networks;
     private readonly ConsoleEndpoint _endpoint;
@@ -61,14 +61,12 @@ public sealed class GuestSession : IDisposable
         _say = say;
         _complaints = new Complaints(options.Verbose ? say : null);
         _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine);
-        if (options.Blocks.Count + options.Nets.Count + 1 > DeviceDescriptor.MaxDevices)
-            throw new LaunchException($"{options.Blocks.Count} disks, {options.Nets.Count} networks and a console are more than the {DeviceDescriptor.MaxDevices} devices that a guest can have");
-
+        int devicePages = GuestDevices.CountPages(options);
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
         using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
-            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, options.Blocks.Count + options.Nets.Count);
+            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, devicePages);
             _places = new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, MemoryParts.Of(_layout));
             _initrd = new byte[initrd?.Length ?? 0];
             initrd?.Read(_initrd, 0);
@@ -76,14 +74,13 @@ public sealed class GuestSession : IDisposable
 
         try
         {
-            foreach (BlockOption block in options.Blocks)
-                _images.Add(BlockImage.Open(block.Path, block.ReadOnly));
+            _devices = GuestDevices.Open(options.Devices);
             _outputs = OutputFiles.Open(options);
             _networks = GuestNetworks.Open(options.Nets, _outputs, _kernel.Generation, options.GuestId);
         }
         catch (DeviceException failure)
         {
-            CloseImages();
+            _devices?.Dispose();
             _outputs?.Dispose();
             throw new LaunchException(failure.Message);
         }
@@ -106,7 +103,7 @@ public sealed class GuestSession : IDisposable
         }
         catch
         {
-            CloseImages();
+            _devices.Dispose();
             _networks.Dispose();
             _outputs.Dispose();
             _endpoint?.Dispose();
@@ -144,8 +141,8 @@ public sealed class GuestSession : IDisposable
             if (_ended)
                 return;
             _ended = true;
-            SyncImages();
-            CloseImages();
+            _devices.Save(_say);
+            _devices.Dispose();
             _networks.Dispose();
             _debug.Dispose();
             _console.Dispose();
@@ -178,7 +175,7 @@ public sealed class GuestSession : IDisposable
                 case RunEnd.Restarted when !_options.NoReboot && signals.Status == 0:
                     if (_options.Verbose)
                         _say("the guest restarts");
-                    SyncImages();
+                    _devices.Save(_say);
                     continue;
                 case RunEnd.Restarted when signals.Status == 0:
                     return GuestStatus(outcome);
@@ -241,8 +238,7 @@ public sealed class GuestSession : IDisposable
             _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));
 
         DmaBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
-        foreach (BlockImage image in _images)
-            bus.Add(new DmaDisk(new DiskModel(image, _complaints), _complaints));
+        _devices.AddTo(bus, _complaints);
         _networks.AddTo(bus, _complaints, _say);
         bus.Add(new DmaConsole(new ConsoleModel(_console), _kernel.Generation.ConsoleKey, _complaints));
         if (_options.Verbose)
@@ -374,21 +370,5 @@ public sealed class GuestSession : IDisposable
     {
         if (_terminal is { IsRaw: true })
             _terminal.MakeRaw();
-    }
-
-    private void SyncImages()
-    {
-        foreach (BlockImage image in _images)
-        {
-            HostErrno error = image.Sync();
-            if (error != 0)
-                _say($"disk image '{image.Path}' could not be saved: {HostMessage.Of(error)}");
-        }
-    }
-
-    private void CloseImages()
-    {
-        foreach (BlockImage image in _images)
-            image.Dispose();
     }
 }

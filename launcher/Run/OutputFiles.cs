@@ -101,8 +101,8 @@ public sealed class OutputFiles : IDisposable
             _claims.AddInput("initrd", options.Initrd);
         if (options.Debug.Symbols != null)
             _claims.AddInput("symbols", options.Debug.Symbols);
-        foreach (BlockOption block in options.Blocks)
-            _claims.AddDisk(block.Path, block.ReadOnly);
+        foreach (DeviceOption device in options.Devices)
+            device.Claim(_claims);
         foreach (NetOption.SharedNet shared in options.Nets.OfType<NetOption.SharedNet>())
             TakeNetwork(shared.Path);
     }

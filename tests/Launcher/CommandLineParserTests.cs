@@ -23,7 +23,7 @@ public sealed class CommandLineParserTests
         Assert.Equal(LaunchAction.Run, options.Action);
         Assert.Equal(64ul << 20, options.Banks.Top);
         Assert.Equal("vmlinux", options.Kernel);
-        Assert.Equal("rootfile", Assert.Single(options.Blocks).Path);
+        Assert.Equal("rootfile", Assert.IsType<BlockOption>(Assert.Single(options.Devices)).Path);
         Assert.Equal("rd", options.Initrd);
         Assert.Equal("root=/dev/lgba quiet", options.GuestCommandLine);
     }
@@ -44,7 +44,7 @@ public sealed class CommandLineParserTests
     public void DisksKeepTheirOrder()
     {
         LaunchOptions options = Parse("--block=a,ro 64 vmlinux --block=b --block=c,d --block=,x,ro");
-        Assert.Equal([new("a", true), new("b", false), new("c,d", false), new(",x", true)], options.Blocks);
+        Assert.Equal([new BlockOption("a", true), new("b", false), new("c,d", false), new(",x", true)], options.Devices.OfType<BlockOption>());
     }
 
     /// <summary>Switches and values.</summary>

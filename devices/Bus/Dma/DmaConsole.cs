@@ -13,6 +13,9 @@ namespace Lguest.Devices.Bus.Dma;
 /// <param name="complaints">Who hears of buffers that are not the guest's.</param>
 public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? complaints = null) : IDmaDevice, IInputDevice
 {
+    /// <summary>Pages of device memory: it works before the guest has looked at the bus.</summary>
+    public const int Pages = 0;
+
     private readonly Complaints _complaints = complaints ?? Complaints.Silent;
     private readonly GuestVector _vector = new();
     private GuestMemory? _memory;
@@ -27,7 +30,7 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
     public DeviceFeatures Features => DeviceFeatures.None;
 
     /// <inheritdoc/>
-    public int PageCount => 0;
+    public int PageCount => Pages;
 
     /// <inheritdoc/>
     public int InputDescriptor => console.InputDescriptor;

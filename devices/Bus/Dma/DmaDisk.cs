@@ -15,6 +15,9 @@ namespace Lguest.Devices.Bus.Dma;
 /// <param name="complaints">Who hears of requests that make no sense.</param>
 public sealed class DmaDisk(DiskModel disk, Complaints? complaints = null) : IDmaDevice
 {
+    /// <summary>Pages of device memory: one, for the request and its result.</summary>
+    public const int Pages = 1;
+
     private static readonly uint ResultOffset = (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.Result));
     private static readonly uint NumSectorsOffset = (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.NumSectors));
 
@@ -33,7 +36,7 @@ public sealed class DmaDisk(DiskModel disk, Complaints? complaints = null) : IDm
     public DeviceFeatures Features => DeviceFeatures.Randomness;
 
     /// <inheritdoc/>
-    public int PageCount => 1;
+    public int PageCount => Pages;
 
     /// <inheritdoc/>
     public void Attach(GuestMemory memory, uint firstPage)

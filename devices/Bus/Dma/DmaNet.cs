@@ -16,6 +16,9 @@ namespace Lguest.Devices.Bus.Dma;
 /// </remarks>
 public sealed class DmaNet : IDmaDevice, IInputDevice
 {
+    /// <summary>Pages of device memory: one, for addresses.</summary>
+    public const int Pages = 1;
+
     /// <summary>Packets in one go: enough for any burst, few enough that the guest's own output is not kept waiting.</summary>
     private const int Burst = 256;
 
@@ -42,7 +45,7 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
     public DeviceFeatures Features => (DeviceFeatures)_slots.Own | _slots.Features;
 
     /// <inheritdoc/>
-    public int PageCount => 1;
+    public int PageCount => Pages;
 
     /// <inheritdoc/>
     public int InputDescriptor => _net.InputDescriptor;
