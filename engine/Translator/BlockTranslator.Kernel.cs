@@ -131,7 +131,7 @@ internal sealed unsafe partial class BlockTranslator
         _side.Add(_emit.Offset, i.IP32, SideKind.Instruction);
         if (stackBytes != 0)
             _emit.MoveStack(stackBytes);
-        _core.ContinueInterpretedAt(number, _emit.Here);
+        _code.Interpreted.ContinueAt(number, _emit.Here);
     }
 
     /// <summary>jrcxz if the selector in %r10d and a negated one add up to nothing.</summary>
@@ -186,7 +186,7 @@ internal sealed unsafe partial class BlockTranslator
         _emit.Push(Register.R10);
         _emit.PopFlags();
         _emit.MoveStack(4);
-        _core.ContinueInterpretedAt(number, _emit.Here);
+        _code.Interpreted.ContinueAt(number, _emit.Here);
     }
 
     /// <summary>

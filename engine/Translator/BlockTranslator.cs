@@ -25,7 +25,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     /// <summary>Host bytes that a block may take at most, generously.</summary>
     public const int MaxHostBytes = MaxInstructions * 160;
 
-    private readonly TranslatorCore _core;
+    private readonly CodeCache _code;
+    private readonly InterpreterCore _interpreter;
+    private readonly GuestMemory _memory;
     private readonly HostAssembler _emit;
     private readonly SideTable _side;
     private readonly byte* _exit;
@@ -36,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     // Read once: what is translated is a copy, and what is emitted is what was looked at. Frames that other processes can write
     // (the page of --sharenet) are not even translated from a copy, since what is made of them would be kept: their code is the
     // interpreter's.
-    private readonly byte* _code = (byte*)NativeMemory.AllocZeroed(MaxInstructions * MaxInstructionBytes);
+    private readonly byte* _copy = (byte*)NativeMemory.AllocZeroed(MaxInstructions * MaxInstructionBytes);
     private readonly Decoder _decoder;
     private readonly PointerCodeReader _aheadReader = new();
     private readonly Decoder _ahead;
@@ -47,22 +49,33 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     private byte* _bytes;
     private bool _ended;
 
-    public BlockTranslator(TranslatorCore core, HostAssembler emit, SideTable side, byte* exit)
+    /// <summary>Makes code for a cache.</summary>
+    /// <param name="code">Where it is kept.</param>
+    /// <param name="interpreter">Whoever fetches instructions.</param>
+    public BlockTranslator(CodeCache code, InterpreterCore interpreter)
     {
-        _core = core;
-        _emit = emit;
-        _side = side;
-        _exit = exit;
+        _code = code;
+        _interpreter = interpreter;
+        _memory = interpreter.Memory;
+        _emit = code.Emit;
+        _side = code.Side;
+        _exit = code.Stubs.Exit;
         _decoder = Decoder.Create(32, _reader, PointerCodeReader.Processor);
         _ahead = Decoder.Create(32, _aheadReader, PointerCodeReader.Processor);
     }
+
+    /// <summary>Lowest linear address of the kernel's part, which is the same in all address spaces.</summary>
+    public uint KernelStart { get; set; } = 0xC000_0000;
+
+    /// <summary>Whether blocks are linked to each other by nobody: see <see cref="TranslatorCore.Unchained"/>.</summary>
+    public bool Unchained { get; set; }
 
     /// <summary>Frees its copies of guest code; nothing may be translated any more.</summary>
     public void Dispose()
     {
         NativeMemory.Free(_crossing);
         NativeMemory.Free(_peeked);
-        NativeMemory.Free(_code);
+        NativeMemory.Free(_copy);
     }
 
     /// <summary>Translates what is at an EIP.</summary>
@@ -80,11 +93,11 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _links.Clear();
         _ended = false;
         _floatLoaded = false;
-        if (_core.Memory.IsForeign(physical))
+        if (_memory.IsForeign(physical))
             return Foreign(block, place);
         int length = Math.Min(room, MaxInstructions * MaxInstructionBytes);
-        new ReadOnlySpan<byte>(_core.Memory.Base + physical, length).CopyTo(new Span<byte>(_code, length));
-        _reader.Reset(_code, length);
+        new ReadOnlySpan<byte>(_memory.Base + physical, length).CopyTo(new Span<byte>(_copy, length));
+        _reader.Reset(_copy, length);
         _decoder.IP = eip;
         _emit.Start(place);
         block.Host = _emit.Here;
@@ -94,7 +107,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
             _decoder.Decode(out Instruction instruction);
             _side.Add(_emit.Offset, next, SideKind.Instruction);
             _bytes = null;
-            if (_reader.RanOut && Crossing(block, next, _code + (next - eip), physical + (next - eip), out Instruction whole) && Emit(in whole))
+            if (_reader.RanOut && Crossing(block, next, _copy + (next - eip), physical + (next - eip), out Instruction whole) && Emit(in whole))
             {
                 next = whole.NextIP32;
                 break;
@@ -117,8 +130,8 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
 
             uint here = next;
             next = instruction.NextIP32;
-            _bytes = _code + (here - eip);
-            if (instruction.IsInvalid || _core.MustInterpret(physical + (here - eip)) || !Emit(in instruction))
+            _bytes = _copy + (here - eip);
+            if (instruction.IsInvalid || _code.Interpreted.IsPreferred(physical + (here - eip)) || !Emit(in instruction))
                 EmitInterpret(here, &instruction);
             if ((next & Page.OffsetMask) == 0)
                 break;
@@ -153,9 +166,9 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     public bool Crosses(uint physical)
     {
         int room = (int)(Page.Size - (physical & Page.OffsetMask));
-        if (room >= MaxInstructionBytes || _core.Memory.IsForeign(physical))
+        if (room >= MaxInstructionBytes || _memory.IsForeign(physical))
             return false;
-        new ReadOnlySpan<byte>(_core.Memory.Base + physical, room).CopyTo(new Span<byte>(_peeked, room)); // Read once
+        new ReadOnlySpan<byte>(_memory.Base + physical, room).CopyTo(new Span<byte>(_peeked, room)); // Read once
         _aheadReader.Reset(_peeked, room);
         _ahead.Decode(out _);
         return _aheadReader.RanOut;
@@ -175,20 +188,20 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     {
         instruction = default;
         bool user = (_mode & TranslationMode.User) != 0;
-        if (user ? block.Key.Rest == 0 : _blockPage < _core.KernelStart)
+        if (user ? block.Key.Rest == 0 : _blockPage < KernelStart)
             return false;
         int first = (int)(Page.Size - (physical & Page.OffsetMask));
         uint physical2 = block.Key.Rest;
-        if (first >= MaxInstructionBytes || (!user && !_core.TryFetchQuietly(_blockPage + Page.Size, out physical2)) || _core.Memory.IsForeign(physical2))
+        if (first >= MaxInstructionBytes || (!user && !_interpreter.TryFetch(_blockPage + Page.Size, out physical2, out _)) || _memory.IsForeign(physical2))
             return false;
 
         // Read once: the first part was copied already.
         new Span<byte>(code, first).CopyTo(new Span<byte>(_crossing, first));
-        new Span<byte>(_core.Memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
+        new Span<byte>(_memory.Base + physical2, MaxInstructionBytes - first).CopyTo(new Span<byte>(_crossing + first, MaxInstructionBytes - first));
         _reader.Reset(_crossing, MaxInstructionBytes);
         _decoder.IP = eip;
         _decoder.Decode(out instruction);
-        bool whole = !_reader.RanOut && !instruction.IsInvalid && !_core.MustInterpret(physical);
+        bool whole = !_reader.RanOut && !instruction.IsInvalid && !_code.Interpreted.IsPreferred(physical);
         _reader.Reset(_crossing, 0);
         _reader.ReadByte();
         if (!whole)
@@ -201,17 +214,17 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     /// <summary>Leaves for the interpreter; the code after it is where it comes back to, if the instruction is known.</summary>
     private uint EmitInterpret(uint eip, Instruction* instruction)
     {
-        uint number = _core.AddInterpreted(eip, instruction);
+        uint number = _code.Interpreted.Add(instruction);
         _emit.Store(State.ExitDetail, number);
         _emit.Store(State.ExitReason, (uint)TranslatedExit.Interpret);
         _emit.Store(State.Eip, eip);
         _emit.Jump(_exit);
-        _core.ContinueInterpretedAt(number, _emit.Here);
+        _code.Interpreted.ContinueAt(number, _emit.Here);
         _floatLoaded = false;
         if (instruction == null)
         {
             // Nobody knows here where it goes, so there is no code to go on with.
-            _core.ContinueInterpretedAt(number, null);
+            _code.Interpreted.ContinueAt(number, null);
             return number;
         }
 
@@ -225,7 +238,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
                 _ended = true;
 
                 // Not even if it goes to the next instruction: there is no code for that here.
-                _core.ContinueInterpretedAt(number, null);
+                _code.Interpreted.ContinueAt(number, null);
                 break;
         }
 
@@ -249,18 +262,18 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
     /// </summary>
     private bool MayLink(uint target) =>
         ((target & ~Page.OffsetMask) == _blockPage && !((_mode & TranslationMode.User) != 0 && Crosses(PhysicalOf(target))))
-        || ((_mode & TranslationMode.User) == 0 && target >= _core.KernelStart && _blockPage >= _core.KernelStart);
+        || ((_mode & TranslationMode.User) == 0 && target >= KernelStart && _blockPage >= KernelStart);
 
     /// <summary>Where an EIP in the block's page is.</summary>
     private uint PhysicalOf(uint eip) => (_block!.Key.Physical & ~Page.OffsetMask) | (eip & Page.OffsetMask);
 
     private void AddLink(HostLabel site, uint target)
     {
-        if (_core.Unchained)
+        if (Unchained)
             _links.Add((site, target));
         else if (target == _block!.Key.Eip)
             _emit.Bind(site, _block.Host);
-        else if ((target & ~Page.OffsetMask) == _blockPage && _core.Translated(new BlockKey(PhysicalOf(target), target, _mode)) is { } known)
+        else if ((target & ~Page.OffsetMask) == _blockPage && _code.Find(new BlockKey(PhysicalOf(target), target, _mode)) is { } known)
             _emit.Bind(site, known.Host);
         else
             _links.Add((site, target));
@@ -299,7 +312,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _emit.JumpByTable(tag + BranchTable.HostOffset);
         _emit.Bind(miss);
         _emit.MoveSignExtended(Register.R10, target);
-        _emit.Jump(_core.SecondProbe);
+        _emit.Jump(_code.SecondProbe);
     }
 
     /// <summary>On to the EIP in %r10d. Everything else of the instruction is done.</summary>
@@ -321,7 +334,7 @@ internal sealed unsafe partial class BlockTranslator : IDisposable
         _side.Add(_emit.Offset, 0, SideKind.GoingToR10);
         _emit.Jump(Register.R11);
         _emit.Bind(miss);
-        _emit.Jump(_core.SecondProbe);
+        _emit.Jump(_code.SecondProbe);
     }
 
     /// <summary>Where every lookup goes that found nothing in the first table: the second, then out. The target is in %r10.</summary>

@@ -28,8 +28,8 @@ public sealed unsafe partial class TranslatorCore
     public override IReadOnlyList<EngineCounter> Counters =>
     [
         new("blocks translated", BlocksTranslated),
-        new("code cache flushed", _flushes),
-        new("KiB of translated code", CodeBytes >> 10, IsLevel: true),
+        new("code cache flushed", Flushes),
+        new("KiB of translated code", _code.Bytes >> 10, IsLevel: true),
         new("windows", Windows, IsLevel: true),
         new("windows emptied for others", _windowsGivenUp),
         new("host mappings in windows, at most", HostMappings, IsLevel: true),

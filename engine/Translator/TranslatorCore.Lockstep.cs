@@ -11,7 +11,11 @@ public sealed unsafe partial class TranslatorCore
     /// Blocks are not linked to each other and not found by the branch table, so that <see cref="Run"/> comes back after each.
     /// What a block consists of is the same. To be set before anything runs.
     /// </summary>
-    internal bool Unchained { get; init; }
+    internal bool Unchained
+    {
+        get => _translator.Unchained;
+        init => _translator.Unchained = value;
+    }
 
     /// <summary>Whether the interpreter runs the guest now: odd segments or flags, or a debugger that watches.</summary>
     internal bool IsInterpreting
@@ -25,9 +29,9 @@ public sealed unsafe partial class TranslatorCore
 
     /// <summary>Whether the next instruction lies, all or its end, where other processes can write: it is the interpreter's alone.</summary>
     internal bool IsAtForeignCode =>
-        TryFetchQuietly(Cpu->Eip, out uint physical)
+        _interpreter.TryFetch(Cpu->Eip, out uint physical, out _)
         && (Memory.IsForeign(physical)
-            || (_translator.Crosses(physical) && TryFetchQuietly((Cpu->Eip & ~GuestAbi.Page.OffsetMask) + GuestAbi.Page.Size, out uint rest) && Memory.IsForeign(rest)));
+            || (_translator.Crosses(physical) && _interpreter.TryFetch((Cpu->Eip & ~GuestAbi.Page.OffsetMask) + GuestAbi.Page.Size, out uint rest, out _) && Memory.IsForeign(rest)));
 
     /// <summary>The interpreter inside.</summary>
     internal InterpreterCore Stepper => _interpreter;
@@ -39,6 +43,9 @@ public sealed unsafe partial class TranslatorCore
         return FindBlock(Cpu->Eip, out _);
     }
 
+    /// <summary>A block that is translated already, or null.</summary>
+    internal Block? Translated(BlockKey key) => _code.Find(key);
+
     /// <summary>Host code, for writing.</summary>
-    internal byte* ToWritable(byte* code) => _arena.ToWritable(code);
+    internal byte* ToWritable(byte* code) => _code.ToWritable(code);
 }

@@ -57,6 +57,7 @@ public sealed unsafe partial class TranslatorCore
     {
         KernelStart = pageOffset;
         _kernelEntries = null;
+        _translator.KernelStart = pageOffset;
     }
 
     /// <inheritdoc/>
@@ -206,13 +207,13 @@ public sealed unsafe partial class TranslatorCore
         _interpreter.Marked(in found);
         if (result == WalkResult.Kill)
             return MapResult.Killed;
-        if (user && GoesToNewPage(linear >> Page.Shift, result))
+        if (user && _newPages.GoesAhead(CurrentSpace(), linear >> Page.Shift, result))
             return result == WalkResult.Fault ? MapResult.Fault : MapResult.Unknown;
         if (result != WalkResult.Ok)
             return MapResult.Fault;
         if (!user && linear < KernelStart)
             return MapResult.Interpret;
-        if (write && HasCode(found.Frame))
+        if (write && _interpreter.HasCode(found.Frame))
             return MapResult.Code;
         Map(linear, user, in found);
         return MapResult.Mapped;
@@ -224,7 +225,7 @@ public sealed unsafe partial class TranslatorCore
         AddressWindow window = user ? CurrentUserWindow() : _kernelWindow;
         LimitMappings(window);
         uint page = linear >> Page.Shift;
-        bool writable = IsWritable(found.Entry, found.Rights) && !HasCode(found.Frame);
+        bool writable = IsWritable(found.Entry, found.Rights) && !_interpreter.HasCode(found.Frame);
         uint first = page;
         uint last = page;
         uint run = user ? UserRun : Walker.PagesPerTable;
@@ -238,6 +239,15 @@ public sealed unsafe partial class TranslatorCore
         window.Map(first, last - first + 1, frame, writable);
         if (writable)
             RememberWritable(window, first, last, frame);
+    }
+
+    /// <summary>Maps a page that ring 3 may read, if the guest's tables have one there: nobody has missed it.</summary>
+    private void MapQuietly(uint linear)
+    {
+        if (Walker.Walk(_pageDirectory, linear, write: false, user: true, out Translation found) != WalkResult.Ok)
+            return;
+        _interpreter.Marked(in found);
+        Map(linear, user: true, in found);
     }
 
     private static bool IsWritable(PageFlags entry, PageFlags rights) =>
@@ -263,7 +273,7 @@ public sealed unsafe partial class TranslatorCore
             return false;
         if (candidate << Page.Shift >= PageWalker.ReservedStart || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
             return false;
-        bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(expected);
+        bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(expected);
         return mayWrite == writable;
     }
 
@@ -320,7 +330,7 @@ public sealed unsafe partial class TranslatorCore
         uint frame = entry & ~Page.OffsetMask;
         if ((entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0 || !Memory.Contains(frame, Page.Size))
             return 0;
-        bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !HasCode(frame);
+        bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(frame);
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }
 
@@ -443,7 +453,7 @@ public sealed unsafe partial class TranslatorCore
         if (!_kernelCodeMoved && !KernelCodeMoved(first, last))
             return;
         _kernelKey = ++_lastKey;
-        FlushCode();
+        _code.Flush();
     }
 
     private void RevalidateKernelPage(uint page)
@@ -452,7 +462,7 @@ public sealed unsafe partial class TranslatorCore
         if (!_kernelCodeMoved && !KernelCodeMoved(page))
             return;
         _kernelKey = ++_lastKey;
-        FlushCode();
+        _code.Flush();
     }
 
     /// <summary>
@@ -464,6 +474,12 @@ public sealed unsafe partial class TranslatorCore
         ref uint known = ref CollectionsMarshal.GetValueRefOrAddDefault(_kernelCodePages, page, out bool exists);
         _kernelCodeMoved |= exists && known != frame;
         known = frame;
+    }
+
+    private void ForgetKernelCode()
+    {
+        _kernelCodePages.Clear();
+        _kernelCodeMoved = false;
     }
 
     private bool KernelCodeMoved(uint page) =>
@@ -559,36 +575,5 @@ public sealed unsafe partial class TranslatorCore
             space.Window.Dispose();
         foreach (AddressWindow window in _spareWindows)
             window.Dispose();
-    }
-
-    /// <summary>A page directory's user part, as ring 3 sees it.</summary>
-    private sealed class AddressSpace(uint pageDirectory, AddressWindow window, TableEntries entries)
-    {
-        public uint PageDirectory { get; } = pageDirectory;
-
-        public AddressWindow Window { get; } = window;
-
-        /// <summary>The directory's user part, as it was when the guest switched away.</summary>
-        public TableEntries Entries { get; } = entries;
-
-        /// <summary>Names the mapping under which code is entered; a new one whenever it changes.</summary>
-        public ulong Key { get; set; }
-
-        public LinkedListNode<AddressSpace> Place { get; set; } = null!;
-
-        /// <summary>Pages that the interpreter found its way to: the next time they are missed they are worth mapping.</summary>
-        public HashSet<uint> Visited { get; } = [];
-
-        /// <summary>Pages whose code is entered under <see cref="Key"/>, and what they were then, in the form of <see cref="AddressWindow.this"/>.</summary>
-        public Dictionary<uint, uint> CodePages { get; } = [];
-
-        /// <summary>The guest said that everything may have changed while it was in another space.</summary>
-        public bool IsStale { get; set; }
-
-        /// <summary>Instructions that the interpreter goes on for; 0: translated code runs.</summary>
-        public int Slice { get; set; }
-
-        /// <summary>The page that ring 3 came to last in a slice.</summary>
-        public uint LastVisited { get; set; }
     }
 }

@@ -13,9 +13,11 @@ namespace Lguest.Engine.Translator;
 /// <summary>
 /// The translator: guest code runs as host code, at nearly the host's speed. The interpreter is inside, on the same
 /// registers, for single instructions that are not worth translating and for guests that do unusual things with segments.
-/// <para>The parts: this file runs translated code and handles its exits; <c>TranslatorCore.Code.cs</c> is where it is kept,
-/// <c>TranslatorCore.Spaces.cs</c> how the guest's memory appears in windows, <c>BlockTranslator*.cs</c> how it is made,
-/// <c>NativeStubs.cs</c> the way in and out.</para>
+/// <para>The parts: this file runs translated code, <c>TranslatorCore.Exits.cs</c> handles its exits, <c>TranslatorCore.Blocks.cs</c>
+/// says what to enter. <see cref="CodeCache"/> is where the code is kept,
+/// <see cref="BlockTranslator"/> how it is made, <see cref="NativeStubs"/> the way in and out, <see cref="KernelPaths"/> what it
+/// must know to change rings by itself, <see cref="NewPagePolicy"/> when a page is worth mapping;
+/// <c>TranslatorCore.Spaces.cs</c> is how the guest's memory appears in windows.</para>
 /// </summary>
 public sealed unsafe partial class TranslatorCore : ExecutionCore
 {
@@ -29,8 +31,12 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     internal const int IntLength = 2;
 
     private readonly InterpreterCore _interpreter;
-    private readonly ThreadTimer _timer;
+    private readonly CodeCache _code;
+    private readonly BlockTranslator _translator;
+    private readonly KernelPaths _paths;
+    private readonly NewPagePolicy _newPages;
     private readonly NativeStubs _stubs;
+    private readonly ThreadTimer _timer;
     private long _deadline;
     private bool _deadlineSpent;
     private bool _flagsAreNative;
@@ -62,21 +68,15 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         {
             if (WhyNotSupported is { } reason)
                 throw new PlatformNotSupportedException($"the translator needs {reason}");
-            _table = new BranchTable();
-            _arena = CodeArena.InSlot(codeBytes);
-            SignalHandlers.Reserve(_arena);
-            _stubs = new NativeStubs(_arena);
-            _emit = new HostAssembler(_arena);
-            _translator = new BlockTranslator(this, _emit, _side, _stubs.Exit);
-            _codeStart = (byte*)_stubs.Region.CodeStart;
-            AllocateCode();
-            StartCode();
+            _code = new CodeCache(interpreter, this, codeBytes);
+            _stubs = _code.Stubs;
+            _translator = new BlockTranslator(_code, interpreter);
+            _code.Begin(_translator);
+            _paths = new KernelPaths(Cpu, Gdt, _code, _translator);
+            _newPages = new NewPagePolicy(Cpu, interpreter);
             AllocateSpaces();
             Cpu->HostMxcsr = FxImage.MxcsrMasks;
-            Cpu->BranchTable = _table.Address;
-            Cpu->UserCs.Selector = NoSelector;
-            Cpu->UserSs.Selector = NoSelector;
-            SignalHandlers.Describe(_arena, _stubs.Region, _stubs.SystemCallRegion, _stubs.InterruptReturnRegion);
+            Cpu->BranchTable = _code.Branches.Address;
             SignalHandlers.Prepare();
             _timer = new ThreadTimer(Cpu);
             _interpreter.ForeignCode = this;
@@ -98,6 +98,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         : RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Sse2.X64.IsSupported ? "an x86-64 processor"
         : !HardwareCapabilities.HasFsGsBase ? "a processor with FSGSBASE, and a kernel that lets programs use it (Linux 5.9 or later)"
         : null;
+
+    /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
+    internal bool InterpretsNewPages
+    {
+        get => _newPages.IsOn;
+        set => _newPages.IsOn = value;
+    }
 
     /// <inheritdoc/>
     public override CpuExit Run()
@@ -124,7 +131,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 return _interpreter.Run();
             }
 
-            if (IsOnNewPages)
+            if (_newPages.IsAhead(_space))
             {
                 host = null;
                 progress = true;
@@ -137,7 +144,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             if (host == null)
             {
                 // Where it went on after the last hypercall or trap, it mostly went on before.
-                host = _table.Find(cpu->Eip, cpu->BranchKey);
+                host = _code.Branches.Find(cpu->Eip, cpu->BranchKey);
                 if (host == null)
                 {
                     host = FindForTable(cpu->Eip, out CpuExit fetchFault);
@@ -169,7 +176,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
-                    if (!IsOnNewPages)
+                    if (!_newPages.IsAhead(_space))
                         host = FindForTable(cpu->Eip, out _);
                     break;
                 case TranslatedExit.Link:
@@ -189,7 +196,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.InterpretHere:
                     if (InterpretAt(cpu->Eip, out CpuExit here))
                         return Leave(here);
-                    RememberUserSegments();
+                    if (cpu->Cpl == Selectors.UserRing && (_interpreter.Mode & Unusual) == 0)
+                        _paths.RememberUserSegments();
                     break;
                 case TranslatedExit.SystemCallFault:
                     MapKernelStack();
@@ -241,7 +249,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         _timer?.Dispose();
         _interpreter.ForeignCode = null;
         FreeSpaces();
-        FreeCode();
+        _translator?.Dispose();
+        _code?.Dispose();
         _interpreter.Dispose();
     }
 
@@ -265,134 +274,5 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             return;
         _flagsAreNative = false;
         Cpu->Flags = (Cpu->SystemFlags & ~NativeFlags) | ((uint)Cpu->HostFlags & NativeFlags);
-    }
-
-    /// <summary>One instruction by the interpreter.</summary>
-    /// <param name="number">Its number.</param>
-    /// <param name="host">Where to go on in translated code, or null to look.</param>
-    /// <param name="exit">Why the run is over.</param>
-    /// <returns>Whether it is.</returns>
-    private bool Interpret(uint number, out byte* host, out CpuExit exit)
-    {
-        Interpreted* record = _interpreted + number;
-        byte* next = record->Continue;
-        uint nextEip = record->NextEip;
-        uint drops = _drops;
-        ToLazyFlags();
-        CodeMode before = _interpreter.Mode;
-        uint taskSwitched = Cpu->TaskSwitched;
-        host = null;
-        if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
-            return true;
-        if (next != null && Cpu->Eip == nextEip && drops == _drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
-            host = next;
-        return false;
-    }
-
-    /// <summary>The instruction at an EIP, by the interpreter; on by looking.</summary>
-    private bool InterpretAt(uint eip, out CpuExit exit)
-    {
-        ToLazyFlags();
-        Cpu->Eip = eip;
-        return _interpreter.Step(out exit);
-    }
-
-    /// <summary>
-    /// The unit remembers where its last instruction was, in the host's code: that becomes the guest's address again before
-    /// anything of the guest's can see it. (Data addresses need nothing: their low half is the guest's.) What has not changed since
-    /// translated code was entered is the guest's already, and may well look like an address of the host's.
-    /// </summary>
-    private void HideHostAddresses()
-    {
-        uint offset = Cpu->Float.InstructionOffset - (uint)(ulong)_codeStart;
-        if (offset >= (uint)(_codeNext - _codeStart))
-            return;
-        Cpu->Float.InstructionOffset = _side.Find(offset + (uint)(_codeStart - _arena.Executable)).Eip;
-        Cpu->Float.InstructionSelector = (ushort)Cpu->Cs.Selector;
-        Cpu->Float.DataSelector = (ushort)Cpu->Ds.Selector;
-    }
-
-    /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>
-    private void Interrupted()
-    {
-        SideTable.Entry place = _side.Find((uint)(Cpu->FaultRip - (ulong)_arena.Executable));
-        switch (place.Kind)
-        {
-            case SideKind.GoingToR10WithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = (uint)Cpu->SavedR10;
-                break;
-            case SideKind.InstructionWithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = place.Eip;
-                break;
-            case SideKind.GoingToR10:
-                Cpu->Eip = (uint)Cpu->SavedR10;
-                break;
-            case SideKind.GoingToWithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = place.Eip;
-                break;
-            default:
-                Cpu->Eip = place.Eip;
-                break;
-        }
-    }
-
-    private bool HandleFault(out byte* host, out CpuExit exit)
-    {
-        SideTable.Entry place = _side.Find((uint)(Cpu->FaultRip - (ulong)_arena.Executable));
-        uint eip = place.Eip;
-        Cpu->Eip = eip;
-        host = null;
-        exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
-
-        // Misaligned for SSE, or through a segment that does not reach everywhere: the interpreter knows what it comes to.
-        if (Cpu->FaultVector == ExceptionVector.GeneralProtection)
-            return InterpretAt(eip, out exit);
-        if (Cpu->FaultVector != ExceptionVector.PageFault)
-        {
-            exit.Vector = (byte)Cpu->FaultVector;
-            return true;
-        }
-
-        ulong offset = Cpu->FaultAddress - Cpu->WindowBase;
-        if (offset > uint.MaxValue)
-        {
-            // Over the edge of the window: an access that wraps around. The interpreter knows how.
-            return InterpretAt(eip, out exit);
-        }
-
-        uint linear = (uint)offset;
-        bool write = (Cpu->FaultError & 2) != 0;
-        uint drops = _drops;
-        MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
-        _missed[(int)result]++;
-        switch (result)
-        {
-            case MapResult.Unknown:
-            case MapResult.Mapped when drops != _drops:
-                return false;
-            case MapResult.Mapped:
-                // Begun anew: into the middle of a block, whose first floating point instruction has been passed.
-                host = _arena.Executable + place.Offset;
-                Cpu->FloatResume = Cpu->FloatWasLive;
-                return false;
-            case MapResult.Fault:
-                exit.Vector = ExceptionVector.PageFault;
-                exit.ErrorCode = errorCode;
-                exit.FaultAddress = linear;
-                return true;
-            case MapResult.Killed:
-                exit.Kind = ExitKind.Killed;
-                exit.Reason = killReason;
-                return true;
-            case MapResult.Code:
-                PreferInterpreter(eip, CodeWriteWeight);
-                return InterpretAt(eip, out exit);
-            default:
-                PreferInterpreter(eip, UserAccessWeight);
-                return InterpretAt(eip, out exit);
-        }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
@@ -13,7 +14,7 @@ namespace Lguest.Engine.Translator;
 /// it will never touch again. So after a first miss the interpreter goes ahead with the program, to which a new page is
 /// nothing but a walk of the guest's tables, until it meets no more new ones for a while. What is missed after that is mapped.
 /// </summary>
-public sealed unsafe partial class TranslatorCore
+internal sealed unsafe class NewPagePolicy(CpuState* cpu, InterpreterCore interpreter)
 {
     /// <summary>Instructions without a new page, after which translated code is worth its mappings.</summary>
     private const int SliceLength = 256;
@@ -21,24 +22,24 @@ public sealed unsafe partial class TranslatorCore
     private bool _metNewPage;
 
     /// <summary>Whether ring 3 may be interpreted over new pages; else each is mapped when it is missed.</summary>
-    internal bool InterpretsNewPages { get; set; } = true;
+    public bool IsOn { get; set; } = true;
 
-    private bool IsOnNewPages => Cpu->Cpl == Selectors.UserRing && _space is { Slice: > 0 };
+    /// <summary>Whether the interpreter is ahead with ring 3 of an address space.</summary>
+    public bool IsAhead(AddressSpace? space) => cpu->Cpl == Selectors.UserRing && space is { Slice: > 0 };
 
-    /// <inheritdoc/>
-    void Interpreter.IForeignCode.Touched(uint page)
+    /// <summary>Ring 3 has come to a page that the interpreter's table did not have.</summary>
+    public void Touched(AddressSpace? current, uint page)
     {
-        if (_space is not { Slice: > 0 } space || space.Window[page] != 0)
+        if (current is not { Slice: > 0 } space || space.Window[page] != 0)
             return;
         space.LastVisited = page;
         _metNewPage |= space.Visited.Add(page);
     }
 
     /// <summary>Translated code in ring 3 missed a page: whether the interpreter goes on from there.</summary>
-    private bool GoesToNewPage(uint page, WalkResult result)
+    public bool GoesAhead(AddressSpace space, uint page, WalkResult result)
     {
-        AddressSpace space = CurrentSpace();
-        if (!InterpretsNewPages || (result == WalkResult.Ok && !space.Visited.Add(page)))
+        if (!IsOn || (result == WalkResult.Ok && !space.Visited.Add(page)))
             return false;
         space.Slice = SliceLength;
         space.LastVisited = page;
@@ -46,35 +47,30 @@ public sealed unsafe partial class TranslatorCore
     }
 
     /// <summary>A slice of the interpreter.</summary>
+    /// <param name="space">The current one.</param>
+    /// <param name="exit">What it stopped for.</param>
     /// <returns>Whether there is something for the hypervisor to do.</returns>
-    private bool RunOverNewPages(out CpuExit exit)
+    public bool Run(AddressSpace space, out CpuExit exit)
     {
-        AddressSpace space = _space!;
-        ToLazyFlags();
         _metNewPage = false;
-        Cpu->Budget = space.Slice;
-        _interpreter.Quietly = true;
-        exit = _interpreter.Run();
-        _interpreter.Quietly = false;
+        cpu->Budget = space.Slice;
+        interpreter.Quietly = true;
+        exit = interpreter.Run();
+        interpreter.Quietly = false;
         if (exit.Kind == ExitKind.Exception && exit.Vector == ExceptionVector.PageFault)
         {
             space.Slice = SliceLength;
             return true;
         }
 
-        space.Slice = _metNewPage ? SliceLength : Math.Max(Cpu->Budget, 0);
-        if (exit.Kind != ExitKind.Attention)
-            return true;
+        space.Slice = _metNewPage ? SliceLength : Math.Max(cpu->Budget, 0);
+        return exit.Kind != ExitKind.Attention;
+    }
 
-        // Where the program has come to rest it will stay for a while.
-        uint linear = space.LastVisited << GuestAbi.Page.Shift;
-        if (space.Slice == 0 && Cpu->Cpl == Selectors.UserRing && space.Window[space.LastVisited] == 0
-            && Walker.Walk(_pageDirectory, linear, write: false, user: true, out Translation found) == WalkResult.Ok)
-        {
-            _interpreter.Marked(in found);
-            Map(linear, user: true, in found);
-        }
-
-        return false;
+    /// <summary>The page that a program has come to rest at, where it will stay for a while, if that is not mapped yet.</summary>
+    public bool HasComeToRest(AddressSpace space, out uint page)
+    {
+        page = space.LastVisited;
+        return space.Slice == 0 && cpu->Cpl == Selectors.UserRing && space.Window[page] == 0;
     }
 }

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Cpu;
+using Lguest.GuestAbi;
+
+namespace Lguest.Engine.Translator;
+
+/// <summary>
+/// What translated code needs to know to make system calls, to return from them and to load segment registers without
+/// leaving: kept in the <see cref="CpuState"/>, put right before each entry.
+/// </summary>
+internal sealed unsafe class KernelPaths
+{
+    /// <summary>A selector that nobody can have.</summary>
+    private const uint NoSelector = 0xFFFF_0000;
+
+    /// <summary>No address with this added is one (it is not canonical).</summary>
+    private const ulong FaultingBias = 1UL << 62;
+
+    /// <summary>Bytes that the last steps of each way take at most.</summary>
+    private const int TailBytes = 512;
+
+    private const uint UnusualFlags = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086;
+
+    private readonly CpuState* _cpu;
+    private readonly DescriptorTable _gdt;
+    private readonly CodeCache _code;
+    private readonly BlockTranslator _translator;
+    private uint? _systemCallHandler;
+    private uint _stackSelector;
+    private byte* _systemCallTail;
+    private byte* _interruptReturnTail;
+    private byte* _leavingReturnTail;
+    private uint _tailFlushes = uint.MaxValue;
+    private int _nextFs;
+    private int _nextGs;
+
+    /// <summary>Makes them for a processor that knows no system call yet.</summary>
+    public KernelPaths(CpuState* cpu, DescriptorTable gdt, CodeCache code, BlockTranslator translator)
+    {
+        _cpu = cpu;
+        _gdt = gdt;
+        _code = code;
+        _translator = translator;
+        cpu->UserCs.Selector = NoSelector;
+        cpu->UserSs.Selector = NoSelector;
+    }
+
+    /// <summary>How system calls are delivered: see <see cref="ExecutionCore.SetSystemCall"/>.</summary>
+    public void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
+    {
+        if (handler != _systemCallHandler)
+            _tailFlushes = uint.MaxValue;
+        _systemCallHandler = handler;
+        _stackSelector = stackSelector;
+        _cpu->KernelStack = stackPointer;
+        _cpu->IrqEnabledAddress = (ulong)irqEnabled;
+        LoadKernelSegments();
+    }
+
+    /// <summary>The GDT was changed.</summary>
+    public void DescriptorsChanged()
+    {
+        // A kernel changes the thread's descriptors at every switch; what is as it was stays.
+        if (!IsAsInTable(_cpu->UserCs) || !IsAsInTable(_cpu->UserSs))
+        {
+            _cpu->UserCs.Selector = NoSelector;
+            _cpu->UserSs.Selector = NoSelector;
+        }
+
+        SegmentCandidate* candidates = &_cpu->FsCandidate0;
+        for (int i = 0; i < 4; i++)
+        {
+            if (IsAsInTable(candidates[i].Segment))
+                continue;
+            candidates[i].Segment.Selector = NoSelector;
+            candidates[i].Negated = 1;
+        }
+
+        LoadKernelSegments();
+    }
+
+    /// <summary>After an IRET to ring 3 that the interpreter made: the next like it need not leave.</summary>
+    public void RememberUserSegments()
+    {
+        _cpu->UserCs = _cpu->Cs;
+        _cpu->UserSs = _cpu->Ss;
+    }
+
+    /// <summary>Puts right what emitted code is about to look at.</summary>
+    /// <param name="hasUserWindow">Whether ring 3 has a window to return to.</param>
+    /// <param name="userLeaves">Whether ring 3 does not go on in translated code.</param>
+    public void Prepare(bool hasUserWindow, bool userLeaves)
+    {
+        CpuState* cpu = _cpu;
+        cpu->ExtraFlags = cpu->SystemFlags & UnusualFlags;
+        cpu->NegatedEs = 0 - cpu->Es.Selector;
+        cpu->NegatedDs = 0 - cpu->Ds.Selector;
+        cpu->FsBias = cpu->Fs.IsWide ? 0 : FaultingBias;
+        cpu->GsBias = cpu->Gs.IsWide ? 0 : FaultingBias;
+        SegmentCandidate* candidates = &cpu->FsCandidate0;
+        RememberCandidate(candidates, cpu->Fs, cpu->FsBias, ref _nextFs);
+        RememberCandidate(candidates + 2, cpu->Gs, cpu->GsBias, ref _nextGs);
+
+        bool flat = cpu->KernelSs.Base == 0 && cpu->KernelSs.Limit == uint.MaxValue && (cpu->KernelSs.Attributes & SegmentLoad.BigBit) != 0
+            && cpu->KernelCs.Base == 0 && cpu->KernelCs.Limit == uint.MaxValue && (cpu->KernelCs.Attributes & SegmentLoad.BigBit) != 0;
+        bool tails = flat && (cpu->SystemFlags & (EFlags.Trap | EFlags.NestedTask)) == 0 && PrepareTails();
+        NativeStubs stubs = _code.Stubs;
+        cpu->SystemCallEntry = tails && _systemCallTail != null && cpu->KernelStack >= Page.Size ? stubs.SystemCall : stubs.SlowSystemCall;
+        cpu->SystemCallTail = (ulong)_systemCallTail;
+        cpu->InterruptReturnEntry = tails && hasUserWindow && cpu->UserCs.Selector != NoSelector ? stubs.InterruptReturn : stubs.SlowInterruptReturn;
+        cpu->InterruptReturnTail = (ulong)(userLeaves ? _leavingReturnTail : _interruptReturnTail);
+    }
+
+    private bool IsAsInTable(in SegmentRegister segment)
+    {
+        if (segment.Selector == NoSelector)
+            return false;
+        if ((segment.Selector & 0xFFFC) == 0)
+            return true;
+        SegmentRegister now = default;
+        if (!_gdt.TryGet(segment.Selector, out ulong descriptor))
+            return false;
+        SegmentLoad.SetHidden(ref now, segment.Selector, descriptor);
+        return now.Base == segment.Base && now.Limit == segment.Limit && now.Attributes == segment.Attributes;
+    }
+
+    private void LoadKernelSegments()
+    {
+        _gdt.TryGet(Selectors.KernelCode, out ulong code);
+        SegmentLoad.SetHidden(ref _cpu->KernelCs, Selectors.KernelCode, code);
+        _gdt.TryGet(_stackSelector, out ulong stack);
+        SegmentLoad.SetHidden(ref _cpu->KernelSs, _stackSelector, stack);
+    }
+
+    private static void RememberCandidate(SegmentCandidate* candidates, in SegmentRegister segment, ulong bias, ref int next)
+    {
+        if (candidates[0].Segment.Selector == segment.Selector && candidates[0].Negated != 1)
+            return;
+        if (candidates[1].Segment.Selector == segment.Selector && candidates[1].Negated != 1)
+            return;
+        candidates[next].Segment = segment;
+        candidates[next].Bias = bias;
+        candidates[next].Negated = 0 - segment.Selector;
+        next ^= 1;
+    }
+
+    /// <summary>
+    /// The last steps of both ways, which lie among the translated code, so that an interruption there is seen: first the
+    /// attention flag, then on.
+    /// </summary>
+    private bool PrepareTails()
+    {
+        if (_tailFlushes == _code.Flushes)
+            return true;
+        if (!_code.HasRoom(2 * TailBytes))
+            return false;
+        _systemCallTail = null;
+        if (_systemCallHandler is { } handler)
+        {
+            _systemCallTail = _code.Next;
+            _code.Emit.Start(_systemCallTail);
+            _translator.EmitSystemCallTail(handler);
+            _code.Take(_code.Emit.Here, TailBytes);
+        }
+
+        // Emitted anew with the other: all code is gone, or the handler is another one.
+        _interruptReturnTail = _code.Next;
+        _code.Emit.Start(_interruptReturnTail);
+        _translator.EmitInterruptReturnTail();
+        _leavingReturnTail = _code.Emit.Here;
+        _translator.EmitLeavingReturnTail();
+        _code.Take(_code.Emit.Here, TailBytes);
+        _tailFlushes = _code.Flushes;
+        return true;
+    }
+}
