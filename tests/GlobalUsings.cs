@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+global using Lguest.GuestAbi.Processor;
 global using Xunit;

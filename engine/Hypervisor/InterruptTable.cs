@@ -3,13 +3,6 @@ using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Hypervisor;
 
-/// <summary>A gate of the guest's interrupt table. 0 everywhere: not set.</summary>
-/// <param name="Handler">Address of the handler.</param>
-/// <param name="IsInterruptGate">0xE: interrupts are off in the handler (0xF: left alone).</param>
-/// <param name="Dpl">The least privileged ring that may raise it with <c>int n</c>.</param>
-/// <param name="Present">Whether there is a gate.</param>
-public readonly record struct Gate(uint Handler, bool IsInterruptGate, uint Dpl, bool Present);
-
 /// <summary>
 /// The guest's IDT, as it set it entry by entry (abi.md §4.3): 32 traps, 32 irqs and the system call. What it sets for other
 /// vectors is ignored, and so is what no guest may handle: NMI, double fault, spurious interrupt and the hypercall.

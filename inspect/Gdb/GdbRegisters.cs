@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Text;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Gdb;
 

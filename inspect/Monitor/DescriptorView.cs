@@ -3,6 +3,7 @@ using System.Text;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Monitor;

@@ -2,6 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Reports;

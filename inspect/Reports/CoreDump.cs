@@ -5,6 +5,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Reports;
 

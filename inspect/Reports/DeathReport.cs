@@ -4,6 +4,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Translator;
+using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Symbols;
 

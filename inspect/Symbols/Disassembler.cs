@@ -3,6 +3,7 @@ using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Symbols;
 

@@ -6,6 +6,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Symbols;
 using Lguest.Inspect.Target;

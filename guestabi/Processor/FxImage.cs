@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 
-namespace Lguest.Engine.Cpu;
+namespace Lguest.GuestAbi.Processor;
 
 /// <summary>
 /// The legacy FXSAVE image as a 32-bit processor writes it (Intel SDM vol. 1, 10.5.1, table 10-2): where the guest's x87, MMX

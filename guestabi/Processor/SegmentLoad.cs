@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-namespace Lguest.Engine.Cpu;
+namespace Lguest.GuestAbi.Processor;
 
 /// <summary>What a segment descriptor says (Intel SDM vol. 3, 3.4.5), taken apart.</summary>
 public static class SegmentLoad
