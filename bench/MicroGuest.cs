@@ -21,8 +21,6 @@ internal sealed class MicroGuest : IDisposable
     private const uint Code = 0x10000;
 
     private readonly MappedGuestMemory _memory;
-    private readonly EngineChannel _channel;
-    private readonly byte[] _answer = new byte[64];
 
     /// <summary>Makes one.</summary>
     /// <param name="engine">What runs it.</param>
@@ -56,25 +54,24 @@ internal sealed class MicroGuest : IDisposable
         using MemoryStream code = new();
         a.Assemble(new StreamCodeWriter(code), Code);
         code.ToArray().CopyTo(_memory.Write(Code, (uint)code.Length));
-        _channel = GuestEngine.Open(engine, _memory, AbiGeneration.Linux2623);
-        _channel.Initialize(Size >> Page.Shift, PageDirectory, Code, 0);
+        Guest = GuestEngine.Start(engine, _memory, AbiGeneration.Linux2623, new GuestStart(Size >> Page.Shift, PageDirectory, Code, 0), out _);
     }
 
     /// <summary>The guest.</summary>
-    public Guest Guest => _channel.Guest!;
+    public Guest Guest { get; }
 
     /// <summary>Runs it to its end.</summary>
     public void Run()
     {
-        long result = _channel.Read(_answer);
-        if (result != -Errno.ENOENT || Guest.DeathReason != "CRASH: end")
-            throw new InvalidOperationException($"the guest ended with {result}: {Guest.DeathReason}");
+        RunExit exit = Guest.Run();
+        if (exit != RunExit.Died("CRASH: end"))
+            throw new InvalidOperationException($"the guest ended with {exit}");
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _channel.Dispose();
+        Guest.Dispose();
         _memory.Dispose();
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Channel;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Time;
 using Lguest.GuestAbi;
@@ -21,14 +22,40 @@ public enum EngineKind
     Check,
 }
 
-/// <summary>Opens a channel to an engine: what opening <c>/dev/lguest</c> was.</summary>
+/// <summary>Gives a loaded guest to an engine.</summary>
 public static class GuestEngine
 {
-    /// <summary>Opens a channel. The guest starts with INITIALIZE, which opens the engine, and its first read.</summary>
+    /// <summary>Makes a guest, which belongs to the calling thread; it has not run yet.</summary>
+    /// <param name="kind">The engine wanted.</param>
+    /// <param name="memory">The guest's memory, loaded.</param>
+    /// <param name="generation">The ABI that the guest speaks.</param>
+    /// <param name="start">Where it begins.</param>
+    /// <param name="choice">The engine that it got.</param>
+    /// <param name="clock">The guest's time; null: the host's.</param>
+    /// <exception cref="ArgumentException">The kernel leaves the host no room.</exception>
+    /// <exception cref="EngineUnavailableException">The engine that was named cannot run here; or none can.</exception>
+    public static Guest Start(EngineKind kind, GuestMemory memory, AbiGeneration generation, GuestStart start, out EngineChoice choice, IGuestTime? clock = null)
+    {
+        if (!start.LeavesRoomForHost)
+            throw new ArgumentException($"a kernel at 0x{start.PageOffset:x8} leaves the host no room", nameof(start));
+        OpenedEngine opened = EngineRegistry.Default.Open(kind, memory, clock ?? new HostTime());
+        choice = opened.Choice;
+        try
+        {
+            return new Guest(opened.Core, generation, start);
+        }
+        catch
+        {
+            opened.Core.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a channel: what opening <c>/dev/lguest</c> was. The guest is made by INITIALIZE.</summary>
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory, loaded.</param>
     /// <param name="generation">The ABI that the guest speaks.</param>
     /// <param name="clock">The guest's time; null: the host's.</param>
     public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IGuestTime? clock = null) =>
-        new(() => EngineRegistry.Default.Open(kind, memory, clock ?? new HostTime()), generation);
+        new(start => Start(kind, memory, generation, start, out _, clock));
 }

@@ -19,11 +19,6 @@ public enum ChannelRequest : uint
     Break = 3,
 }
 
-// [P:190] The wall between launcher and hypervisor
-// In 2007 the hypervisor was a module in the host's kernel and the launcher a program that opened /dev/lguest. Writing to that
-// file prepared the guest, and reading from it ran the guest until there was something for the launcher to do. There is no kernel
-// module here: both sides live in one process. The wall has stayed, since nothing else separates so well what a guest may do from
-// what its devices are.
 /// <summary>
 /// The other side of <c>/dev/lguest</c>: one guest, driven by writes of 32-bit little-endian words and by reads that run it
 /// (abi.md §5). Results are what the system calls would return: a count or value, or a negated error number of

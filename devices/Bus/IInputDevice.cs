@@ -20,5 +20,5 @@ public interface IInputDevice
 
     /// <summary>Gives the guest what was read, if it has a buffer that is free.</summary>
     /// <returns>Whether the guest got anything: then it is worth trying again soon, if more is held.</returns>
-    bool Deliver(IGuestChannel channel);
+    bool Deliver(IDmaGuest guest);
 }

@@ -15,7 +15,7 @@ public enum RunPhase
     /// <summary>The engine works for the guest: hypercalls, traps, translation, mapping, instructions interpreted one by one.</summary>
     Engine,
 
-    /// <summary>The launcher looks after devices: all between two reads of the channel.</summary>
+    /// <summary>The launcher looks after devices: all between two runs of the guest.</summary>
     Devices,
 
     /// <summary>The guest sleeps in HALT.</summary>

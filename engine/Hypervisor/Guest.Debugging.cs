@@ -11,7 +11,7 @@ public enum WriteWait
     /// <summary>It can be written.</summary>
     Writable,
 
-    /// <summary>The launcher is wanted: see <see cref="IGuestChannel.Break"/>.</summary>
+    /// <summary>The launcher is wanted: see <see cref="IGuest.Break"/>.</summary>
     Break,
 
     /// <summary>Somebody ended the guest.</summary>
@@ -200,20 +200,7 @@ public sealed unsafe partial class Guest
         return false;
     }
 
-    /// <summary>The launcher has taken a buffer that is bound at a key, or found none free.</summary>
-    internal void TellTaken(uint key, uint? buffer)
-    {
-        if (Wants(GuestEvents.Buffers))
-            _observer!.BufferTaken(key, buffer);
-    }
-
     private bool Wants(GuestEvents events) => (_wanted & events) != 0;
-
-    private void Wake()
-    {
-        _core.RequestAttention();
-        _wakeUp.Set();
-    }
 
     private void Pause(in GuestStop stop)
     {
@@ -240,11 +227,11 @@ public sealed unsafe partial class Guest
         _times?.Enter(RunPhase.Engine);
     }
 
-    private long LetGo()
+    private RunExit LetGo()
     {
         if (HoldForDebugger())
-            return -Errno.EAGAIN;
-        return _reset ? -Errno.ERESTART : -Errno.ENOENT;
+            return RunExit.Break;
+        return _reset ? RunExit.Restart : RunExit.Died(_dead!);
     }
 
     // [H:260+11] Sleeping

@@ -83,7 +83,7 @@ public sealed unsafe partial class Guest
         _data->TscKhz = _clock.TscKhz;
 
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
-        _data->GuestId = GuestId;
+        _data->GuestId = _guestId;
         WriteTimestamp();
     }
 

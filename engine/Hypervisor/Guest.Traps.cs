@@ -177,7 +177,7 @@ public sealed unsafe partial class Guest
         long now = _clock.Monotonic;
         if (now < _clockDeadline)
             return;
-        RaiseIrq(0);
+        Raise(0);
 
         // Ticks that were missed are not made up for: the guest reads how much time has passed.
         _clockDeadline = _clockPeriod == 0 ? 0 : _clockDeadline + (((now - _clockDeadline) / _clockPeriod) + 1) * _clockPeriod;

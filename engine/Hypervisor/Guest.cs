@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Native;
@@ -11,9 +10,9 @@ namespace Lguest.Engine.Hypervisor;
 /// A guest and its hypervisor: what lg.ko was. Any <see cref="ExecutionCore"/> runs the instructions; what they mean to the
 /// world outside is decided here. The parts: <see cref="Run"/> is the loop everything hangs on,
 /// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted,
-/// <c>Guest.Debugging.cs</c> how it is stopped and looked into.
+/// <c>Guest.Outside.cs</c> what devices and other threads want of it, <c>Guest.Debugging.cs</c> how it is stopped and looked into.
 /// </summary>
-public sealed unsafe partial class Guest : IDisposable
+public sealed unsafe partial class Guest : IGuest
 {
     /// <summary>Nanoseconds until an irq that the guest did not take yet is offered again.</summary>
     private const long PendingIrqRecheck = 50_000;
@@ -36,12 +35,12 @@ public sealed unsafe partial class Guest : IDisposable
     private readonly InterruptTable _idt = new();
     private readonly EventFd _wakeUp = new();
     private readonly uint _pageOffset;
+    private readonly ushort _guestId;
 
     private long _rechecks = long.MinValue;
     private string? _dead;
     private bool _reset;
     private bool _halted;
-    private volatile bool _breakAsked;
     private uint _irqsPending;
 
     // A hypercall that waits for the ring before it, or for the launcher to take what the ring sent.
@@ -53,11 +52,8 @@ public sealed unsafe partial class Guest : IDisposable
     /// <summary>Takes over a loaded guest, as INITIALIZE does.</summary>
     /// <param name="core">A fresh processor, whose time is the guest's.</param>
     /// <param name="abi">The generation the guest speaks.</param>
-    /// <param name="pfnLimit">First page frame that is not the guest's.</param>
-    /// <param name="pageDirectory">Guest physical address of the page directory.</param>
-    /// <param name="entry">Virtual address of the first instruction.</param>
-    /// <param name="pageOffset">Virtual minus physical address of the kernel's linear mapping.</param>
-    public Guest(ExecutionCore core, AbiGeneration abi, uint pfnLimit, uint pageDirectory, uint entry, uint pageOffset)
+    /// <param name="start">Where it begins.</param>
+    public Guest(ExecutionCore core, AbiGeneration abi, GuestStart start)
     {
         _core = core;
         _cpu = core.Cpu;
@@ -65,9 +61,10 @@ public sealed unsafe partial class Guest : IDisposable
         _abi = abi;
         _clock = core.Clock;
         _gdt = core.Gdt;
-        _pageOffset = pageOffset;
-        _memory.Limit = (ulong)pfnLimit << Page.Shift;
-        _pageDirectory = pageDirectory;
+        _pageOffset = start.PageOffset;
+        _guestId = start.GuestId;
+        _memory.Limit = (ulong)start.PfnLimit << Page.Shift;
+        _pageDirectory = start.PageDirectory;
         _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);
 
@@ -81,13 +78,10 @@ public sealed unsafe partial class Guest : IDisposable
         core.SetSegment(SegmentName.Ds, Selectors.KernelData);
         core.SetSegment(SegmentName.Es, Selectors.KernelData);
         core.SetSegment(SegmentName.Ss, Selectors.KernelData);
-        _cpu->Eip = entry;
-        core.SetKernelStart(pageOffset);
-        core.LoadPageDirectory(pageDirectory);
+        _cpu->Eip = start.Entry;
+        core.SetKernelStart(start.PageOffset);
+        core.LoadPageDirectory(start.PageDirectory);
     }
-
-    /// <summary>The number that the guest is told at LGUEST_INIT.</summary>
-    public ushort GuestId { get; init; }
 
     /// <summary>What the guest has bound.</summary>
     public DmaRegistry Dma { get; }
@@ -98,31 +92,16 @@ public sealed unsafe partial class Guest : IDisposable
     /// <summary>The guest pulled the reset line: it is over, and wants to be started again.</summary>
     public bool ResetRequested => _reset;
 
-    /// <summary>Raises an irq. The caller has checked its number.</summary>
-    public void RaiseIrq(uint irq)
+    /// <inheritdoc/>
+    public RunExit Run()
     {
-        _irqsPending |= 1u << (int)irq;
-        if (Wants(GuestEvents.Interrupts))
-            _observer!.IrqRaised(irq);
-    }
-
-    /// <summary>Makes <see cref="Run"/> return soon (any thread), or lets it run again.</summary>
-    public void SetBreak(bool on)
-    {
-        _breakAsked = on;
-        if (on)
-            Wake();
-    }
-
-    /// <summary>Runs the guest until its launcher has something to do.</summary>
-    /// <param name="answer">8 bytes: address and key of the DMA that the guest sent.</param>
-    /// <returns>8, −EAGAIN, −ENOENT or −ERESTART: see <see cref="IGuestChannel.Read"/>.</returns>
-    public long Run(Span<byte> answer)
-    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Thread.CurrentThread != _owner)
+            throw new InvalidOperationException("a guest runs on the thread that made it");
         _times?.Enter(RunPhase.Engine);
         try
         {
-            return RunUntilNeeded(answer);
+            return RunUntilNeeded();
         }
         finally
         {
@@ -138,7 +117,7 @@ public sealed unsafe partial class Guest : IDisposable
     {
         // What was counted is still there to be read.
         _ = Statistics;
-        _disposed = true;
+        CloseToOutside();
         _mailbox.Close();
         _core.Dispose();
         _wakeUp.Dispose();
@@ -151,7 +130,7 @@ public sealed unsafe partial class Guest : IDisposable
     // Make the calls that the guest asked for. If one of them is for a device, go back to the launcher. Is there work from other
     // threads, or a break? Is the clock due? Can an interrupt be delivered? Is the guest asleep? If none of that: run it, and see
     // why it stopped. The order matters in one place, and a comment says why.
-    private long RunUntilNeeded(Span<byte> answer)
+    private RunExit RunUntilNeeded()
     {
         // The launcher has taken the DMA of the last time.
         _dmaPending = false;
@@ -161,19 +140,17 @@ public sealed unsafe partial class Guest : IDisposable
             if (_dead is not null)
                 break;
             if (_dmaPending)
-            {
-                BinaryPrimitives.WriteUInt32LittleEndian(answer, _pendingDma);
-                BinaryPrimitives.WriteUInt32LittleEndian(answer[sizeof(uint)..], _pendingKey);
-                return 2 * sizeof(uint);
-            }
+                return RunExit.Dma(_pendingDma, _pendingKey);
 
-            // In this order, or a break asked for in between would be lost.
+            // In this order, or what is asked for in between would be lost.
             Volatile.Write(ref _cpu->Attention, 0);
             Interlocked.MemoryBarrier();
             if (!_mailbox.IsEmpty)
                 _mailbox.Work();
+            if (Volatile.Read(ref _irqsFromOutside) != 0)
+                RaiseIrqsFromOutside();
             if (_breakAsked)
-                return -Errno.EAGAIN;
+                return RunExit.Break;
             if (_paused)
             {
                 StandStill();

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
 using System.Text;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus;
@@ -14,18 +13,11 @@ using static Tmds.Linux.LibC;
 namespace Lguest.Launcher.Run;
 
 /// <summary>
-/// The heart of the launcher: read the channel, which runs the guest; look after what it wants; read again. Runs on the thread
-/// that owns the channel.
+/// The heart of the launcher: run the guest; look after what it wants; run it again. Runs on the thread that owns the guest.
 /// </summary>
 public sealed class GuestLoop
 {
-    /// <summary>Bytes of a DMA in the answer to a read: address and key.</summary>
-    private const int DmaAnswer = 2 * sizeof(uint);
-
-    /// <summary>Room for a reason, as in the first launcher.</summary>
-    private const int ReasonRoom = 1024;
-
-    private readonly IGuestChannel _channel;
+    private readonly IGuest _guest;
     private readonly DmaBus _bus;
     private readonly ConsolePort _console;
     private readonly Waker _waker;
@@ -33,15 +25,15 @@ public sealed class GuestLoop
     private readonly Func<int, WriteWait>? _waitToWrite;
 
     /// <summary>A loop around one guest.</summary>
-    /// <param name="channel">Initialized.</param>
+    /// <param name="guest">The guest, which belongs to the calling thread.</param>
     /// <param name="bus">Its devices.</param>
     /// <param name="console">Asked, after each look at the devices, whether the user wants out.</param>
     /// <param name="waker">Watches the input.</param>
     /// <param name="stopRequested">Whether a signal wants the end.</param>
     /// <param name="waitToWrite">Waits for the console's reader, and for whoever wants something of the guest meanwhile; null: the write waits.</param>
-    public GuestLoop(IGuestChannel channel, DmaBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
+    public GuestLoop(IGuest guest, DmaBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
     {
-        _channel = channel;
+        _guest = guest;
         _bus = bus;
         _console = console;
         _waker = waker;
@@ -51,52 +43,44 @@ public sealed class GuestLoop
     }
 
     // [L:220+46] The loop
-    // The heart of the launcher: read the channel, which runs the guest; look after what it wants; read again. There are four
-    // answers: the guest has sent something to a device; somebody wants us (BREAK); it is dead; it wants to be restarted.
+    // The heart of the launcher: run the guest; look after what it wants; run it again. There are four reasons to come out: the
+    // guest has sent something to a device; somebody wants us; it is dead; it wants to be restarted.
     /// <summary>Runs the guest to its end.</summary>
-    /// <exception cref="LaunchException">The channel answers something that no channel may.</exception>
+    /// <exception cref="LaunchException">The guest came out for something that nobody here can do.</exception>
     public RunOutcome Run()
     {
-        byte[] answer = new byte[ReasonRoom];
         while (true)
         {
-            long result = _channel.Read(answer);
-            switch (result)
+            RunExit exit = _guest.Run();
+            switch (exit.Kind)
             {
-                case DmaAnswer when !IsEmptyCrash(answer):
-                    uint address = BinaryPrimitives.ReadUInt32LittleEndian(answer);
-                    uint key = BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(sizeof(uint)));
+                case RunExitKind.Dma:
                     try
                     {
-                        _bus.HandleOutput(_channel, address, key);
+                        _bus.HandleOutput(_guest, exit.Address, exit.Key);
                     }
                     catch (GuestAddressException wrong)
                     {
                         // "Invalid address" is how the first launcher put it.
-                        return new RunOutcome(RunEnd.Died, $"Invalid address 0x{wrong.Address:x8} in DMA 0x{address:x8} sent to key 0x{key:x8}: {wrong.Length} bytes there are not all the guest's memory");
+                        return new RunOutcome(RunEnd.Died, $"Invalid address 0x{wrong.Address:x8} in DMA 0x{exit.Address:x8} sent to key 0x{exit.Key:x8}: {wrong.Length} bytes there are not all the guest's memory");
                     }
 
                     OfferHeldInput();
                     break;
 
-                case -GuestAbi.Errno.EAGAIN:
+                case RunExitKind.Break:
                     ServiceInput();
-                    _ = _channel.ReleaseBreak();
+                    _guest.ReleaseBreak();
                     break;
 
-                case -GuestAbi.Errno.ENOENT:
-                    long length = _channel.Read(answer);
-                    return Dead(answer.AsSpan(0, (int)Math.Max(0, length)));
+                case RunExitKind.Died:
+                    return Dead(exit.Reason!);
 
-                case -GuestAbi.Errno.ERESTART:
+                case RunExitKind.Restart:
                     return new RunOutcome(RunEnd.Restarted);
 
-                // The guest was killed while we wrote (an irq, a GETDMA): then the first read gives the reason right away.
-                case > 0:
-                    return Dead(answer.AsSpan(0, (int)result));
-
                 default:
-                    throw new LaunchException($"running the guest failed: the engine answered {result}");
+                    throw new LaunchException($"running the guest failed: the engine answered {exit}");
             }
 
             if (_waker.Failure is Exception failure)
@@ -110,16 +94,10 @@ public sealed class GuestLoop
         }
     }
 
-    /// <summary>
-    /// A DMA's answer has 8 bytes, and so has the shortest reason there is: that of a guest which crashed without a word, right
-    /// while we were writing. No DMA has such an address: it is not even aligned.
-    /// </summary>
-    private static bool IsEmptyCrash(byte[] answer) => answer.AsSpan(0, DmaAnswer).SequenceEqual("CRASH: \0"u8);
-
-    private static RunOutcome Dead(ReadOnlySpan<byte> bytes)
+    private static RunOutcome Dead(string bytes)
     {
-        int end = bytes.IndexOf((byte)0);
-        string reason = Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
+        // What a guest says when it dies is in its own encoding, which most likely is this.
+        string reason = Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(bytes));
         return reason == GuestDeath.PowerDown
             ? new RunOutcome(RunEnd.PoweredOff, reason)
             : new RunOutcome(RunEnd.Died, reason.Length == 0 ? "the guest died without giving a reason" : VisibleText.Of(reason));
@@ -142,7 +120,7 @@ public sealed class GuestLoop
             }
 
             ServiceInput();
-            _ = _channel.ReleaseBreak();
+            _guest.ReleaseBreak();
             if (_console.AbortRequested || _stopRequested() || _waker.Failure != null)
                 return false;
         }
@@ -168,7 +146,7 @@ public sealed class GuestLoop
             if (!input.HoldsInput)
                 continue;
             bool wanted = input.WantsInput;
-            bool given = input.Deliver(_channel);
+            bool given = input.Deliver(_guest);
             if (given || !input.HoldsInput || input.WantsInput != wanted)
                 _waker.Update(delivered: true);
         }

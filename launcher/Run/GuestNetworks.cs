@@ -80,10 +80,10 @@ public sealed class GuestNetworks : IDisposable
     }
 
     /// <summary>Lets the devices know what the guest binds.</summary>
-    public static void Follow(DmaBus bus, IDmaBindings bindings)
+    public static void Follow(DmaBus bus, IDmaGuest guest)
     {
         foreach (DmaNet net in bus.Devices.OfType<DmaNet>())
-            net.Follow(bindings);
+            net.Follow(guest);
     }
 
     /// <summary>Announces the guest to the other ends of the networks.</summary>

@@ -23,7 +23,7 @@ namespace Lguest.Launcher.Run;
 
 /// <summary>
 /// A guest from the first look at its kernel to its exit status. What belongs to the host (disk images and their locks, the
-/// terminal, what was typed) is opened once; what belongs to the guest (memory, devices, channel) is made anew each time that
+/// terminal, what was typed) is opened once; what belongs to the guest (memory, devices, engine) is made anew each time that
 /// the guest restarts.
 /// </summary>
 public sealed class GuestSession : IDisposable
@@ -225,7 +225,7 @@ public sealed class GuestSession : IDisposable
     }
 
     // [L:210+24] One life of a guest
-    // In order: memory, the kernel in it, page tables, boot information, devices, a channel; then the guest exists, and has not
+    // In order: memory, the kernel in it, page tables, boot information, devices, an engine; then the guest exists, and has not
     // run. Everything that belongs to the host (the disks and their locks, the terminal) is older than this, and is still there
     // when the guest restarts and comes here again.
     private RunOutcome RunOnce(StopSignals signals)
@@ -244,26 +244,20 @@ public sealed class GuestSession : IDisposable
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 
-        using EngineChannel channel = GuestEngine.Open(_options.Engine, memory, _kernel.Generation);
-        channel.GuestId = _networks.GuestId;
-        GuestNetworks.Follow(bus, channel);
+        using Guest guest = Start(memory, out EngineChoice engine);
+        GuestNetworks.Follow(bus, guest);
         _networks.Introduce();
-        long answer = Initialize(channel);
-        if (answer < 0)
-            throw new LaunchException($"the engine does not take the guest (kernel at 0x{_kernel.PageOffset:x8}, entry 0x{_kernel.Entry:x8}): {HostMessage.Of((HostErrno)(-answer))}");
-
-        using Waker waker = new(channel, bus.Inputs);
+        using Waker waker = new(guest, bus.Inputs);
         signals.OnStop(waker.RequestBreak);
         try
         {
             SealOnce();
-            _debug.Begin(new DebugTarget.Running(
-                channel.Guest!, bus, _places, _console, channel.Engine!, waker.RequestBreak));
-            using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(channel.Guest!, _console, waker.RequestBreak) : null;
+            _debug.Begin(new DebugTarget.Running(guest, bus, _places, _console, engine, waker.RequestBreak));
+            using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(guest, _console, waker.RequestBreak) : null;
             bool MustStop() => signals.Status != 0 || end?.IsFinished() == true;
-            RunOutcome outcome = new GuestLoop(channel, bus, _console, waker, MustStop, channel.Guest!.WaitToWrite).Run();
+            RunOutcome outcome = new GuestLoop(guest, bus, _console, waker, MustStop, guest.WaitToWrite).Run();
             _debug.Finished(outcome.Words, outcome.End == RunEnd.Died);
-            if (_options.Verbose && channel.Guest?.Core is CheckCore check)
+            if (_options.Verbose && guest.Core is CheckCore check)
                 _say(check.Summary);
             return outcome;
         }
@@ -290,17 +284,19 @@ public sealed class GuestSession : IDisposable
         Escaped?.Invoke();
     }
 
-    /// <summary>Opens the engine.</summary>
+    /// <summary>Gives the guest to an engine.</summary>
     /// <exception cref="LaunchException">This host does not run it.</exception>
-    private long Initialize(EngineChannel channel)
+    private Guest Start(GuestMemory memory, out EngineChoice choice)
     {
+        GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset) { GuestId = _networks.GuestId };
+        if (!start.LeavesRoomForHost)
+            throw new LaunchException($"kernel '{_kernel.Path}' begins at 0x{_kernel.PageOffset:x8} (CONFIG_PAGE_OFFSET), which leaves the host no room above it; build it for a lower address");
         try
         {
-            long answer = channel.Initialize(
-                (uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
-            if (_options.Verbose && channel.Engine is { IsAutomatic: true } choice)
+            Guest guest = GuestEngine.Start(_options.Engine, memory, _kernel.Generation, start, out choice);
+            if (_options.Verbose && choice.IsAutomatic)
                 _say(string.Concat(choice.Refused.Select(reason => $"{reason}; ")) + $"the {choice.Name} runs the guest");
-            return answer;
+            return guest;
         }
         catch (EngineUnavailableException reason)
         {

@@ -11,8 +11,8 @@ namespace Lguest.Launcher.Run;
 // [L:230] Waking somebody who is busy
 /// <summary>
 /// While the owner thread runs the guest, somebody has to watch the keyboard. The waker sleeps in <c>poll</c> until a device's
-/// descriptor is readable, and then breaks the guest out with BREAK, which returns when the owner has looked after its devices
-/// and writes BREAK 0. The first launcher had a process for this, "merely a different kind of icky"; a thread is enough here.
+/// descriptor is readable, and then breaks the guest out; the break returns when the owner has looked after its devices and
+/// releases it. The first launcher had a process for this, "merely a different kind of icky"; a thread is enough here.
 /// </summary>
 /// <remarks>
 /// Nothing tells us when a guest gives its console buffer back: it writes a zero in its own memory. So input that the guest had
@@ -25,7 +25,7 @@ public sealed unsafe class Waker : IDisposable
     private const int LongestPause = 128;
     private const int PollCall = 7;
 
-    private readonly IGuestChannel _channel;
+    private readonly IGuest _guest;
     private readonly IReadOnlyList<IInputDevice> _inputs;
     private readonly Lock _lock = new();
     private readonly int _pokeRead;
@@ -39,11 +39,11 @@ public sealed unsafe class Waker : IDisposable
     private bool _stopping;
 
     /// <summary>Starts watching.</summary>
-    /// <param name="channel">The guest's channel; only BREAK is written.</param>
+    /// <param name="guest">The guest, which is broken out and nothing else.</param>
     /// <param name="inputs">The devices with input.</param>
-    public Waker(IGuestChannel channel, IReadOnlyList<IInputDevice> inputs)
+    public Waker(IGuest guest, IReadOnlyList<IInputDevice> inputs)
     {
-        _channel = channel;
+        _guest = guest;
         _inputs = inputs;
         _watched = new int[inputs.Count];
         int* ends = stackalloc int[2];
@@ -96,14 +96,14 @@ public sealed unsafe class Waker : IDisposable
         Poke();
     }
 
-    /// <summary>Stops watching. Called by the owner of the channel, who lets go of a thread that is in the middle of BREAK.</summary>
+    /// <summary>Stops watching. Called by the owner of the guest, who lets go of a thread that is in the middle of a break.</summary>
     public void Dispose()
     {
         lock (_lock)
             _stopping = true;
         Poke();
 
-        // Again and again: it may be on its way into BREAK at this moment. An engine that does not let it go must not hold us:
+        // Again and again: it may be on its way into a break at this moment. An engine that does not let it go must not hold us:
         // then the thread stays behind with its pipe, and goes with the process.
         const int Patience = 10;
         const int Tries = 300;
@@ -111,7 +111,7 @@ public sealed unsafe class Waker : IDisposable
         {
             if (i == Tries)
                 return;
-            _ = _channel.ReleaseBreak();
+            _guest.ReleaseBreak();
         }
 
         _ = close(_pokeRead);
@@ -131,8 +131,8 @@ public sealed unsafe class Waker : IDisposable
         {
             while (WaitForWork())
             {
-                // An error means that there is no guest to break out of any more: the owner will find out by itself.
-                if (_channel.Break() < 0)
+                // When there is no guest to break out of any more, the owner will find out by itself.
+                if (!_guest.Break())
                     return;
             }
         }
@@ -140,7 +140,7 @@ public sealed unsafe class Waker : IDisposable
         {
             // Told by the owner, who restores the terminal first.
             Failure = failure;
-            _ = _channel.Break();
+            _ = _guest.Break();
         }
     }
 

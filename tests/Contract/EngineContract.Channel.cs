@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
+using Lguest.Engine.Channel;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;

@@ -42,5 +42,5 @@ public sealed class TranslatorContract() : EngineContract(EngineKind.Translator)
 public sealed class TranslatedProgramsContract() : EngineContract(EngineKind.Translator)
 {
     private protected override void Adjust(TinyGuest guest) =>
-        ((TranslatorCore)((EngineChannel)guest.Channel).Guest!.Core).InterpretsNewPages = false;
+        ((TranslatorCore)guest.Guest.Core).InterpretsNewPages = false;
 }

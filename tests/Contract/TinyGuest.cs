@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
 using System.Text;
 using Lguest.Engine;
+using Lguest.Engine.Channel;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
@@ -10,12 +10,11 @@ using Lguest.Tests.Support;
 namespace Lguest.Tests.Contract;
 
 /// <summary>
-/// A guest of a few instructions behind a real channel, and the launcher's side of it. Everything is seen through the channel
-/// and the guest's memory, so that it does not matter which engine is behind.
+/// A guest of a few instructions, and the launcher's side of it. Everything is seen through the guest's interface and its memory, so
+/// that it does not matter which engine runs it. A test of the byte protocol uses the channel instead.
 /// </summary>
 internal sealed class TinyGuest : IDisposable
 {
-    private readonly byte[] _answer = new byte[8];
     private readonly Dictionary<string, uint> _addresses;
 
     /// <summary>Loads a guest and gives it to an engine.</summary>
@@ -41,14 +40,18 @@ internal sealed class TinyGuest : IDisposable
         LayOut(Memory);
         code.CopyTo(Memory.Write(GuestPlan.Code, (uint)code.Length));
         prepare?.Invoke(Memory);
-        Channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
+        EngineChannel channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
+        Channel = channel;
         uint limit = pfnLimit ?? (uint)(Memory.Top >> Page.Shift);
         Assert.Equal(16, Channel.Initialize(limit, GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset));
+        Guest = channel.Guest!;
     }
 
     public MappedGuestMemory Memory { get; }
 
     public IGuestChannel Channel { get; }
+
+    public Guest Guest { get; }
 
     /// <summary>The second word of the last DMA.</summary>
     public uint Key { get; private set; }
@@ -77,23 +80,19 @@ internal sealed class TinyGuest : IDisposable
     /// <summary>The address of a name in the program.</summary>
     public uint Address(string name) => _addresses[name];
 
+    /// <summary>Runs the guest until it comes out.</summary>
+    public RunExit Run() => Within(Guest.Run);
+
     /// <summary>One read of the channel.</summary>
-    public unsafe long Read()
-    {
-        using Deadline deadline = new(() => Channel.Break());
-        long result = Channel.Read(_answer);
-        if (deadline.Passed && Channel is EngineChannel { Guest: { } guest })
-            deadline.Check(guest.Core.Cpu);
-        return result;
-    }
+    public long Read() => Within(() => Channel.Read(new byte[8]));
 
     /// <summary>The next word that the guest reports.</summary>
     public uint Next()
     {
-        long result = Read();
-        Assert.True(result == 8, $"read gave {result} {(result == -Errno.ENOENT ? Reason() : "")}");
-        Key = BinaryPrimitives.ReadUInt32LittleEndian(_answer.AsSpan(4));
-        return BinaryPrimitives.ReadUInt32LittleEndian(_answer);
+        RunExit exit = Run();
+        Assert.True(exit.Kind == RunExitKind.Dma, exit.ToString());
+        Key = exit.Key;
+        return exit.Address;
     }
 
     /// <summary>The next trap that the guest reports.</summary>
@@ -108,19 +107,20 @@ internal sealed class TinyGuest : IDisposable
     /// <returns>Why it died.</returns>
     public string Death()
     {
-        Assert.Equal(-Errno.ENOENT, Read());
-        return Reason();
+        RunExit exit = Run();
+        Assert.Equal(RunExitKind.Died, exit.Kind);
+        return exit.Reason!;
     }
 
     /// <summary>Runs the guest, which must neither report nor die, for a while.</summary>
     public void RunQuietly(int milliseconds)
     {
-        using Timer breaker = new(_ => Channel.Break(), null, milliseconds, Timeout.Infinite);
-        Assert.Equal(-Errno.EAGAIN, Channel.Read(_answer));
-        Assert.Equal(0, Channel.ReleaseBreak());
+        using Timer breaker = new(_ => Guest.Break(), null, milliseconds, Timeout.Infinite);
+        Assert.Equal(RunExit.Break, Guest.Run());
+        Guest.ReleaseBreak();
     }
 
-    /// <summary>The reason, once ENOENT was read.</summary>
+    /// <summary>The reason as the channel gives it, once ENOENT was read.</summary>
     public string Reason()
     {
         byte[] text = new byte[256];
@@ -134,5 +134,14 @@ internal sealed class TinyGuest : IDisposable
     {
         Channel.Dispose();
         Memory.Dispose();
+    }
+
+    private unsafe T Within<T>(Func<T> run)
+    {
+        using Deadline deadline = new(() => Guest.Break());
+        T result = run();
+        if (deadline.Passed)
+            deadline.Check(Guest.Core.Cpu);
+        return result;
     }
 }

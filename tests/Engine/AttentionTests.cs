@@ -35,7 +35,7 @@ public sealed unsafe class AttentionTests
     {
         using TinyGuest quiet = Start(EngineKind.Interpreter, inRing3);
         using TinyGuest guest = Start(EngineKind.Translator, inRing3);
-        TranslatorCore core = (TranslatorCore)((EngineChannel)guest.Channel).Guest!.Core;
+        TranslatorCore core = (TranslatorCore)guest.Guest.Core;
         core.InterpretsNewPages = false;
         bool over = false;
         Thread others = new(() =>

@@ -105,14 +105,14 @@ public sealed class EngineRegistryTests
         Assert.True(refusals >= atLeast, $"{refusals} mappings were refused");
     }
 
-    /// <summary>The genuine ones, on a channel: what the guest's owner is told.</summary>
+    /// <summary>The genuine ones, with a guest: what the guest's owner is told.</summary>
     [Theory]
     [InlineData(EngineKind.Interpreter, "interpreter")]
     [InlineData(EngineKind.Auto, null)]
-    public void AChannelKnowsItsEngine(EngineKind kind, string? name)
+    public void AGuestsOwnerKnowsTheEngine(EngineKind kind, string? name)
     {
-        using TinyGuest guest = new(kind, g => g.Report(Iced.Intel.AssemblerRegisters.eax));
-        EngineChoice choice = ((EngineChannel)guest.Channel).Engine!;
+        using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
+        using Guest guest = GuestEngine.Start(kind, memory, AbiGeneration.Linux2623, new GuestStart(256, 0x1000, 0xC000_0000, 0xC000_0000), out EngineChoice choice);
         Assert.Equal(name ?? $"{(Lguest.Engine.Translator.TranslatorCore.IsSupported ? "translator" : "interpreter")} (auto)", choice.ToString());
     }
 

@@ -121,12 +121,12 @@ internal sealed class HostileGuest
     }
 
     /// <summary>Asks what a launcher asks, with what a guest may have made of it.</summary>
-    public void Disturb(IGuestChannel channel)
+    public void Disturb(IDmaGuest guest)
     {
         for (int i = 0; i < 4; i++)
         {
-            channel.GetDma(_random.Next(20) == 0 ? Value() : Key());
-            channel.RaiseIrq((uint)_random.Next(40));
+            guest.TakeBuffer(_random.Next(20) == 0 ? Value() : Key());
+            guest.RaiseIrq((uint)_random.Next(40));
         }
     }
 

@@ -54,29 +54,28 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
             HostileKind.Tables => 8, // Odd segments are slow.
             _ => 20,
         });
-        using EngineChannel channel = GuestEngine.Open(engine, memory, abi, clock);
-        channel.Initialize((uint)(memory.Top >> Page.Shift), GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset);
-        clock.Enough = () => channel.Guest!.SetBreak(on: true);
-        byte[] answer = new byte[8];
-        _watchdog.Watch(seed, channel.Guest);
+        GuestStart start = new((uint)(memory.Top >> Page.Shift), GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset);
+        using Guest guest = GuestEngine.Start(engine, memory, abi, start, out _, clock);
+        clock.Enough = guest.RequestBreak;
+        _watchdog.Watch(seed, guest);
         try
         {
             for (int reads = 0; reads < 50; reads++)
             {
-                long result = channel.Read(answer);
-                if (result == -Errno.ENOENT)
+                RunExit exit = guest.Run();
+                switch (exit.Kind)
                 {
-                    byte[] reason = new byte[300];
-                    Assert.InRange(channel.Read(reason), 2, reason.Length);
-                    string text = channel.Guest!.DeathReason!;
-                    return text[..Math.Min(text.Length, 17)];
+                    case RunExitKind.Died:
+                        Assert.InRange(exit.Reason!.Length, 1, 300);
+                        return exit.Reason[..Math.Min(exit.Reason.Length, 17)];
+                    case RunExitKind.Break:
+                        return "still running";
+                    case RunExitKind.Restart:
+                        return "restart";
                 }
 
-                if (result is -Errno.EAGAIN or -Errno.ERESTART)
-                    return result == -Errno.EAGAIN ? "still running" : "restart";
-                Assert.Equal(8, result);
-                hostile.Disturb(channel);
-                if (channel.Guest!.DeathReason is not null)
+                hostile.Disturb(guest);
+                if (guest.DeathReason is not null)
                     return "killed while asked";
             }
 
@@ -85,8 +84,8 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
         finally
         {
             _watchdog.Watch(0, null);
-            look?.Invoke(channel.Guest!.Statistics);
-            if (channel.Guest!.Core is CheckCore check)
+            look?.Invoke(guest.Statistics);
+            if (guest.Core is CheckCore check)
                 Compared += check.Instructions;
         }
     }
@@ -159,7 +158,7 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
                 if (time > _hang)
                     Environment.FailFast($"hostile guest {_seed} hangs its host");
                 if (time > _patience)
-                    _guest.SetBreak(on: true);
+                    _guest.RequestBreak();
             }
         }
     }

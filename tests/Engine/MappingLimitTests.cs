@@ -178,7 +178,7 @@ public sealed class MappingLimitTests
         Assert.InRange(count.Most, 1, (int)_limit / 8);
 
         // The kernel's, one that was there from the start, and what was given then.
-        if (((EngineChannel)guest.Channel).Guest!.Core is TranslatorCore translator)
+        if (guest.Guest.Core is TranslatorCore translator)
             Assert.InRange(translator.Windows, Math.Min(32, 2 + windows), Math.Min(65, 2 + windows));
     }
 

@@ -28,7 +28,7 @@ public sealed unsafe class ChangingTablesTests
     {
         using TemporaryDirectory directory = new();
         using TinyGuest guest = new(EngineKind.Interpreter, g => g.Spin(), prepare: Scatter);
-        Guest inner = ((EngineChannel)guest.Channel).Guest!;
+        Guest inner = guest.Guest;
         using Flipper others = Flipper.Of((uint*)(guest.Memory.Base + GuestPlan.SpareTable + 8), Frame | GuestPlan.Mapped, 0);
         Stopwatch clock = Stopwatch.StartNew();
         string path = Path.Combine(directory.Path, "core");
@@ -79,7 +79,7 @@ public sealed unsafe class ChangingTablesTests
         guest.WriteDma(0x1000, (0x2000, 512));
         guest.WriteDma(0x1100);
         guest.Fake.Bind(bus.FirstPageOf(0), 0x1100, irq: 1);
-        bus.HandleOutput(guest.Channel, 0x1000, bus.FirstPageOf(0));
+        bus.HandleOutput(guest.Fake, 0x1000, bus.FirstPageOf(0));
         Assert.Equal((512, 1, 0), (watcher.Traffic[0].BytesOut, watcher.Traffic[0].Requests, watcher.Traffic[0].Errors));
     }
 

@@ -40,20 +40,20 @@ internal static class DebuggedGuest
         ConsolePort port = new(input.ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
         DmaBus bus = new(memory, (uint)layout.DescriptorPage);
         bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.ConsoleKey));
-        using EngineChannel channel = GuestEngine.Open(engine, memory, kernel.Generation);
-        Assert.True(channel.Initialize((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset) > 0);
-        using Waker waker = new(channel, bus.Inputs);
+        GuestStart start = new((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset);
+        using Guest guest = GuestEngine.Start(engine, memory, kernel.Generation, start, out EngineChoice choice);
+        using Waker waker = new(guest, bus.Inputs);
         LaunchOptions launch = new() { Kernel = kernel.Path };
         launch.Debug.Trace = options.Trace;
         using OutputFiles outputs = OutputFiles.Open(launch);
         using DebugHub hub = new(options, outputs.ToInspect(kernel.Path, null), static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
-        hub.Begin(new DebugTarget.Running(channel.Guest!, bus, new GuestPlaces(kernel.Path, (uint)layout.DescriptorPage, []), port, channel.Engine!, waker.RequestBreak));
+        hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(kernel.Path, (uint)layout.DescriptorPage, []), port, choice, waker.RequestBreak));
         using Deadline deadline = new(waker.RequestBreak);
-        RunOutcome outcome = new GuestLoop(channel, bus, port, waker, () => deadline.Passed).Run();
-        deadline.Check(channel.Guest!.Core.Cpu);
+        RunOutcome outcome = new GuestLoop(guest, bus, port, waker, () => deadline.Passed).Run();
+        deadline.Check(guest.Core.Cpu);
         hub.Finished(outcome.Words, outcome.End == RunEnd.Died);
         hub.End();
         hub.Exiting(0);
-        return (channel.Guest!.Statistics, outcome);
+        return (guest.Statistics, outcome);
     }
 }

@@ -344,7 +344,7 @@ public sealed class StatisticsTests : IDisposable
                     memory.Write(GuestPlan.Data + 20 + slot, 1)[0] = 0;
                 }
             });
-        Guest inner = ((EngineChannel)guest.Channel).Guest!;
+        Guest inner = guest.Guest;
         inner.Observer = observer;
         guest.Next();
         guest.Channel.RaiseIrq(1);

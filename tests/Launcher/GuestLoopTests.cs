@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
 using System.Text;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
@@ -8,12 +7,11 @@ using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Run;
 using Lguest.Tests.Support;
-using NSubstitute;
 using Xunit;
 
 namespace Lguest.Tests.Launcher;
 
-/// <summary>The main loop, against a channel that answers by a script.</summary>
+/// <summary>The main loop, with a guest that comes out by a script.</summary>
 public sealed class GuestLoopTests : IDisposable
 {
     private readonly TestGuest _guest = new();
@@ -45,34 +43,36 @@ public sealed class GuestLoopTests : IDisposable
     [InlineData("CRASH: Power down.", RunEnd.Died)]
     [InlineData("unhandled trap 13 at 0xc0100000 (0)", RunEnd.Died)]
     public void ADeathHasAReason(string reason, RunEnd end) =>
-        Assert.Equal(new RunOutcome(end, reason), Run(Error(Errno.ENOENT), Text(reason)));
+        Assert.Equal(new RunOutcome(end, reason), Run(Died(reason)));
 
     /// <summary>What a guest says when it dies is printed: it is no command for the terminal, and no line of ours.</summary>
     [Fact]
     public void AReasonIsMadeVisible() =>
         Assert.Equal(
             new RunOutcome(RunEnd.Died, "CRASH: \\x1b]0;x\\x07\\nlguest: disk saved"),
-            Run(Error(Errno.ENOENT), Text("CRASH: \u001b]0;x\u0007\nlguest: disk saved")));
+            Run(Died("CRASH: \u001b]0;x\u0007\nlguest: disk saved")));
 
-    /// <summary>A guest that was killed while we wrote gives its reason at the first read, without ENOENT.</summary>
-    [Theory]
-    [InlineData("bad page table entry")]
-    [InlineData("CRASH: ")]
-    [InlineData("CRASH: x")]
-    public void AReasonMayComeRightAway(string reason) => Assert.Equal(new RunOutcome(RunEnd.Died, reason), Run(Text(reason)));
+    /// <summary>The shortest reason there is has as many bytes as a DMA has in the old protocol: it is a reason.</summary>
+    [Fact]
+    public void ACrashWithoutAWordIsADeath() => Assert.Equal(new RunOutcome(RunEnd.Died, "CRASH: "), Run(Died("CRASH: ")));
+
+    /// <summary>What the guest said is bytes, and most likely UTF-8.</summary>
+    [Fact]
+    public void AReasonIsReadAsUtf8() =>
+        Assert.Equal(new RunOutcome(RunEnd.Died, "CRASH: größer"), Run(Died(Encoding.Latin1.GetString("CRASH: größer"u8))));
 
     /// <summary>A reason that is none.</summary>
     [Fact]
     public void AMissingReasonIsReplaced() =>
-        Assert.Equal(new RunOutcome(RunEnd.Died, "the guest died without giving a reason"), Run(Error(Errno.ENOENT), Error(Errno.EINVAL)));
+        Assert.Equal(new RunOutcome(RunEnd.Died, "the guest died without giving a reason"), Run(Died(string.Empty)));
 
-    /// <summary>Eight bytes are a DMA, and go to the bus.</summary>
+    /// <summary>A DMA goes to the bus.</summary>
     [Fact]
     public void ADmaGoesToItsDevice()
     {
         "Hi"u8.CopyTo(_guest.Memory.Write(0x8000, 2));
         _guest.WriteDma(0x1000, (0x8000, 2));
-        Assert.Equal(RunEnd.PoweredOff, Run(Dma(0x1000, 0), Error(Errno.ENOENT), Text(GuestDeath.PowerDown)).End);
+        Assert.Equal(RunEnd.PoweredOff, Run(Dma(0x1000, 0), Died(GuestDeath.PowerDown)).End);
         Assert.Equal("Hi", _output.Read());
         Assert.Equal(2u, _guest.UsedLen(0x1000));
     }
@@ -89,14 +89,14 @@ public sealed class GuestLoopTests : IDisposable
         Assert.StartsWith("Invalid address 0x7ffff000 ", outcome.Reason, StringComparison.Ordinal);
     }
 
-    /// <summary>EAGAIN: the input is read and delivered, and then the break is released.</summary>
+    /// <summary>A break: the input is read and delivered, and then the break is released.</summary>
     [Fact]
     public void ABreakServicesInput()
     {
         _guest.WriteDma(0x3000, (0x8000, 16));
         _guest.Fake.Bind(0, 0x3000, 1);
         _input.Write("abc");
-        Run(Error(Errno.EAGAIN), Error(Errno.ENOENT), Text("x"));
+        Run(Break, Died("x"));
         Assert.Equal(3u, _guest.UsedLen(0x3000));
         Assert.Equal([1u], _guest.Fake.Irqs);
         Assert.Equal(1, _guest.Fake.Releases);
@@ -108,17 +108,16 @@ public sealed class GuestLoopTests : IDisposable
     {
         _input.Write("abc");
         Run(
-            Error(Errno.EAGAIN),
-            buffer =>
+            Break,
+            () =>
             {
                 Assert.Empty(_guest.Fake.Irqs);
                 _guest.WriteDma(0x3000, (0x8000, 16));
                 _guest.Fake.Bind(0, 0x3000, 1);
                 _guest.WriteDma(0x1000);
-                return Dma(0x1000, 0)(buffer);
+                return RunExit.Dma(0x1000, 0);
             },
-            Error(Errno.ENOENT),
-            Text("x"));
+            Died("x"));
         Assert.Equal(3u, _guest.UsedLen(0x3000));
     }
 
@@ -135,10 +134,10 @@ public sealed class GuestLoopTests : IDisposable
     [Fact]
     public void ThreeControlCEndTheRun()
     {
-        long Press(Memory<byte> buffer)
+        RunExit Press()
         {
             _input.Write("\x03");
-            return -Errno.EAGAIN;
+            return RunExit.Break;
         }
 
         Assert.Equal(RunEnd.ConsoleAbort, Run(Press, Press, Press).End);
@@ -149,43 +148,31 @@ public sealed class GuestLoopTests : IDisposable
     public void ASignalEndsTheRun()
     {
         _stop = true;
-        Assert.Equal(RunEnd.Stopped, Run(Error(Errno.EAGAIN)).End);
+        Assert.Equal(RunEnd.Stopped, Run(Break).End);
     }
 
     /// <summary>The reset line.</summary>
     [Fact]
-    public void AResetEndsTheRun() => Assert.Equal(RunEnd.Restarted, Run(Error(Errno.ERESTART)).End);
+    public void AResetEndsTheRun() => Assert.Equal(RunEnd.Restarted, Run(static () => RunExit.Restart).End);
 
-    /// <summary>Answers that no channel gives are errors, not loops.</summary>
-    [Theory]
-    [InlineData(-Errno.EINVAL)]
-    [InlineData(-Errno.EPERM)]
-    [InlineData(0)]
-    public void AnythingElseIsAnError(long answer) =>
-        Assert.Contains($"{answer}", Assert.Throws<LaunchException>(() => Run(_ => answer)).Message, StringComparison.Ordinal);
+    /// <summary>What nobody here can do anything about is an error, and no loop.</summary>
+    [Fact]
+    public void AnythingElseIsAnError() =>
+        Assert.Contains("99", Assert.Throws<LaunchException>(() => Run(static () => new RunExit((RunExitKind)99))).Message, StringComparison.Ordinal);
 
-    private static Func<Memory<byte>, long> Error(int errno) => _ => -errno;
+    private static RunExit Break() => RunExit.Break;
 
-    private static Func<Memory<byte>, long> Text(string reason) => buffer =>
+    private static Func<RunExit> Died(string reason) => () => RunExit.Died(reason);
+
+    private static Func<RunExit> Dma(uint address, uint key) => () => RunExit.Dma(address, key);
+
+    private RunOutcome Run(params Func<RunExit>[] exits)
     {
-        byte[] bytes = Encoding.ASCII.GetBytes(reason + "\0");
-        bytes.CopyTo(buffer);
-        return bytes.Length;
-    };
-
-    private static Func<Memory<byte>, long> Dma(uint address, uint key) => buffer =>
-    {
-        BinaryPrimitives.WriteUInt32LittleEndian(buffer.Span, address);
-        BinaryPrimitives.WriteUInt32LittleEndian(buffer.Span[4..], key);
-        return 8;
-    };
-
-    private RunOutcome Run(params Func<Memory<byte>, long>[] answers)
-    {
-        _guest.Fake.Reads(answers);
+        _guest.Fake.ComesOut(exits);
 
         // A waker without devices never breaks anything: the script says when.
-        using Waker waker = new(Substitute.For<IGuestChannel>(), []);
-        return new GuestLoop(_guest.Channel, _bus, _port, waker, () => _stop).Run();
+        using FakeGuest nobody = new();
+        using Waker waker = new(nobody, []);
+        return new GuestLoop(_guest.Fake, _bus, _port, waker, () => _stop).Run();
     }
 }

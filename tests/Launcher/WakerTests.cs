@@ -17,31 +17,24 @@ public sealed class WakerTests : IDisposable
 
     private readonly HostPipe _pipe = new();
     private readonly IInputDevice _input = Substitute.For<IInputDevice>();
-    private readonly IGuestChannel _channel = Substitute.For<IGuestChannel>();
+    private readonly FakeGuest _guest = new();
     private readonly SemaphoreSlim _broken = new(0);
     private readonly SemaphoreSlim _released = new(0);
     private int _breaks;
 
-    /// <summary>A channel whose BREAK waits for its release, as a real one does.</summary>
+    /// <summary>A guest whose break waits for its release, as a real one's does.</summary>
     public WakerTests()
     {
         _input.InputDescriptor.Returns(_pipe.ReadEnd);
         _input.WantsInput.Returns(true);
-        _channel.Write(Arg.Any<ReadOnlyMemory<byte>>()).Returns(call =>
+        _guest.OnRelease = () => _released.Release();
+        _guest.OnBreak = () =>
         {
-            ReadOnlySpan<byte> words = call.Arg<ReadOnlyMemory<byte>>().Span;
-            Assert.Equal((byte)ChannelRequest.Break, words[0]);
-            if (words[4] == 0)
-            {
-                _released.Release();
-                return 0L;
-            }
-
             Interlocked.Increment(ref _breaks);
             _broken.Release();
             _released.Wait();
-            return 0L;
-        });
+            return true;
+        };
     }
 
     /// <inheritdoc/>
@@ -56,14 +49,14 @@ public sealed class WakerTests : IDisposable
     [Fact]
     public void InputBreaksTheGuestOut()
     {
-        using Waker waker = new(_channel, [_input]);
+        using Waker waker = new(_guest, [_input]);
         Assert.False(_broken.Wait(Quiet));
         _pipe.Write("x");
         Assert.True(_broken.Wait(Long));
         Assert.False(_broken.Wait(Quiet));
         _pipe.Read();
         waker.Update();
-        _channel.ReleaseBreak();
+        _guest.ReleaseBreak();
         Assert.False(_broken.Wait(Quiet));
         Assert.Equal(1, _breaks);
     }
@@ -74,13 +67,13 @@ public sealed class WakerTests : IDisposable
     {
         _input.WantsInput.Returns(false);
         _pipe.Write("x");
-        using Waker waker = new(_channel, [_input]);
+        using Waker waker = new(_guest, [_input]);
         Assert.False(_broken.Wait(Quiet));
         _input.WantsInput.Returns(true);
         waker.Update();
         Assert.True(_broken.Wait(Long));
         _pipe.Read();
-        _channel.ReleaseBreak();
+        _guest.ReleaseBreak();
     }
 
     /// <summary>Input that the guest had no buffer for is offered again, with pauses that grow: seldom, but not never.</summary>
@@ -88,14 +81,14 @@ public sealed class WakerTests : IDisposable
     public void HeldInputIsOfferedAgainWithPauses()
     {
         _input.HoldsInput.Returns(true);
-        using Waker waker = new(_channel, [_input]);
+        using Waker waker = new(_guest, [_input]);
         const int offers = 10;
         Stopwatch watch = Stopwatch.StartNew();
         for (int i = 0; i < offers; i++)
         {
             Assert.True(_broken.Wait(Long));
             waker.Update();
-            _channel.ReleaseBreak();
+            _guest.ReleaseBreak();
         }
 
         // 1, 2, 4 ... 128 ms, and then eight a second: far from a busy loop, however busy the machine is.
@@ -103,7 +96,7 @@ public sealed class WakerTests : IDisposable
         _input.HoldsInput.Returns(false);
         waker.Update();
         while (_broken.Wait(Quiet))
-            _channel.ReleaseBreak();
+            _guest.ReleaseBreak();
         int before = _breaks;
         Assert.False(_broken.Wait(Quiet));
         Assert.Equal(before, _breaks);
@@ -113,33 +106,28 @@ public sealed class WakerTests : IDisposable
     [Fact]
     public void ARequestBreaksTheGuestOut()
     {
-        using Waker waker = new(_channel, [_input]);
+        using Waker waker = new(_guest, [_input]);
         waker.RequestBreak();
         Assert.True(_broken.Wait(Long));
-        _channel.ReleaseBreak();
+        _guest.ReleaseBreak();
     }
 
-    /// <summary>It can be stopped while it waits in BREAK for an owner who will not come back.</summary>
+    /// <summary>It can be stopped while it waits in a break for an owner who will not come back.</summary>
     [Fact]
     public async Task ItStopsInTheMiddleOfABreak()
     {
-        Waker waker = new(_channel, [_input]);
+        Waker waker = new(_guest, [_input]);
         _pipe.Write("x");
         Assert.True(_broken.Wait(Long));
         await Task.Run(waker.Dispose).WaitAsync(Long);
     }
 
-    /// <summary>A dead guest's channel refuses BREAK: the waker goes quietly, and does not spin.</summary>
+    /// <summary>A dead guest refuses a break: the waker goes quietly, and does not spin.</summary>
     [Fact]
     public void ADeadGuestEndsIt()
     {
         int asked = 0;
-        IGuestChannel dead = Substitute.For<IGuestChannel>();
-        dead.Write(Arg.Any<ReadOnlyMemory<byte>>()).Returns(_ =>
-        {
-            Interlocked.Increment(ref asked);
-            return -Errno.ENOENT;
-        });
+        FakeGuest dead = new() { OnBreak = () => Interlocked.Increment(ref asked) < 0 };
         using (Waker waker = new(dead, [_input]))
         {
             _pipe.Write("x");
@@ -150,20 +138,20 @@ public sealed class WakerTests : IDisposable
         Assert.Equal(1, asked);
     }
 
-    /// <summary>A channel that, its guest being dead, does not even let go of who waits: the launcher goes on without.</summary>
+    /// <summary>A guest that, being dead, does not even let go of who waits: the launcher goes on without.</summary>
     [Fact]
     public async Task AnEngineThatHoldsItDoesNotHoldUs()
     {
         using ManualResetEventSlim never = new(false);
-        IGuestChannel dead = Substitute.For<IGuestChannel>();
-        dead.Write(Arg.Any<ReadOnlyMemory<byte>>()).Returns(call =>
+        FakeGuest dead = new()
         {
-            if (call.Arg<ReadOnlyMemory<byte>>().Span[4] == 0)
-                return -Errno.ENOENT;
-            _broken.Release();
-            never.Wait();
-            return 0;
-        });
+            OnBreak = () =>
+            {
+                _broken.Release();
+                never.Wait();
+                return true;
+            },
+        };
         Waker waker = new(dead, [_input]);
         _pipe.Write("x");
         Assert.True(_broken.Wait(Long));

@@ -10,21 +10,18 @@ public sealed class TestGuest : IDisposable
     /// <summary>Bytes of RAM; the descriptor page comes right behind.</summary>
     public const uint Ram = 1 << 20;
 
-    /// <summary>Makes the memory and a channel.</summary>
+    /// <summary>Makes the memory and a guest of it.</summary>
     public TestGuest(int devicePages = 16)
     {
         Memory = MappedGuestMemory.Create([new MemoryRange(0, Ram), new MemoryRange(Ram, (ulong)(1 + devicePages) * Page.Size)]);
-        Fake = new FakeChannel(Memory);
+        Fake = new FakeGuest(Memory);
     }
 
     /// <summary>The memory.</summary>
     public GuestMemory Memory { get; }
 
-    /// <summary>Its channel.</summary>
-    public FakeChannel Fake { get; }
-
-    /// <summary>The channel's interface.</summary>
-    public IGuestChannel Channel => Fake.Channel;
+    /// <summary>The guest, for whoever is tested.</summary>
+    public FakeGuest Fake { get; }
 
     /// <summary>Writes a lguest_dma.</summary>
     public unsafe void WriteDma(uint address, params (uint Address, ushort Length)[] sections)

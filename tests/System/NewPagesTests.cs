@@ -81,7 +81,7 @@ public sealed class NewPagesTests : IDisposable
                 memory.WriteUInt32(GuestPlan.Directory + ((window >> 22) * 4), GuestPlan.SpareTable | user);
                 memory.WriteUInt32(GuestPlan.SpareTable, GuestPlan.Scratch | user);
             });
-        Guest inner = ((EngineChannel)guest.Channel).Guest!;
+        Guest inner = guest.Guest;
         Assert.StartsWith("CRASH: ", guest.Death(), StringComparison.Ordinal);
         long interpreted = inner.Core.Counters.Single(counter => counter.Name == "instructions run by the interpreter's loop").Value;
         Assert.InRange(interpreted, 1, turns / 100);

@@ -103,14 +103,14 @@ public sealed class DmaBus
     // The guest sent memory to a key, and here it arrives from [L:220]. The list is read once and checked as a whole; then whoever
     // knows the key gets it, and what it took is stored in the list's first word, which is all that the guest hears.
     /// <summary>The guest sent DMA that no other guest took.</summary>
-    /// <param name="channel">Its channel.</param>
+    /// <param name="guest">The guest.</param>
     /// <param name="dmaAddress">Guest physical address of the <c>lguest_dma</c>.</param>
     /// <param name="key">The key it was sent to.</param>
     /// <exception cref="GuestAddressException">
     /// It is not all the guest's own memory. As in the first launcher, that is the end of the guest: whoever hands such an
     /// address to a device has lost track of its memory, and would not look at an error either.
     /// </exception>
-    public void HandleOutput(IGuestChannel channel, uint dmaAddress, uint key)
+    public void HandleOutput(IDmaGuest guest, uint dmaAddress, uint key)
     {
         _sent.Load(_memory, dmaAddress, toGuest: false);
         foreach (IDmaDevice device in _devices)
@@ -119,7 +119,7 @@ public sealed class DmaBus
                 continue;
 
             // used_len is the structure's first word.
-            _memory.WriteUInt32(dmaAddress, device.HandleOutput(channel, key, _sent));
+            _memory.WriteUInt32(dmaAddress, device.HandleOutput(guest, key, _sent));
             return;
         }
 

@@ -48,28 +48,26 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
     public bool Watches(uint sentTo) => sentTo == key;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint sentTo, GuestVector sent) => console.Write(sent);
+    public uint HandleOutput(IDmaGuest guest, uint sentTo, GuestVector sent) => console.Write(sent);
 
     /// <inheritdoc/>
     public void ReadInput() => console.ReadInput();
 
     // [D:160+40] The console: input
-    // Input works the other way round: the guest has left an empty buffer at the key, and whoever has something takes it with
-    // GETDMA, fills it, says how much, and raises the irq that the guest asked for. No buffer, or a full one: what was typed
+    // Input works the other way round: the guest has left an empty buffer at the key, and whoever has something takes it,
+    // fills it, says how much, and raises the irq that the guest asked for. No buffer, or a full one: what was typed
     // keeps, and is offered again.
     /// <inheritdoc/>
-    public bool Deliver(IGuestChannel channel)
+    public bool Deliver(IDmaGuest guest)
     {
         if (!HoldsInput)
             return false;
 
         // Not bound yet, or still full of what we gave it last time: it keeps.
-        long buffer = channel.GetDma(key);
-        if (buffer < 0)
+        if (guest.TakeBuffer(key) is not { } address)
             return false;
         try
         {
-            uint address = (uint)buffer;
             uint irq = _memory!.ReadUInt32(address); // Read once
             int given = 0;
             try
@@ -85,7 +83,7 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
 
             if (given == 0)
                 return false;
-            _ = channel.RaiseIrq(irq);
+            _ = guest.RaiseIrq(irq);
             return true;
         }
         catch (GuestAddressException wrong)

@@ -50,22 +50,20 @@ public sealed class DmaDisk(DiskModel disk, Complaints? complaints = null) : IDm
     public bool Watches(uint key) => _memory != null && key == _page;
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent)
+    public uint HandleOutput(IDmaGuest guest, uint key, GuestVector sent)
     {
         GuestMemory memory = _memory ?? throw new InvalidOperationException("the device is not on a bus");
         // Read once: the page is the guest's to change, and all that follows goes by this copy.
         BlockPage request = memory.ReadValue<BlockPage>(_page);
 
         // Without a reply buffer there is no irq either. The guest finds its error if it looks.
-        long replyAddress = channel.GetDma(_page);
-        if (replyAddress < 0)
+        if (guest.TakeBuffer(_page) is not { } reply)
         {
             Refuse(request, "block reply", "the guest made a request without a reply buffer");
             memory.WriteUInt32(_page + ResultOffset, (uint)BlockResult.Error);
             return 0;
         }
 
-        uint reply = (uint)replyAddress;
         uint irq;
         try
         {
@@ -107,8 +105,8 @@ public sealed class DmaDisk(DiskModel disk, Complaints? complaints = null) : IDm
         memory.WriteUInt32(reply, used);
         memory.WriteUInt32(_page + ResultOffset, (uint)(isDone ? BlockResult.Ok : BlockResult.Error));
 
-        // A guest that died meanwhile does not answer here; the next read says so.
-        _ = channel.RaiseIrq(irq);
+        // A guest that died meanwhile does not answer here; its next run says so.
+        _ = guest.RaiseIrq(irq);
         return 0;
     }
 

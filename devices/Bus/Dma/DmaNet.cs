@@ -76,33 +76,32 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
     }
 
     /// <summary>Follows what the guest binds. After <see cref="Attach"/>.</summary>
-    public void Follow(IDmaBindings bindings) => _slots.Follow(bindings, _key);
+    public void Follow(IDmaGuest guest) => _slots.Follow(guest, _key);
 
     /// <inheritdoc/>
     public bool Watches(uint key) => _memory != null && NetPage.SlotOf(_page, key) is var slot and >= 0 && _slots.Has(slot);
 
     /// <inheritdoc/>
-    public uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent) => _net.Send(sent, NetPage.SlotOf(_page, key));
+    public uint HandleOutput(IDmaGuest guest, uint key, GuestVector sent) => _net.Send(sent, NetPage.SlotOf(_page, key));
 
     /// <inheritdoc/>
     public void ReadInput() => _net.ReadInput();
 
     /// <inheritdoc/>
-    public bool Deliver(IGuestChannel channel)
+    public bool Deliver(IDmaGuest guest)
     {
         uint irq = 0;
         for (int i = 0; i < Burst && _net.HoldsInput; i++)
         {
-            long buffer = channel.GetDma(_key);
-            if (buffer < 0)
+            if (guest.TakeBuffer(_key) is not { } buffer)
             {
-                Wait(channel);
+                Wait(guest);
                 break;
             }
 
             try
             {
-                if (Fill((uint)buffer, out uint wanted))
+                if (Fill(buffer, out uint wanted))
                     irq = wanted;
             }
             catch (GuestAddressException wrong)
@@ -113,9 +112,9 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
             }
         }
 
-        // A guest that died meanwhile does not answer here; the next read says so.
+        // A guest that died meanwhile does not answer here; its next run says so.
         if (irq != 0)
-            _ = channel.RaiseIrq(irq);
+            _ = guest.RaiseIrq(irq);
         _net.TellOfTrouble();
         return irq != 0;
     }
@@ -138,22 +137,16 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
         return length > 0;
     }
 
-    private void Wait(IGuestChannel channel)
+    private void Wait(IDmaGuest guest)
     {
-        // Without a word from the channel about bindings we do not know, and waiting loses nothing.
-        DmaBinding? bound = null;
-        if (channel is IDmaBindings bindings)
+        if (guest.FindBinding(_key) is not { } full)
         {
-            bound = bindings.FindBinding(_key);
-            if (bound == null)
-            {
-                for (int i = 0; i < Burst && _net.HoldsInput; i++)
-                    _net.Lose();
-                return;
-            }
+            for (int i = 0; i < Burst && _net.HoldsInput; i++)
+                _net.Lose();
+            return;
         }
 
-        if (_slots.RemindsWhenFull && bound is { } full)
-            _ = channel.RaiseIrq(full.Irq);
+        if (_slots.RemindsWhenFull)
+            _ = guest.RaiseIrq(full.Irq);
     }
 }

@@ -34,7 +34,7 @@ internal sealed class HostSlots(MacAddress host) : INetSlots
     }
 
     /// <inheritdoc/>
-    public void Follow(IDmaBindings bindings, uint key)
+    public void Follow(IDmaGuest guest, uint key)
     {
     }
 }

@@ -32,9 +32,9 @@ public interface IDmaDevice
     bool Watches(uint key);
 
     /// <summary>The guest sent DMA to one of the device's keys.</summary>
-    /// <param name="channel">The guest's channel, for a reply.</param>
+    /// <param name="guest">The guest, for a reply.</param>
     /// <param name="key">Which: one that it <see cref="Watches"/>.</param>
     /// <param name="sent">What was sent: guest memory, checked. It is valid during the call only.</param>
     /// <returns>Bytes taken: what goes to the DMA's used_len.</returns>
-    uint HandleOutput(IGuestChannel channel, uint key, GuestVector sent);
+    uint HandleOutput(IDmaGuest guest, uint key, GuestVector sent);
 }

@@ -27,5 +27,5 @@ internal interface INetSlots
     /// <summary>Follows what the guest binds.</summary>
     /// <param name="bindings">Says when it binds.</param>
     /// <param name="key">Where its buffers are.</param>
-    void Follow(IDmaBindings bindings, uint key);
+    void Follow(IDmaGuest guest, uint key);
 }

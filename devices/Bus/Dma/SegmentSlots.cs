@@ -38,8 +38,8 @@ internal sealed unsafe class SegmentSlots(SharedSegment segment) : INetSlots
     }
 
     /// <summary>Peers learn whether there is anybody to send to.</summary>
-    public void Follow(IDmaBindings bindings, uint key) =>
-        bindings.BindingsChanged += () => segment.SetCapacity(bindings.FindBinding(key) is { } bound ? CapacityOf(bound) : 0);
+    public void Follow(IDmaGuest guest, uint key) =>
+        guest.BindingsChanged += () => segment.SetCapacity(guest.FindBinding(key) is { } bound ? CapacityOf(bound) : 0);
 
     /// <summary>Bytes that the largest of the bound buffers holds.</summary>
     private uint CapacityOf(DmaBinding binding)

@@ -83,5 +83,5 @@ public sealed class PatientOutputTests : IDisposable
         Assert.Equal(string.Concat(Enumerable.Repeat(once, rounds)), read.ToString());
     }
 
-    private void Send() => _bus.HandleOutput(_guest.Channel, 0x1000, 0);
+    private void Send() => _bus.HandleOutput(_guest.Fake, 0x1000, 0);
 }

@@ -34,7 +34,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
 
     private readonly MappedGuestMemory _memory = MappedGuestMemory.Create([new(0, Ram), new(HighBank, 0x4000), new(Descriptors, 3 * Page.Size)]);
     private readonly ScriptedLink _link = new();
-    private readonly ScriptedChannel _channel;
+    private readonly ScriptedGuest _guest;
     private readonly string _disk;
     private readonly BlockImage _image;
     private readonly DmaBus _bus;
@@ -44,7 +44,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
 
     public DmaTarget()
     {
-        _channel = new ScriptedChannel(_memory);
+        _guest = new ScriptedGuest(_memory);
         _disk = new TemporaryDirectory().File("disk.img", new byte[(Sectors * BlockPage.SectorSize) + OddBytes]);
         _image = BlockImage.Open(_disk, readOnly: false);
         FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
@@ -87,7 +87,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         while (!reader.AtEnd)
             happened |= Step((byte)(reader.Byte() % 7), ref reader);
         signature.Add(happened);
-        signature.AddCount(_channel.Irqs);
+        signature.AddCount(_guest.Irqs);
         signature.AddCount(_port.BytesWritten);
         _memory.Observer = null;
         if (new FileInfo(_disk).Length != (Sectors * BlockPage.SectorSize) + OddBytes)
@@ -107,7 +107,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         _memory.Observer = null;
         _memory.Write(0, Ram).Clear();
         _clean.CopyTo(_memory.Write(Descriptors, (uint)_clean.Length));
-        _channel.Clear();
+        _guest.Clear();
         _changes.Clear();
         _link.Packets.Clear();
         _port.Take(_port.Held.Length);
@@ -126,13 +126,13 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
                 WriteList(ref reader);
                 break;
             case 2:
-                _channel.Bind(Address(ref reader), new DmaBinding(Address(ref reader), reader.Byte(), reader.Byte()));
+                _guest.Bind(Address(ref reader), new DmaBinding(Address(ref reader), reader.Byte(), reader.Byte()));
                 break;
             case 3:
                 try
                 {
                     uint list = Address(ref reader);
-                    _bus.HandleOutput(_channel, list, Address(ref reader));
+                    _bus.HandleOutput(_guest, list, Address(ref reader));
                     return Signature.Bit(what, _memory.ReadUInt32(list)) | Signature.Bit(7, _memory.ReadUInt32(DiskPage + 12));
                 }
                 catch (GuestAddressException)
@@ -166,7 +166,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
             // The console's own descriptor is silent: reading it would wait.
             if (device is DmaNet)
                 device.ReadInput();
-            if (device.Deliver(_channel))
+            if (device.Deliver(_guest))
                 happened |= Signature.Bit((ulong)((IDmaDevice)device).Type, 1);
         }
 

@@ -113,11 +113,11 @@ internal sealed class FuzzedGuest
             ConsolePort port = new(_input.ReadEnd, (int)_nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
             DmaBus bus = new(memory, (uint)_layout.DescriptorPage);
             bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.ConsoleKey));
-            using EngineChannel channel = GuestEngine.Open(EngineKind.Interpreter, memory, _kernel.Generation);
-            channel.Initialize((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
-            using Waker waker = new(channel, bus.Inputs);
-            _hub.Begin(new DebugTarget.Running(channel.Guest!, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, channel.Engine!, waker.RequestBreak));
-            RunOutcome outcome = new GuestLoop(channel, bus, port, waker, static () => false).Run();
+            GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
+            using Guest guest = GuestEngine.Start(EngineKind.Interpreter, memory, _kernel.Generation, start, out EngineChoice engine);
+            using Waker waker = new(guest, bus.Inputs);
+            _hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, engine, waker.RequestBreak));
+            RunOutcome outcome = new GuestLoop(guest, bus, port, waker, static () => false).Run();
             _hub.Finished(outcome.Words, outcome.End == RunEnd.Died);
             _hub.End();
         }

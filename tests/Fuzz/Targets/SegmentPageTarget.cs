@@ -69,9 +69,9 @@ internal sealed class SegmentPageTarget : IFuzzTarget
             }
 
             _guest.WriteDma(0x1000, (0x4000, 100));
-            bus.HandleOutput(_guest.Channel, 0x1000, devicePage + NetPage.KeyOf(shift));
+            bus.HandleOutput(_guest.Fake, 0x1000, devicePage + NetPage.KeyOf(shift));
             device.ReadInput();
-            device.Deliver(_guest.Channel);
+            device.Deliver(_guest.Fake);
             signature.AddCount(_guest.Memory.ReadUInt32(devicePage + (uint)(shift & ~3)));
             signature.Add(place.IsCut ? 1u : 0);
         }

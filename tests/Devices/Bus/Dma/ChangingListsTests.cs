@@ -62,7 +62,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
         _guest.Memory.WriteValue(DevicePage, new BlockPage { Type = BlockRequestType.Read, Bytes = BlockPage.SectorSize });
         _guest.Fake.Bind(DevicePage, Reply, 1);
         _guest.Memory.Observer = new Meanwhile(() => *(uint*)(_guest.Memory.Base + DevicePage + (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.Bytes))) = 7);
-        device.HandleOutput(_guest.Channel, DevicePage, new GuestVector());
+        device.HandleOutput(_guest.Fake, DevicePage, new GuestVector());
         _guest.Memory.Observer = null;
         Assert.Equal(BlockResult.Ok, _guest.Memory.ReadValue<BlockPage>(DevicePage).Result);
     }
@@ -86,7 +86,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
         {
             sent.Load(_guest.Memory, List, toGuest: false);
             _guest.Memory.WriteUInt32(Reply, 0);
-            device.HandleOutput(_guest.Channel, DevicePage, sent);
+            device.HandleOutput(_guest.Fake, DevicePage, sent);
             results.Add(_guest.Memory.ReadUInt32(DevicePage + (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.Result))));
         }
 

@@ -56,12 +56,12 @@ public sealed class DmaBusTests : IDisposable
         IDmaDevice one = Device(DeviceType.Block, pages: 1);
         IDmaDevice two = Device(DeviceType.Block, pages: 1);
         two.Watches(0x1234).Returns(true);
-        two.HandleOutput(_guest.Channel, 0x1234, Arg.Any<GuestVector>()).Returns(77u);
+        two.HandleOutput(_guest.Fake, 0x1234, Arg.Any<GuestVector>()).Returns(77u);
         bus.Add(one);
         bus.Add(two);
-        bus.HandleOutput(_guest.Channel, 0x2000, 0x1234);
+        bus.HandleOutput(_guest.Fake, 0x2000, 0x1234);
         Assert.Equal(77u, _guest.UsedLen(0x2000));
-        one.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
+        one.DidNotReceive().HandleOutput(Arg.Any<IDmaGuest>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
     }
 
     /// <summary>Keys of nobody are told of once, and nothing else happens.</summary>
@@ -71,7 +71,7 @@ public sealed class DmaBusTests : IDisposable
         List<string> told = [];
         DmaBus bus = new(_guest.Memory, TestGuest.Ram, new Complaints(told.Add));
         for (int i = 0; i < 3; i++)
-            bus.HandleOutput(_guest.Channel, 0x2000, 0xDEAD);
+            bus.HandleOutput(_guest.Fake, 0x2000, 0xDEAD);
         Assert.Contains("0x0000dead", Assert.Single(told), StringComparison.Ordinal);
     }
 
@@ -89,8 +89,8 @@ public sealed class DmaBusTests : IDisposable
         device.Watches(8).Returns(true);
         bus.Add(device);
         _guest.WriteDma(0x2000, (section, 100));
-        Assert.Throws<GuestAddressException>(() => bus.HandleOutput(_guest.Channel, dma, 8));
-        device.DidNotReceive().HandleOutput(Arg.Any<IGuestChannel>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
+        Assert.Throws<GuestAddressException>(() => bus.HandleOutput(_guest.Fake, dma, 8));
+        device.DidNotReceive().HandleOutput(Arg.Any<IDmaGuest>(), Arg.Any<uint>(), Arg.Any<GuestVector>());
     }
 
     private static IDmaDevice Device(DeviceType type, int pages, DeviceFeatures features = DeviceFeatures.None)

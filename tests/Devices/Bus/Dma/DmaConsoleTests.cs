@@ -50,7 +50,7 @@ public sealed class DmaConsoleTests : IDisposable
         "world\n"u8.CopyTo(_guest.Memory.Write(Bytes, 6));
         "hello "u8.CopyTo(_guest.Memory.Write(Bytes + 100, 6));
         _guest.WriteDma(0x1000, (Bytes + 100, 6), (Bytes, 6));
-        _bus.HandleOutput(_guest.Channel, 0x1000, Key);
+        _bus.HandleOutput(_guest.Fake, 0x1000, Key);
         Assert.Equal(12u, _guest.UsedLen(0x1000));
         Assert.Equal("hello world\n", _output.Read());
     }
@@ -61,7 +61,7 @@ public sealed class DmaConsoleTests : IDisposable
     {
         _output.CloseRead();
         _guest.WriteDma(0x1000, (Bytes, 6));
-        _bus.HandleOutput(_guest.Channel, 0x1000, Key);
+        _bus.HandleOutput(_guest.Fake, 0x1000, Key);
         Assert.Equal(0u, _guest.UsedLen(0x1000));
         Assert.Equal(HostErrno.EPIPE, _port.OutputError);
     }
@@ -72,7 +72,7 @@ public sealed class DmaConsoleTests : IDisposable
     {
         Bind(256);
         Type("ls\n");
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("ls\n", Taken());
         Assert.Equal([Irq], _guest.Fake.Irqs);
         Assert.False(_console.HoldsInput);
@@ -83,13 +83,13 @@ public sealed class DmaConsoleTests : IDisposable
     public void InputWaitsForABuffer()
     {
         Type("early ");
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.True(_console.HoldsInput);
         Assert.True(_console.WantsInput);
         Assert.Empty(_guest.Fake.Irqs);
         Type("bird");
         Bind(256);
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("early bird", Taken());
     }
 
@@ -99,12 +99,12 @@ public sealed class DmaConsoleTests : IDisposable
     {
         Bind(4);
         Type("abcdefghij");
-        _console.Deliver(_guest.Channel);
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("abcd", Taken());
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("efgh", Taken());
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("ij", Taken());
         Assert.Equal(3, _guest.Fake.Irqs.Count);
     }
@@ -128,7 +128,7 @@ public sealed class DmaConsoleTests : IDisposable
         {
             if (_console.WantsInput && received.Length + _port.Held.Length < sent.Length)
                 _console.ReadInput();
-            _console.Deliver(_guest.Channel);
+            _console.Deliver(_guest.Fake);
             received.Append(Taken());
         }
 
@@ -142,7 +142,7 @@ public sealed class DmaConsoleTests : IDisposable
         _guest.WriteDma(Buffer, (0xFFFFFF00, 256));
         _guest.Fake.Bind(Key, Buffer, Irq);
         Type("x");
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.True(_console.HoldsInput);
         Assert.Empty(_guest.Fake.Irqs);
         Assert.Equal(0u, _guest.UsedLen(Buffer));
@@ -158,7 +158,7 @@ public sealed class DmaConsoleTests : IDisposable
         Assert.True(_port.InputEnded);
         Assert.False(_console.WantsInput);
         Bind(256);
-        _console.Deliver(_guest.Channel);
+        _console.Deliver(_guest.Fake);
         Assert.Equal("bye", Taken());
     }
 

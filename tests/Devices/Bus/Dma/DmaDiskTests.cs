@@ -251,7 +251,7 @@ public sealed class DmaDiskTests : IDisposable
             Prepare(random.Next(-1, 3), random.Next(2) == 0 ? (uint)random.Next(30) : (uint)random.NextInt64(uint.MaxValue), (uint)(512 * random.Next(0, 4)));
             try
             {
-                bus.HandleOutput(_guest.Channel, random.Next(8) == 0 ? (uint)random.NextInt64(uint.MaxValue) : Sent, DevicePage);
+                bus.HandleOutput(_guest.Fake, random.Next(8) == 0 ? (uint)random.NextInt64(uint.MaxValue) : Sent, DevicePage);
             }
             catch (GuestAddressException)
             {
@@ -301,7 +301,7 @@ public sealed class DmaDiskTests : IDisposable
     private BlockResult Request(DmaBus bus, int type, uint sector, uint bytes)
     {
         Prepare(type, sector, bytes);
-        bus.HandleOutput(_guest.Channel, Sent, DevicePage);
+        bus.HandleOutput(_guest.Fake, Sent, DevicePage);
         return Result;
     }
 }

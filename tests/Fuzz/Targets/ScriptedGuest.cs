@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Runtime.InteropServices;
 using Lguest.GuestAbi;
 
 namespace Lguest.Tests.Fuzz.Targets;
 
-/// <summary>A channel without an engine, whose bindings the case makes. (Without NSubstitute: that is slow a million times.)</summary>
-internal sealed class ScriptedChannel(GuestMemory memory) : IGuestChannel, IDmaBindings
+/// <summary>A guest without an engine, whose bindings the case makes.</summary>
+internal sealed class ScriptedGuest(GuestMemory memory) : IDmaGuest
 {
     private readonly Dictionary<uint, DmaBinding> _bindings = [];
 
@@ -28,42 +27,29 @@ internal sealed class ScriptedChannel(GuestMemory memory) : IGuestChannel, IDmaB
 
     public DmaBinding? FindBinding(uint key) => _bindings.TryGetValue(key, out DmaBinding binding) ? binding : null;
 
-    public long Write(ReadOnlyMemory<byte> words)
+    public bool RaiseIrq(uint irq)
     {
-        ReadOnlySpan<uint> request = MemoryMarshal.Cast<byte, uint>(words.Span);
-        switch ((ChannelRequest)request[0])
-        {
-            case ChannelRequest.GetDma:
-                return _bindings.TryGetValue(request[1], out DmaBinding binding) ? GetDma(binding) : -Errno.ENOENT;
-            case ChannelRequest.Irq:
-                Irqs++;
-                return 0;
-            default:
-                return 0;
-        }
+        Irqs++;
+        return true;
     }
 
-    public long Read(Memory<byte> buffer) => -Errno.EAGAIN;
-
-    public void Dispose()
+    public uint? TakeBuffer(uint key)
     {
-    }
-
-    private long GetDma(in DmaBinding binding)
-    {
+        if (FindBinding(key) is not { } binding)
+            return null;
         for (uint i = 0; i < Math.Min(binding.Count, 8); i++)
         {
             ulong address = binding.Array + ((ulong)i * LguestDma.Size);
             if (address > uint.MaxValue)
-                return -Errno.ENOENT;
+                return null;
             if (!memory.Contains((uint)address, LguestDma.Size))
-                return (long)address;
+                return (uint)address;
             if (memory.ReadUInt32((uint)address) != 0)
                 continue;
             memory.WriteUInt32((uint)address, binding.Irq);
-            return (long)address;
+            return (uint)address;
         }
 
-        return -Errno.ENOENT;
+        return null;
     }
 }
