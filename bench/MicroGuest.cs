@@ -4,6 +4,7 @@ using Lguest.Engine;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Bench;
 
@@ -36,7 +37,7 @@ internal sealed class MicroGuest : IDisposable
 
         // Nothing is pending in the ring.
         const uint ringStatus = 20;
-        _memory.Write(LguestDataAddress + ringStatus, LguestData.RingSize).Fill(LguestData.RingDone);
+        _memory.Write(LguestDataAddress + ringStatus, GuestData.RingSize).Fill(GuestData.RingDone);
         "end"u8.CopyTo(_memory.Write(CrashText, 4));
         Assembler a = new(32);
         Label loop = a.CreateLabel();
@@ -54,7 +55,7 @@ internal sealed class MicroGuest : IDisposable
         using MemoryStream code = new();
         a.Assemble(new StreamCodeWriter(code), Code);
         code.ToArray().CopyTo(_memory.Write(Code, (uint)code.Length));
-        Guest = GuestEngine.Start(engine, _memory, AbiGeneration.Linux2623, new GuestStart(Size >> Page.Shift, PageDirectory, Code, 0), out _);
+        Guest = GuestEngine.Start(engine, _memory, Generation.Linux2623, new GuestStart(Size >> Page.Shift, PageDirectory, Code, 0), out _);
     }
 
     /// <summary>The guest.</summary>

@@ -3,6 +3,7 @@ using Lguest.Engine.Channel;
 using Lguest.Engine.Hypervisor;
 using Lguest.Engine.Time;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine;
 
@@ -34,7 +35,7 @@ public static class GuestEngine
     /// <param name="clock">The guest's time; null: the host's.</param>
     /// <exception cref="ArgumentException">The kernel leaves the host no room.</exception>
     /// <exception cref="EngineUnavailableException">The engine that was named cannot run here; or none can.</exception>
-    public static Guest Start(EngineKind kind, GuestMemory memory, AbiGeneration generation, GuestStart start, out EngineChoice choice, IGuestTime? clock = null)
+    public static Guest Start(EngineKind kind, GuestMemory memory, Generation generation, GuestStart start, out EngineChoice choice, IGuestTime? clock = null)
     {
         if (!start.LeavesRoomForHost)
             throw new ArgumentException($"a kernel at 0x{start.PageOffset:x8} leaves the host no room", nameof(start));
@@ -56,6 +57,6 @@ public static class GuestEngine
     /// <param name="memory">The guest's memory, loaded.</param>
     /// <param name="generation">The ABI that the guest speaks.</param>
     /// <param name="clock">The guest's time; null: the host's.</param>
-    public static EngineChannel Open(EngineKind kind, GuestMemory memory, AbiGeneration generation, IGuestTime? clock = null) =>
+    public static EngineChannel Open(EngineKind kind, GuestMemory memory, Generation generation, IGuestTime? clock = null) =>
         new(start => Start(kind, memory, generation, start, out _, clock));
 }

@@ -62,11 +62,9 @@ public readonly record struct HypercallArgument(string Name, ArgumentKind Kind);
 /// <param name="Kind">Its meaning.</param>
 /// <param name="Name">As the kernel's sources have it, without the prefix LHCALL_.</param>
 /// <param name="Category">What it is about.</param>
-/// <param name="Seed200702">Its number in the generation of February 2007; null: not there.</param>
-/// <param name="Linux2623">Its number in Linux 2.6.23; null: not there.</param>
-public sealed record Hypercall(HypercallKind Kind, string Name, HypercallCategory Category, uint? Seed200702, uint? Linux2623)
+public sealed record Hypercall(HypercallKind Kind, string Name, HypercallCategory Category)
 {
-    /// <summary>The arguments, in the order %edx, %ebx, %ecx; a call has at most three. What is not here may be stale.</summary>
+    /// <summary>The arguments, in their order; a call has at most three. What is not here may be stale.</summary>
     public ImmutableArray<HypercallArgument> Arguments { get; init; } = [];
 
     /// <summary>Whether %eax has a result after the call; others leave their number there.</summary>
@@ -76,12 +74,12 @@ public sealed record Hypercall(HypercallKind Kind, string Name, HypercallCategor
     public bool MayStandInRing { get; init; }
 
     /// <summary>The call with its arguments, as <c>SET_PTE(directory=0x..., address=0x..., entry=0x...)</c>.</summary>
-    public string Describe(in HypercallRingEntry call)
+    public string Describe(in GuestCall call)
     {
         string[] texts = new string[Arguments.Length];
         for (int i = 0; i < texts.Length; i++)
             texts[i] = $"{Arguments[i].Name}=0x{call.Argument(i):x}";
-        string name = Kind == HypercallKind.None ? $"hypercall {call.Eax}" : Name;
+        string name = Kind == HypercallKind.None ? $"hypercall {call.Number}" : Name;
         return $"{name}({string.Join(", ", texts)})";
     }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using static Lguest.GuestAbi.HypercallKind;
+
 namespace Lguest.GuestAbi;
 
 /// <summary>
@@ -69,9 +71,9 @@ public enum HypercallKind : byte
 }
 
 /// <summary>
-/// The calls, a line each: what the hypervisor decodes by, and what traces, the monitor, statistics and reports print. Our own
-/// guests' header (guest/lib/lguest.h) and abi.md §3.2 and §3.4 are compared with it. A new call is a line here, its kind above, and
-/// what it does in the hypervisor.
+/// The calls: a line each for what traces, the monitor, statistics and reports print; and, for a generation, by number, which the
+/// hypervisor decodes by. Our own guests' header (guest/lib/lguest.h) and abi.md §3.2 and §3.4 are compared with both. A new call is a
+/// line here, its kind above, its number in the lists below, and what it does in the hypervisor.
 /// </summary>
 public sealed class HypercallTable
 {
@@ -81,61 +83,59 @@ public sealed class HypercallTable
     // do is in abi.md §3.3.
     private static readonly Hypercall[] s_all =
     [
-        new(HypercallKind.None, "(no such call)", HypercallCategory.None, null, null) { Arguments = [Number("edx"), Number("ebx"), Number("ecx")] },
+        new(None, "(no such call)", HypercallCategory.None) { Arguments = [Number("edx"), Number("ebx"), Number("ecx")] },
 
-        //                                                                          2007-02  2.6.23
-        new(HypercallKind.FlushAsync, "FLUSH_ASYNC", HypercallCategory.Ring, 0, 0),
-        new(HypercallKind.LguestInit, "LGUEST_INIT", HypercallCategory.Life, 1, 1) { Arguments = [Physical("data")] },
-        new(HypercallKind.Crash, "CRASH", HypercallCategory.Life, 2, 2) { Arguments = [Physical("text")] },
-        new(HypercallKind.LoadGdt, "LOAD_GDT", HypercallCategory.Processor, 3, 3) { Arguments = [Physical("table"), Number("entries")] },
-        new(HypercallKind.NewPageTable, "NEW_PGTABLE", HypercallCategory.Paging, 4, 4) { Arguments = [Physical("directory")], MayStandInRing = true },
-        new(HypercallKind.FlushTlb, "FLUSH_TLB", HypercallCategory.Paging, 5, 5) { Arguments = [Number("kernel")], MayStandInRing = true },
-        new(HypercallKind.LoadIdtEntry, "LOAD_IDT_ENTRY", HypercallCategory.Interrupts, 6, 6) { Arguments = [Vector("vector"), Entry("low"), Entry("high")] },
-        new(HypercallKind.SetStack, "SET_STACK", HypercallCategory.Processor, 7, 7) { Arguments = [Selector("ss"), Virtual("esp"), Number("pages")], MayStandInRing = true },
-        new(HypercallKind.SetTaskSwitched, "TS", HypercallCategory.Processor, 8, 8) { Arguments = [Number("ts")], MayStandInRing = true },
-        new(HypercallKind.SetClockEvent, "SET_CLOCKEVENT", HypercallCategory.Clock, null, 9) { Arguments = [Number("ns")] },
-        new(HypercallKind.Halt, "HALT", HypercallCategory.Interrupts, 11, 10),
-        new(HypercallKind.BindDma, "BIND_DMA", HypercallCategory.Dma, 13, 12) { Arguments = [Physical("key"), Physical("array"), Number("n_irq")], HasResult = true },
-        new(HypercallKind.SendDma, "SEND_DMA", HypercallCategory.Dma, 14, 13) { Arguments = [Physical("key"), Physical("dma")] },
-        new(HypercallKind.SetPte, "SET_PTE", HypercallCategory.Paging, 15, 14) { Arguments = [Physical("directory"), Virtual("address"), Entry("entry")], MayStandInRing = true },
-        new(HypercallKind.SetPmd, "SET_PMD", HypercallCategory.Paging, 16, 15) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
-        new(HypercallKind.LoadTls, "LOAD_TLS", HypercallCategory.Processor, 17, 16) { Arguments = [Physical("table")], MayStandInRing = true },
-        new(HypercallKind.TimerRead, "TIMER_READ", HypercallCategory.Clock, 9, null) { HasResult = true },
-        new(HypercallKind.TimerStart, "TIMER_START", HypercallCategory.Clock, 10, null) { Arguments = [Number("hz")] },
-        new(HypercallKind.GetWallclock, "GET_WALLCLOCK", HypercallCategory.Clock, 12, null) { HasResult = true },
+        new(FlushAsync, "FLUSH_ASYNC", HypercallCategory.Ring),
+        new(LguestInit, "LGUEST_INIT", HypercallCategory.Life) { Arguments = [Physical("data")] },
+        new(Crash, "CRASH", HypercallCategory.Life) { Arguments = [Physical("text")] },
+        new(LoadGdt, "LOAD_GDT", HypercallCategory.Processor) { Arguments = [Physical("table"), Number("entries")] },
+        new(NewPageTable, "NEW_PGTABLE", HypercallCategory.Paging) { Arguments = [Physical("directory")], MayStandInRing = true },
+        new(FlushTlb, "FLUSH_TLB", HypercallCategory.Paging) { Arguments = [Number("kernel")], MayStandInRing = true },
+        new(LoadIdtEntry, "LOAD_IDT_ENTRY", HypercallCategory.Interrupts) { Arguments = [Vector("vector"), Entry("low"), Entry("high")] },
+        new(SetStack, "SET_STACK", HypercallCategory.Processor) { Arguments = [Selector("ss"), Virtual("esp"), Number("pages")], MayStandInRing = true },
+        new(SetTaskSwitched, "TS", HypercallCategory.Processor) { Arguments = [Number("ts")], MayStandInRing = true },
+        new(SetClockEvent, "SET_CLOCKEVENT", HypercallCategory.Clock) { Arguments = [Number("ns")] },
+        new(Halt, "HALT", HypercallCategory.Interrupts),
+        new(BindDma, "BIND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("array"), Number("n_irq")], HasResult = true },
+        new(SendDma, "SEND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("dma")] },
+        new(SetPte, "SET_PTE", HypercallCategory.Paging) { Arguments = [Physical("directory"), Virtual("address"), Entry("entry")], MayStandInRing = true },
+        new(SetPmd, "SET_PMD", HypercallCategory.Paging) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
+        new(LoadTls, "LOAD_TLS", HypercallCategory.Processor) { Arguments = [Physical("table")], MayStandInRing = true },
+        new(TimerRead, "TIMER_READ", HypercallCategory.Clock) { HasResult = true },
+        new(TimerStart, "TIMER_START", HypercallCategory.Clock) { Arguments = [Number("hz")] },
+        new(GetWallclock, "GET_WALLCLOCK", HypercallCategory.Clock) { HasResult = true },
     ];
 
     private readonly HypercallKind[] _kinds;
     private readonly uint?[] _numbers = new uint?[s_all.Length];
 
-    private HypercallTable(Func<Hypercall, uint?> numberOf)
+    /// <summary>The calls of one generation.</summary>
+    /// <param name="byNumber">The meaning of each number, from 0 on; <see cref="HypercallKind.None"/> where there is no call.</param>
+    public HypercallTable(params ReadOnlySpan<HypercallKind> byNumber)
     {
-        uint last = 0;
-        foreach (Hypercall call in s_all)
+        _kinds = [.. byNumber];
+        for (int number = 0; number < _kinds.Length; number++)
         {
-            _numbers[(int)call.Kind] = numberOf(call);
-            last = Math.Max(last, numberOf(call) ?? 0);
-        }
-
-        _kinds = new HypercallKind[last + 1];
-        foreach (Hypercall call in s_all)
-        {
-            if (numberOf(call) is { } number)
-                _kinds[number] = call.Kind;
+            if (_kinds[number] != HypercallKind.None)
+                _numbers[(int)_kinds[number]] = (uint)number;
         }
     }
-
-    /// <summary>Every call of any generation, by <see cref="HypercallKind"/>; the first is none.</summary>
-    public static ReadOnlySpan<Hypercall> All => s_all;
 
     /// <summary>
     /// The calls of the seed patch of February 2007. Their numbers are not in the seed; these are the ones of a closely following
     /// version (abi.md §3.2), with the page table and TLS calls after them.
     /// </summary>
-    public static HypercallTable Seed200702 { get; } = new(static call => call.Seed200702);
+    public static HypercallTable Seed200702 { get; } = new(
+        FlushAsync, LguestInit, Crash, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        TimerRead, TimerStart, Halt, GetWallclock, BindDma, SendDma, SetPte, SetPmd, LoadTls);
 
     /// <summary>The calls of Linux 2.6.23.</summary>
-    public static HypercallTable Linux2623 { get; } = new(static call => call.Linux2623);
+    public static HypercallTable Linux2623 { get; } = new(
+        FlushAsync, LguestInit, Crash, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        SetClockEvent, Halt, None, BindDma, SendDma, SetPte, SetPmd, LoadTls);
+
+    /// <summary>Every call of any generation, by <see cref="HypercallKind"/>; the first is none.</summary>
+    public static ReadOnlySpan<Hypercall> All => s_all;
 
     /// <summary>What is known of a call.</summary>
     public static Hypercall Of(HypercallKind kind) => s_all[(int)kind];

@@ -5,6 +5,7 @@ using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Check;
 
@@ -29,7 +30,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private readonly List<uint> _path = [];
     private readonly CpuState* _before;
     private uint _pageDirectory;
-    private uint? _guestData;
+    private GuestData? _guestData;
     private uint? _systemCallHandler;
     private uint _stackSelector;
     private uint _stackPointer;
@@ -199,10 +200,17 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     public override void SetWatchpoints(IReadOnlyList<Watchpoint> watchpoints) => _translator.SetWatchpoints(watchpoints);
 
     /// <inheritdoc/>
-    public override void SetGuestData(uint address)
+    public override void SetGeneration(Generation generation)
     {
-        _translator.SetGuestData(address);
-        _guestData = address;
+        _translator.SetGeneration(generation);
+        _oracle.SetGeneration(generation);
+    }
+
+    /// <inheritdoc/>
+    public override void SetGuestData(GuestData data)
+    {
+        _translator.SetGuestData(data);
+        _guestData = data;
     }
 
     /// <inheritdoc/>
@@ -364,7 +372,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
             TakeIntoShadow(physical, size);
         _hostWrites.Clear();
         if (_guestData is { } data)
-            TakeIntoShadow(data, LguestData.Size);
+            TakeIntoShadow(data.Address, (int)data.Layout.Size);
     }
 
     /// <summary>Copies what a guest's processor remembers: registers, flags, segments, floating point.</summary>

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Cpu;
 
@@ -103,6 +104,9 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>The guest's page tables.</summary>
     internal PageWalker Walker { get; }
 
+    /// <summary>What CPUID says that the guest's processor is.</summary>
+    internal ProcessorIdentity Identity { get; private set; } = ProcessorIdentity.Family6;
+
     /// <summary>The guest's GDT.</summary>
     public DescriptorTable Gdt { get; }
 
@@ -117,6 +121,14 @@ public abstract unsafe class ExecutionCore : IDisposable
 
     /// <summary>What the core counts for itself. For the owner's thread.</summary>
     public abstract IReadOnlyList<EngineCounter> Counters { get; }
+
+    /// <summary>Tells which generation the guest speaks, before it runs: what its page tables may hold, and what its processor is.</summary>
+    /// <param name="generation">By default the one of 2.6.23.</param>
+    public virtual void SetGeneration(Generation generation)
+    {
+        Walker.Rules = generation.Paging;
+        Identity = generation.Processor;
+    }
 
     /// <summary>Runs guest code until something happens that is not the processor's own business.</summary>
     public abstract CpuExit Run();
@@ -181,8 +193,8 @@ public abstract unsafe class ExecutionCore : IDisposable
     }
 
     /// <summary>Tells where lguest_data is, in which the hypervisor writes whenever the guest does not run.</summary>
-    /// <param name="address">Its guest physical address.</param>
-    public virtual void SetGuestData(uint address)
+    /// <param name="data">Where, and how long.</param>
+    public virtual void SetGuestData(GuestData data)
     {
     }
 

@@ -10,7 +10,7 @@ namespace Lguest.Engine.Debugging;
 /// <param name="Call">Number and arguments.</param>
 /// <param name="Eip">Where it was made; for one of the ring, where the guest was when the ring was run.</param>
 /// <param name="IsAsync">From the ring.</param>
-public readonly record struct PastHypercall(long Sequence, HypercallKind Kind, HypercallRingEntry Call, uint Eip, bool IsAsync);
+public readonly record struct PastHypercall(long Sequence, HypercallKind Kind, GuestCall Call, uint Eip, bool IsAsync);
 
 /// <summary>
 /// What a guest has done so far, counted from its first instruction, whoever asks later: an increment at each exit from
@@ -71,7 +71,7 @@ public sealed class GuestStatistics
         return last;
     }
 
-    internal void CountHypercall(HypercallKind kind, in HypercallRingEntry call, uint eip, bool isAsync)
+    internal void CountHypercall(HypercallKind kind, in GuestCall call, uint eip, bool isAsync)
     {
         (isAsync ? _ringCalls : _calls)[(int)kind]++;
         _past[_sequence % Remembered] = new PastHypercall(_sequence, kind, call, eip, isAsync);

@@ -44,7 +44,7 @@ public interface IGuestObserver
     /// <param name="kind">Which; <see cref="HypercallKind.None"/> for a number that is none.</param>
     /// <param name="call">Number and arguments.</param>
     /// <param name="isAsync">From the ring, not by <c>int $0x1F</c>.</param>
-    void Hypercall(HypercallKind kind, in HypercallRingEntry call, bool isAsync);
+    void Hypercall(HypercallKind kind, in GuestCall call, bool isAsync);
 
     /// <summary>It has been carried out.</summary>
     /// <param name="kind">Which.</param>

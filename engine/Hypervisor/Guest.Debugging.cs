@@ -2,6 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;
 
@@ -46,7 +47,7 @@ public sealed unsafe partial class Guest
     public GuestMemory Memory => _memory;
 
     /// <summary>The generation it speaks.</summary>
-    public AbiGeneration Generation => _abi;
+    public Generation Generation => _abi;
 
     /// <summary>Its interrupt table.</summary>
     public InterruptTable Idt => _idt;
@@ -58,7 +59,7 @@ public sealed unsafe partial class Guest
     public uint PageOffset => _pageOffset;
 
     /// <summary>Its <c>lguest_data</c>, in guest memory; null before LGUEST_INIT.</summary>
-    public LguestData* Data => _data;
+    public GuestData? Data => _data;
 
     /// <summary>Whether it sleeps in HALT.</summary>
     public bool IsHalted => _halted;
@@ -262,7 +263,7 @@ public sealed unsafe partial class Guest
         return exit;
     }
 
-    private void BeforeCall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
+    private void BeforeCall(HypercallKind kind, in GuestCall call, bool isAsync)
     {
         _statistics.CountHypercall(kind, in call, _cpu->Eip, isAsync);
         if (Wants(GuestEvents.Hypercalls))

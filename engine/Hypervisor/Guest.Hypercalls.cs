@@ -3,6 +3,7 @@ using System.Text;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;
 
@@ -10,7 +11,8 @@ namespace Lguest.Engine.Hypervisor;
 public sealed unsafe partial class Guest
 {
     private const int CrashTextBytes = 128;
-    private LguestData* _data;
+    private const int GeneralRegisters = 8;
+    private GuestData? _data;
     private int _nextCall;
     private uint _noIrqStart;
     private uint _noIrqEnd;
@@ -24,7 +26,7 @@ public sealed unsafe partial class Guest
     /// </summary>
     private void DoHypercalls()
     {
-        if (_data == null)
+        if (_data is null)
         {
             if (_hypercallPending)
             {
@@ -35,22 +37,16 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        DoAsyncCalls();
+        DoAsyncCalls(_data);
         if (_dmaPending || !_hypercallPending || _dead is not null)
             return;
         _hypercallPending = false;
-        HypercallRingEntry call = CallInRegisters();
+        GuestCall call = CallInRegisters();
         Call(ref call, isAsync: false);
-        _cpu->Registers[(int)GeneralRegister.Eax] = call.Eax;
+        _cpu->Registers[(int)GeneralRegister.Eax] = call.Number;
     }
 
-    private HypercallRingEntry CallInRegisters() => new()
-    {
-        Eax = _cpu->Registers[(int)GeneralRegister.Eax],
-        Edx = _cpu->Registers[(int)GeneralRegister.Edx],
-        Ebx = _cpu->Registers[(int)GeneralRegister.Ebx],
-        Ecx = _cpu->Registers[(int)GeneralRegister.Ecx],
-    };
+    private GuestCall CallInRegisters() => _abi.Convention.InRegisters(new ReadOnlySpan<uint>(_cpu->Registers, GeneralRegisters));
 
     // [H:150+30] The first call
     // The other end of [G:120]. The address is checked once, with the size of the whole structure; from now on the host may write
@@ -58,70 +54,69 @@ public sealed unsafe partial class Guest
     // itself.
     private void Initialize()
     {
-        uint number = _cpu->Registers[(int)GeneralRegister.Eax];
-        uint address = _cpu->Registers[(int)GeneralRegister.Edx];
-        HypercallRingEntry call = CallInRegisters();
-        BeforeCall(_abi.Decode(number), in call, isAsync: false);
-        if (_abi.Decode(number) != HypercallKind.LguestInit)
+        GuestCall call = CallInRegisters();
+        uint address = call.First;
+        HypercallKind kind = _abi.Calls.Decode(call.Number);
+        BeforeCall(kind, in call, isAsync: false);
+        if (kind != HypercallKind.LguestInit)
         {
-            Kill($"hypercall {(int)number} before LGUEST_INIT");
+            Kill($"hypercall {(int)call.Number} before LGUEST_INIT");
             return;
         }
 
-        if (!_memory.Contains(address, LguestData.Size))
+        if (!_memory.Contains(address, _abi.Data.Size))
         {
             Kill($"bad guest page {address:x8}");
             return;
         }
 
-        _memory.Observer?.HostWrites(address, LguestData.Size);
-        _data = (LguestData*)(_memory.Base + address);
-        _core.SetGuestData(address);
-        _noIrqStart = _data->NoIrqStart; // Read once, at LGUEST_INIT
-        _noIrqEnd = _data->NoIrqEnd;
-        _data->ReserveMem = LguestData.ReservedBytes;
-        _data->TscKhz = _clock.TscKhz;
+        _memory.Observer?.HostWrites(address, _abi.Data.Size);
+        _data = new GuestData(_memory, address, _abi.Data);
+        _core.SetGuestData(_data);
+        (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT
+        _data.ReserveMem = _abi.Paging.ReservedBytes;
+        _data.TscKhz = _clock.TscKhz;
 
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
-        _data->GuestId = _guestId;
-        WriteTimestamp();
+        _data.GuestId = _guestId;
+        _data.SetTime(_clock.Wall);
     }
 
     // [H:160+18] The ring
     // The other end of [G:130]. Host and guest each keep a place in the ring, and they agree as long as nobody skips a slot. A
     // slot is copied before it is looked at, and marked as done when the call is made.
-    private void DoAsyncCalls()
+    private void DoAsyncCalls(GuestData data)
     {
-        for (int i = 0; i < LguestData.RingSize; i++)
+        for (int i = 0; i < GuestData.RingSize; i++)
         {
             int n = _nextCall;
-            if (Volatile.Read(ref _data->HcallStatus[n]) == LguestData.RingDone) // Read once
+            if (!data.IsPending(n))
                 break;
-            _nextCall = (n + 1) % LguestData.RingSize;
+            _nextCall = (n + 1) % GuestData.RingSize;
 
             // Read once: carried out is what was copied, whatever becomes of the slot meanwhile.
-            HypercallRingEntry call = _memory.ReadValue<HypercallRingEntry>((uint)((byte*)_data->Hcalls - _memory.Base) + ((uint)n * (uint)sizeof(HypercallRingEntry)));
+            GuestCall call = data.CallIn(n, _abi.Convention);
             Call(ref call, isAsync: true);
-            _data->HcallStatus[n] = LguestData.RingDone;
+            data.SetDone(n);
             if (_dmaPending || _dead is not null)
                 break;
         }
     }
 
     /// <summary>One call; only some have a result, in %eax: the others leave their number there.</summary>
-    private void Call(ref HypercallRingEntry call, bool isAsync)
+    private void Call(ref GuestCall call, bool isAsync)
     {
-        HypercallKind kind = _abi.Decode(call.Eax);
+        HypercallKind kind = _abi.Calls.Decode(call.Number);
         BeforeCall(kind, in call, isAsync);
-        Call(kind, ref call.Eax, call.Edx, call.Ebx, call.Ecx);
+        Call(kind, ref call);
         if (Wants(GuestEvents.Hypercalls))
-            _observer!.HypercallDone(kind, call.Eax);
+            _observer!.HypercallDone(kind, call.Number);
     }
 
     // [H:170+30] What the calls do
     // One line each, mostly: the descriptor table is copied, a gate is set, the core is told to forget translations. A call that
     // makes no sense kills the guest, with the words that the genuine hypervisor would have used. It never harms anybody else.
-    private void Call(HypercallKind kind, ref uint eax, uint edx, uint ebx, uint ecx)
+    private void Call(HypercallKind kind, ref GuestCall call)
     {
         switch (kind)
         {
@@ -131,20 +126,20 @@ public sealed unsafe partial class Guest
                 Kill("already have lguest_data");
                 break;
             case HypercallKind.Crash:
-                Crash(edx);
+                Crash(call.First);
                 break;
             case HypercallKind.LoadGdt:
-                LoadGdt(edx, ebx);
+                LoadGdt(call.First, call.Second);
                 break;
             case HypercallKind.LoadTls:
-                LoadDescriptors(edx, Selectors.TlsFirst, Selectors.TlsCount);
+                LoadDescriptors(call.First, Selectors.TlsFirst, Selectors.TlsCount);
                 break;
             case HypercallKind.NewPageTable:
-                _pageDirectory = edx;
-                _core.LoadPageDirectory(edx);
+                _pageDirectory = call.First;
+                _core.LoadPageDirectory(call.First);
                 break;
             case HypercallKind.FlushTlb:
-                if (edx == 0)
+                if (call.First == 0)
                 {
                     _core.FlushUserTlb();
                     break;
@@ -154,50 +149,50 @@ public sealed unsafe partial class Guest
                 PinStack();
                 break;
             case HypercallKind.LoadIdtEntry:
-                if (_idt.Set(edx, ebx, ecx) is { } reason)
+                if (_idt.Set(call.First, call.Second, call.Third) is { } reason)
                     Kill(reason);
                 TellSystemCall();
                 break;
             case HypercallKind.SetStack:
-                SetStack(edx, ebx, ecx);
+                SetStack(call.First, call.Second, call.Third);
                 break;
             case HypercallKind.SetTaskSwitched:
-                _cpu->TaskSwitched = edx;
+                _cpu->TaskSwitched = call.First;
                 break;
             case HypercallKind.SetClockEvent:
-                SetClockEvent(edx);
+                SetClockEvent(call.First);
                 break;
             case HypercallKind.Halt:
                 _halted = true;
                 break;
             case HypercallKind.BindDma:
-                if (!Dma.IsValidKey(edx))
-                    Kill($"bad dma key {Hex(edx)}");
+                if (!Dma.IsValidKey(call.First))
+                    Kill($"bad dma key {Hex(call.First)}");
                 else
-                    eax = Dma.Bind(edx, ebx, (ushort)(ecx >> 8), ecx & 0xFF) ? 1u : 0; // The count has 16 bits.
+                    call.Number = Dma.Bind(call.First, call.Second, (ushort)(call.Third >> 8), call.Third & 0xFF) ? 1u : 0; // The count has 16 bits.
                 break;
             case HypercallKind.SendDma:
-                SendDma(edx, ebx);
+                SendDma(call.First, call.Second);
                 break;
             case HypercallKind.SetPte:
-                SetPte(edx, ebx, ecx);
+                SetPte(call.First, call.Second, call.Third);
                 break;
             case HypercallKind.SetPmd:
                 // The kernel tries to map over the switcher early on: that is ignored.
-                if (ebx < _core.Walker.TopIndex(uint.MaxValue))
-                    _core.InvalidateDirectoryEntry(edx, ebx);
+                if (call.Second < _core.Walker.TopIndex(uint.MaxValue))
+                    _core.InvalidateDirectoryEntry(call.First, call.Second);
                 break;
             case HypercallKind.TimerRead:
-                eax = (uint)(_clock.Monotonic - _periodStart);
+                call.Number = (uint)(_clock.Monotonic - _periodStart);
                 break;
             case HypercallKind.TimerStart:
-                StartPeriodicTimer(edx);
+                StartPeriodicTimer(call.First);
                 break;
             case HypercallKind.GetWallclock:
-                eax = (uint)(_clock.Wall / 1_000_000_000);
+                call.Number = (uint)(_clock.Wall / 1_000_000_000);
                 break;
             default:
-                Kill($"Bad hypercall {(int)eax}");
+                Kill($"Bad hypercall {(int)call.Number}");
                 break;
         }
     }
@@ -315,12 +310,12 @@ public sealed unsafe partial class Guest
     /// <summary>A core that delivers system calls by itself must know how; it does not while somebody wants to see each.</summary>
     private void TellSystemCall()
     {
-        if (_data == null)
+        if (_data is null)
             return;
         Gate gate = _idt[Vectors.SystemCall];
         bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
             && !Wants(GuestEvents.SystemCalls);
-        _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, &_data->IrqEnabled);
+        _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, (uint*)(_memory.Base + _data.Address + GuestDataLayout.IrqEnabled));
     }
 
     /// <summary>The kernel's stack must be there whenever a trap comes.</summary>
@@ -357,16 +352,14 @@ public sealed unsafe partial class Guest
     private void SetPte(uint pageDirectory, uint address, uint entry)
     {
         const uint used = (uint)(PageFlags.Accessed | PageFlags.Dirty);
-        const uint bad = (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat);
-        if (address >= uint.MaxValue - LguestData.ReservedBytes + 1)
+        if (address >= _abi.Paging.ReservedStart)
         {
             Kill("attempt to access switcher pages");
             return;
         }
 
         // An entry marked as used is taken over at once, and so looked at at once.
-        if ((entry & (uint)PageFlags.Present) != 0 && (entry & used) != 0
-            && ((entry & bad) != 0 || !_memory.Contains(entry & ~Page.OffsetMask, Page.Size)))
+        if ((entry & (uint)PageFlags.Present) != 0 && (entry & used) != 0 && _core.Walker.IsForbidden(entry))
         {
             Kill("bad page table entry");
             return;

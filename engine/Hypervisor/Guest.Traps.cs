@@ -2,6 +2,7 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;
 
@@ -26,9 +27,9 @@ public sealed unsafe partial class Guest
     /// <summary>Delivers the lowest pending, unmasked irq, if the guest takes interrupts here.</summary>
     private void MaybeInterrupt()
     {
-        if (_data == null || _irqsPending == 0)
+        if (_data is null || _irqsPending == 0)
             return;
-        uint deliverable = _irqsPending & ~_data->BlockedInterrupts; // Read once
+        uint deliverable = _irqsPending & ~_data.BlockedInterrupts; // Read once
         if (deliverable == 0)
             return;
         if (_cpu->Eip >= _noIrqStart && _cpu->Eip < _noIrqEnd)
@@ -36,10 +37,10 @@ public sealed unsafe partial class Guest
         if (_halted)
         {
             // An interrupt is what a halted guest waits for: it is told so whatever irq_enabled said.
-            _data->IrqEnabled = LguestData.InterruptFlag;
+            _data.IrqEnabled = GuestData.InterruptFlag;
             _halted = false;
         }
-        else if ((_data->IrqEnabled & LguestData.InterruptFlag) == 0)
+        else if (!_data.TakesInterrupts)
         {
             return;
         }
@@ -55,14 +56,7 @@ public sealed unsafe partial class Guest
             Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Flags);
         }
 
-        WriteTimestamp();
-    }
-
-    private void WriteTimestamp()
-    {
-        long wall = _clock.Wall;
-        _data->TimeSeconds = (int)(wall / 1_000_000_000);
-        _data->TimeNanoseconds = (int)(wall % 1_000_000_000);
+        _data.SetTime(_clock.Wall);
     }
 
     // [H:220+20] int n
@@ -91,8 +85,8 @@ public sealed unsafe partial class Guest
 
     private void DeliverTrap(in CpuExit exit)
     {
-        if (exit.Vector == ExceptionVector.PageFault && _data != null)
-            _data->Cr2 = exit.FaultAddress;
+        if (exit.Vector == ExceptionVector.PageFault && _data is not null)
+            _data.Cr2 = exit.FaultAddress;
         Gate gate = _idt[exit.Vector];
         if (!gate.Present)
         {
@@ -130,8 +124,8 @@ public sealed unsafe partial class Guest
         }
 
         // The guest never really turns interrupts off: what it believes is in irq_enabled.
-        bool enabled = _data != null && (_data->IrqEnabled & LguestData.InterruptFlag) != 0;
-        frame[words++] = enabled || _data == null ? flags | EFlags.Interrupt : flags & ~EFlags.Interrupt;
+        bool enabled = _data is null || _data.TakesInterrupts;
+        frame[words++] = enabled ? flags | EFlags.Interrupt : flags & ~EFlags.Interrupt;
         frame[words++] = _cpu->Cs.Selector;
         frame[words++] = interrupted;
         if (errorCode is { } code)
@@ -150,8 +144,8 @@ public sealed unsafe partial class Guest
             _core.SetSegment(SegmentName.Ss, selector);
         _core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         _cpu->Eip = gate.Handler;
-        if (gate.IsInterruptGate && _data != null)
-            _data->IrqEnabled = 0;
+        if (gate.IsInterruptGate && _data is not null)
+            _data.IrqEnabled = 0;
     }
 
     private void SetClockEvent(uint nanoseconds)

@@ -3,6 +3,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;
 
@@ -29,7 +30,7 @@ public sealed unsafe partial class Guest : IGuest
     private readonly ExecutionCore _core;
     private readonly CpuState* _cpu;
     private readonly GuestMemory _memory;
-    private readonly AbiGeneration _abi;
+    private readonly Generation _abi;
     private readonly IGuestTime _clock;
     private readonly DescriptorTable _gdt;
     private readonly InterruptTable _idt = new();
@@ -53,7 +54,7 @@ public sealed unsafe partial class Guest : IGuest
     /// <param name="core">A fresh processor, whose time is the guest's.</param>
     /// <param name="abi">The generation the guest speaks.</param>
     /// <param name="start">Where it begins.</param>
-    public Guest(ExecutionCore core, AbiGeneration abi, GuestStart start)
+    public Guest(ExecutionCore core, Generation abi, GuestStart start)
     {
         _core = core;
         _cpu = core.Cpu;
@@ -79,6 +80,7 @@ public sealed unsafe partial class Guest : IGuest
         core.SetSegment(SegmentName.Es, Selectors.KernelData);
         core.SetSegment(SegmentName.Ss, Selectors.KernelData);
         _cpu->Eip = start.Entry;
+        core.SetGeneration(abi);
         core.SetKernelStart(start.PageOffset);
         core.LoadPageDirectory(start.PageDirectory);
     }

@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
 using System.Text;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Interpreter;
 
 /// <summary>
-/// What CPUID tells: a processor of the 686 family with exactly what is executed here. SYSENTER in particular is missing
-/// (abi.md §4.9), and so are the paging features that no lguest guest may use.
+/// What CPUID tells: the processor of the guest's generation (<see cref="ProcessorIdentity"/>), with nothing but what is executed here.
+/// SYSENTER in particular is missing (abi.md §4.9), and so are the paging features that no lguest guest may use.
 /// </summary>
 internal static class CpuIdentity
 {
     private const uint HighestLeaf = 1;
     private const uint HighestExtendedLeaf = 0x8000_0004;
 
-    /// <summary>Family 6, model 13, stepping 8: the last of the line that had neither SSE3 nor 64 bits.</summary>
-    private const uint Signature = 0x6D8;
-
-    /// <summary>FPU, TSC, CX8, PGE, CMOV, CLFLUSH, MMX, FXSR, SSE, SSE2.</summary>
-    private const uint Features = 1 << 0 | 1 << 4 | 1 << 8 | 1 << 13 | 1 << 15 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26;
-
     private static readonly byte[] s_vendor = Encoding.ASCII.GetBytes("GenuineIntel");
     private static readonly byte[] s_brand = Encoding.ASCII.GetBytes("Lguest virtual 686 processor".PadRight(48, '\0'));
 
     /// <summary>Answers CPUID: leaf in and result out in %eax; sub-leaves do not matter.</summary>
-    public static void Query(ref uint eax, out uint ebx, out uint ecx, out uint edx)
+    public static void Query(ProcessorIdentity identity, ref uint eax, out uint ebx, out uint ecx, out uint edx)
     {
         uint leaf = eax;
         eax = ebx = ecx = edx = 0;
@@ -36,9 +31,10 @@ internal static class CpuIdentity
                 ecx = BinaryPrimitives.ReadUInt32LittleEndian(s_vendor.AsSpan(8));
                 break;
             case 1:
-                eax = Signature;
+                eax = identity.Signature;
                 ebx = 8 << 8; // CLFLUSH line: 8 quadwords
-                edx = Features;
+                ecx = identity.FeaturesEcx;
+                edx = identity.FeaturesEdx;
                 break;
             case 0x8000_0000:
                 eax = HighestExtendedLeaf;

@@ -93,6 +93,7 @@ internal static unsafe class SystemOps
     public static MicroOp* CpuId(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         CpuIdentity.Query(
+            core.Identity,
             ref cpu->Registers[(int)GeneralRegister.Eax],
             out cpu->Registers[(int)GeneralRegister.Ebx],
             out cpu->Registers[(int)GeneralRegister.Ecx],

@@ -263,15 +263,11 @@ public sealed unsafe partial class TranslatorCore
         uint expected = frame + ((candidate - page) << Page.Shift);
         uint entry = Walker.PageEntry(tableEntry, candidate); // Read once
         const uint needed = (uint)(PageFlags.Present | PageFlags.Accessed);
-        if ((entry & ~Page.OffsetMask) != expected || (entry & needed) != needed
-            || (entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0)
-        {
+        if ((entry & ~Page.OffsetMask) != expected || (entry & needed) != needed || Walker.IsForbidden(entry))
             return false;
-        }
-
         if (user && (entry & (uint)PageFlags.User) == 0)
             return false;
-        if (candidate << Page.Shift >= PageWalker.ReservedStart || !Memory.Contains(expected, Page.Size) || window[candidate] != 0)
+        if (candidate << Page.Shift >= Walker.ReservedStart || window[candidate] != 0)
             return false;
         bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(expected);
         return mayWrite == writable;
@@ -327,9 +323,9 @@ public sealed unsafe partial class TranslatorCore
         uint rights = entry & tableEntry;
         if ((entry & needed) != needed || (user && (rights & (uint)PageFlags.User) == 0))
             return 0;
-        uint frame = entry & ~Page.OffsetMask;
-        if ((entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0 || !Memory.Contains(frame, Page.Size))
+        if (Walker.IsForbidden(entry))
             return 0;
+        uint frame = entry & ~Page.OffsetMask;
         bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(frame);
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }

@@ -6,6 +6,7 @@ using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Translator;
 
@@ -104,6 +105,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     {
         get => _newPages.IsOn;
         set => _newPages.IsOn = value;
+    }
+
+    /// <inheritdoc/>
+    public override void SetGeneration(Generation generation)
+    {
+        base.SetGeneration(generation);
+        _interpreter.SetGeneration(generation);
     }
 
     /// <inheritdoc/>

@@ -106,12 +106,12 @@ public static unsafe class GdbRegisters
             registers.Add(Word(system, segment.ToString().ToLowerInvariant() + "_base", "data_ptr", g => CpuState.Segment(g.Core.Cpu, segment).Base, null));
         registers.Add(Word(system, "cpl", "int32", g => g.Core.Cpu->Cpl, null));
         registers.Add(Word(system, "ts", "int32", g => g.Core.Cpu->TaskSwitched, null));
-        registers.Add(Word(system, "cr2", "data_ptr", g => g.Data == null ? 0 : g.Data->Cr2, null));
+        registers.Add(Word(system, "cr2", "data_ptr", g => g.Data?.Cr2 ?? 0, null));
         registers.Add(Word(system, "cr3", "int32", g => g.PageDirectory, null));
-        registers.Add(Word(system, "irq_enabled", "int32", g => g.Data == null ? 0 : g.Data->IrqEnabled, (g, value) =>
+        registers.Add(Word(system, "irq_enabled", "int32", g => g.Data?.IrqEnabled ?? 0, (g, value) =>
         {
-            if (g.Data != null)
-                g.Data->IrqEnabled = value;
+            if (g.Data is { } data)
+                data.IrqEnabled = value;
         }));
         return registers;
     }

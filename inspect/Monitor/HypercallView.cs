@@ -28,7 +28,7 @@ internal static class HypercallView
         text.Append($"the last {past.Count} of {statistics.HypercallTotal}:\n");
         foreach (PastHypercall call in past)
         {
-            HypercallRingEntry entry = call.Call;
+            GuestCall entry = call.Call;
             text.Append($"{call.Sequence,9} {(call.IsAsync ? "ring  " : "direct")} {HypercallTable.Of(call.Kind).Describe(in entry)} at {symbols.Format(call.Eip)}\n");
         }
 

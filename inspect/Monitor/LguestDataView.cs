@@ -2,6 +2,7 @@
 using System.Text;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Monitor;
@@ -12,24 +13,27 @@ internal static unsafe class LguestDataView
     public static string Show(Guest guest, SymbolTable symbols)
     {
         StringBuilder text = new($"generation {guest.Generation}\n");
-        if (guest.Data == null)
+        if (guest.Data is not { } data)
         {
             text.Append("the guest has not called LGUEST_INIT yet\n");
         }
         else
         {
-            uint address = (uint)((byte*)guest.Data - guest.Memory.Base);
-            LguestData data = guest.Memory.ReadValue<LguestData>(address); // Read once
-            text.Append($"lguest_data at physical 0x{address:x8}{(symbols.Describe(address + guest.PageOffset) is { } name ? $" <{name}>" : string.Empty)}\n");
-            text.Append($"  irq_enabled         0x{data.IrqEnabled:x} ({((data.IrqEnabled & LguestData.InterruptFlag) != 0 ? "on" : "off")})\n");
+            // Each field is loaded once.
+            uint enabled = data.IrqEnabled;
+            (int seconds, int nanoseconds) = data.Time;
+            text.Append($"lguest_data at physical 0x{data.Address:x8}{(symbols.Describe(data.Address + guest.PageOffset) is { } name ? $" <{name}>" : string.Empty)}\n");
+            text.Append($"  irq_enabled         0x{enabled:x} ({((enabled & GuestData.InterruptFlag) != 0 ? "on" : "off")})\n");
             text.Append($"  blocked_interrupts  0x{data.BlockedInterrupts:x8}\n");
             text.Append($"  cr2                 0x{data.Cr2:x8}\n");
-            text.Append($"  time                {data.TimeSeconds}.{data.TimeNanoseconds:d9} ({DateTimeOffset.FromUnixTimeSeconds(data.TimeSeconds):u})\n");
-            text.Append("  hcall_status        ").Append(Ring(in data)).Append('\n');
+            text.Append($"  time                {seconds}.{nanoseconds:d9} ({DateTimeOffset.FromUnixTimeSeconds(seconds):u})\n");
+            text.Append("  hcall_status        ").Append(Ring(data)).Append('\n');
             text.Append($"  reserve_mem         0x{data.ReserveMem:x8}\n");
-            text.Append($"  guestid             {data.GuestId}\n");
+            if (data.GuestId is { } number)
+                text.Append($"  guestid             {number}\n");
             text.Append($"  tsc_khz             {data.TscKhz}\n");
-            text.Append($"  noirq_start, end    {symbols.Format(data.NoIrqStart)}, {symbols.Format(data.NoIrqEnd)}\n");
+            (uint start, uint end) = data.NoIrq;
+            text.Append($"  noirq_start, end    {symbols.Format(start)}, {symbols.Format(end)}\n");
         }
 
         text.Append($"irqs pending          0x{guest.IrqsPending:x8}\n");
@@ -42,15 +46,15 @@ internal static unsafe class LguestDataView
         return text.ToString();
     }
 
-    private static string Ring(in LguestData data)
+    private static string Ring(GuestData data)
     {
         List<int> pending = [];
-        for (int i = 0; i < LguestData.RingSize; i++)
+        for (int i = 0; i < GuestData.RingSize; i++)
         {
-            if (data.HcallStatus[i] != LguestData.RingDone)
+            if (data.IsPending(i))
                 pending.Add(i);
         }
 
-        return pending.Count == 0 ? $"all {LguestData.RingSize} done" : $"{pending.Count} of {LguestData.RingSize} pending: {string.Join(' ', pending)}";
+        return pending.Count == 0 ? $"all {GuestData.RingSize} done" : $"{pending.Count} of {GuestData.RingSize} pending: {string.Join(' ', pending)}";
     }
 }

@@ -54,8 +54,8 @@ public static unsafe class DeathReport
 
         uint flags = cpu->Flags;
         text.Append($"\n  eflags {flags:x8} [{string.Join(' ', FlagNames.Where(f => (flags & f.Bit) != 0).Select(f => f.Name))}]");
-        if (guest.Data != null)
-            text.Append($"  irq_enabled {((guest.Data->IrqEnabled & GuestAbi.LguestData.InterruptFlag) != 0 ? "on" : "off")}  cr2 {guest.Data->Cr2:x8}");
+        if (guest.Data is { } data)
+            text.Append($"  irq_enabled {(data.TakesInterrupts ? "on" : "off")}  cr2 {data.Cr2:x8}");
         text.Append($"  page directory {guest.PageDirectory:x8}\n ");
         foreach (SegmentName segment in Enum.GetValues<SegmentName>())
         {

@@ -67,7 +67,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Hypercall(HypercallKind kind, in HypercallRingEntry call, bool isAsync)
+    public void Hypercall(HypercallKind kind, in GuestCall call, bool isAsync)
     {
         Hypercall known = HypercallTable.Of(kind);
         string? category = isAsync && Has(TraceCategories.Async) ? "async"
@@ -77,7 +77,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
         {
             Begin(category, known.Name);
             if (kind == HypercallKind.None)
-                _writer.Decimal("number", call.Eax);
+                _writer.Decimal("number", call.Number);
             for (int i = 0; i < known.Arguments.Length; i++)
                 _writer.Hex(known.Arguments[i].Name, call.Argument(i));
             EndAtEip();
@@ -86,17 +86,17 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
         if (kind == HypercallKind.SendDma && Has(TraceCategories.Dma))
         {
             Begin("dma", "send");
-            _writer.Hex("key", call.Edx);
-            _writer.Text("buffer", DeviceView.Buffer(_guest!.Memory, call.Ebx));
+            _writer.Hex("key", call.First);
+            _writer.Text("buffer", DeviceView.Buffer(_guest!.Memory, call.Second));
             EndAtEip();
         }
         else if (kind == HypercallKind.BindDma && Has(TraceCategories.Dma))
         {
-            Begin("dma", (call.Ecx & 0xFF) == 0 ? "unbind" : "bind");
-            _writer.Hex("key", call.Edx);
-            _writer.Hex("array", call.Ebx);
-            _writer.Decimal("buffers", call.Ecx >> 8);
-            _writer.Decimal("irq", call.Ecx & 0xFF);
+            Begin("dma", (call.Third & 0xFF) == 0 ? "unbind" : "bind");
+            _writer.Hex("key", call.First);
+            _writer.Hex("array", call.Second);
+            _writer.Decimal("buffers", call.Third >> 8);
+            _writer.Decimal("irq", call.Third & 0xFF);
             EndAtEip();
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Kernel;
@@ -12,7 +13,7 @@ namespace Lguest.Launcher.Kernel;
 /// <param name="Generation">The interface that it speaks.</param>
 /// <param name="Release">The release in the banner, or null.</param>
 /// <param name="MarkEnd">Physical address of the byte after the mark: the entry of a 2.6.23 kernel; null without a mark.</param>
-public sealed record KernelIdentity(AbiGeneration Generation, string? Release, uint? MarkEnd)
+public sealed record KernelIdentity(Generation Generation, string? Release, uint? MarkEnd)
 {
     private const string WhatRuns = "only Linux 2.6.23 built with CONFIG_LGUEST_GUEST=y runs here";
 
@@ -52,7 +53,7 @@ public sealed record KernelIdentity(AbiGeneration Generation, string? Release, u
         {
             if (version != null && version < OnlyDma)
                 throw new LaunchException($"{file.Name} is Linux {release!.Text} with an lguest patch between two releases, whose interface nobody wrote down; use a 2.6.23 kernel");
-            return new KernelIdentity(AbiGeneration.Linux2623, release?.Text, markEnd);
+            return new KernelIdentity(Generation.Linux2623, release?.Text, markEnd);
         }
 
         if (version > LastSeed)
@@ -64,7 +65,7 @@ public sealed record KernelIdentity(AbiGeneration Generation, string? Release, u
                 : $"{file.Name} is no kernel for lguest: it has neither the mark of 2.6.23 (GenuineLguest) nor the word lguest, which the kernels of February 2007 contain; {WhatRuns}");
         }
 
-        return new KernelIdentity(AbiGeneration.Seed200702, release?.Text, null);
+        return new KernelIdentity(Generation.Seed200702, release?.Text, null);
     }
 
     /// <summary>Refuses a kernel that its release alone rules out, before anything else that may be wrong with its file.</summary>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Launcher.Kernel;
 
@@ -53,7 +54,7 @@ public sealed class KernelImage
     public uint PageOffset { get; }
 
     /// <summary>The interface that it speaks.</summary>
-    public AbiGeneration Generation { get; }
+    public Generation Generation { get; }
 
     /// <summary>What the banner says, such as 2.6.23; null without one.</summary>
     public string? Release { get; }

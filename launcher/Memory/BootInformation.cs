@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Memory;
@@ -13,17 +14,16 @@ namespace Lguest.Launcher.Memory;
 /// <summary>What the guest is told at physical address 0: its memory, its initrd, its command line (abi.md §1.2).</summary>
 public static class BootInformation
 {
-    /// <summary>COMMAND_LINE_SIZE of i386 Linux 2.6.23: 255 bytes and a NUL. The seed's limit is the same.</summary>
-    public const int CommandLineSize = 256;
-
     /// <summary>A command line as the bytes that the guest will see, NUL included.</summary>
+    /// <param name="text">The command line.</param>
+    /// <param name="boot">What the guest can be told.</param>
     /// <exception cref="LaunchException">It is too long; a kernel would silently cut it.</exception>
-    public static byte[] EncodeCommandLine(string text)
+    public static byte[] EncodeCommandLine(string text, BootProtocol boot)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
         Encoding.UTF8.GetBytes(text, bytes);
-        if (bytes.Length > CommandLineSize)
-            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel accepts {CommandLineSize - 1}");
+        if (bytes.Length > boot.CommandLineBytes + 1)
+            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel accepts {boot.CommandLineBytes}");
         return bytes;
     }
 
@@ -33,15 +33,20 @@ public static class BootInformation
     /// <param name="commandLine">From <see cref="EncodeCommandLine"/>.</param>
     public static void Write(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
     {
-        if (layout.Kernel.Generation.HasLinuxBootParameters)
-            WriteZeroPage(memory, layout, commandLine);
-        else
-            WriteSeed(memory, layout, commandLine);
+        memory.Write(0, layout.BootParametersEnd).Clear();
+        switch (layout.Kernel.Generation.Boot.Information)
+        {
+            case BootInformationKind.ZeroPage:
+                WriteZeroPage(memory, layout, commandLine);
+                break;
+            case BootInformationKind.Seed:
+                WriteSeed(memory, layout, commandLine);
+                break;
+        }
     }
 
     private static void WriteZeroPage(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
     {
-        memory.Write(0, layout.BootParametersEnd).Clear();
         uint entry = BootParameters.E820Entries;
         foreach (MemoryRange bank in layout.Banks.All)
         {
@@ -64,7 +69,6 @@ public static class BootInformation
 
     private static void WriteSeed(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
     {
-        memory.Write(0, layout.BootParametersEnd).Clear();
         memory.WriteUInt32(OffsetOf(nameof(BootInfo200702.MaxPfn)), (uint)(layout.Banks.Lowest.Length >> Page.Shift));
         memory.WriteUInt32(OffsetOf(nameof(BootInfo200702.InitrdSize)), layout.InitrdLength);
         commandLine.CopyTo(memory.Write(OffsetOf(nameof(BootInfo200702.CommandLine)), (uint)commandLine.Length));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
 
@@ -18,10 +19,10 @@ public sealed class GuestLayout
     {
         Banks = banks;
         Kernel = kernel;
-        bool seed = !kernel.Generation.HasLinuxBootParameters;
+        BootProtocol boot = kernel.Generation.Boot;
 
         // 2.6.23 is told the rounded length; the seed's guest works back from the top with the exact one.
-        InitrdLength = seed ? initrdLength : (uint)Page.AlignUp(initrdLength);
+        InitrdLength = boot.RoundsInitrd ? (uint)Page.AlignUp(initrdLength) : initrdLength;
         ulong top = banks.Lowest.End;
         InitrdAddress = top - Math.Min(top, InitrdLength);
         ulong tablesEnd = InitrdAddress & ~(ulong)Page.OffsetMask;
@@ -33,7 +34,7 @@ public sealed class GuestLayout
             DescriptorCopy = (uint)banks.Lowest.End;
         DevicePages = devicePages;
         Top = DescriptorPage + ((ulong)(1 + devicePages) * Page.Size);
-        BootParametersEnd = seed ? Page.Size : BootParameters.CommandLine + Page.Size;
+        BootParametersEnd = boot.InformationEnd;
     }
 
     /// <summary>RAM.</summary>
@@ -96,8 +97,8 @@ public sealed class GuestLayout
     public static GuestLayout Plan(MemoryBanks banks, KernelImage kernel, long initrdLength, int devicePages)
     {
         MemoryRange lowest = banks.Lowest;
-        if (!kernel.Generation.HasLinuxBootParameters && banks.All.Count > 1)
-            throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of 2007-02, which cannot tell a guest of memory with holes; give it one bank");
+        if (kernel.Generation.Boot.MostBanks == 1 && banks.All.Count > 1)
+            throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of {kernel.Generation}, which cannot tell a guest of memory with holes; give it one bank");
         if (kernel.PageOffset % FirstTables.TableSpan != 0)
             throw new LaunchException($"kernel '{kernel.Path}' wants its memory at 0x{kernel.PageOffset:x8}, which is not a multiple of 4 MiB; lguest cannot map that");
         if (initrdLength > Array.MaxLength)

@@ -5,6 +5,7 @@ using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Models;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Launcher.Run;
@@ -30,7 +31,7 @@ public sealed class GuestNetworks : IDisposable
     /// <param name="generation">What the guest speaks: generations mark free slots differently.</param>
     /// <param name="guestId">The number in the guest's Ethernet address that the user wants; null: one that nobody else has.</param>
     /// <exception cref="DeviceException">One cannot be had.</exception>
-    public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, AbiGeneration generation, ushort? guestId)
+    public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, Generation generation, ushort? guestId)
     {
         GuestNetworks networks = new();
         try
@@ -101,13 +102,13 @@ public sealed class GuestNetworks : IDisposable
         _ends.Clear();
     }
 
-    private void Add(NetOption option, AbiGeneration generation)
+    private void Add(NetOption option, Generation generation)
     {
         (IDisposable end, string what) = option switch
         {
             NetOption.TapNet tap => Described(TapLink.Open(tap.Where)),
             NetOption.UserNet user => Described(PasstLink.Start(user.Settings)),
-            NetOption.SharedNet shared => (SharedSegment.Join(shared.Path, generation.FreeNetSlot), "shared network " + shared.Path),
+            NetOption.SharedNet shared => (SharedSegment.Join(shared.Path, generation.Bus.FreeNetSlot), "shared network " + shared.Path),
             _ => throw new InvalidOperationException("an unknown kind of network"),
         };
         string name = string.Create(CultureInfo.InvariantCulture, $"eth{_ends.Count}");

@@ -60,9 +60,9 @@ public sealed class GuestSession : IDisposable
         _options = options;
         _say = say;
         _complaints = new Complaints(options.Verbose ? say : null);
-        _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine);
         int devicePages = GuestDevices.CountPages(options);
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
+        _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.Generation.Boot);
         using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
@@ -240,7 +240,7 @@ public sealed class GuestSession : IDisposable
         DmaBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
         _devices.AddTo(bus, _complaints);
         _networks.AddTo(bus, _complaints, _say);
-        bus.Add(new DmaConsole(new ConsoleModel(_console), _kernel.Generation.ConsoleKey, _complaints));
+        bus.Add(new DmaConsole(new ConsoleModel(_console), _kernel.Generation.Bus.ConsoleKey, _complaints));
         if (_options.Verbose)
             _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
 

@@ -29,6 +29,6 @@ public sealed partial class PageTableTests
         let line = file.LineOf(match.Index)
         select $"{file.Path}:{line}: {file.Text.Split('\n')[line - 1].Trim()}";
 
-    [GeneratedRegex(@"(?:>>|<<) ?2[12]\b|\b0x[13]FF\b|\b(?:1023|511)\b(?!\) /)")]
+    [GeneratedRegex(@"(?:>>|<<) ?2[12]\b|\b0x[13]FF\b|[+&] ?(?:1023|511)\b(?!\) /)")]
     private static partial Regex Parts();
 }

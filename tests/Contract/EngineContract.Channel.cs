@@ -16,7 +16,7 @@ public abstract partial class EngineContract
     public void NothingButInitializeBeforeInitialize()
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
-        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        using EngineChannel channel = GuestEngine.Open(kind, memory, Generation.Linux2623, new StillClock());
         Assert.Equal(-Errno.EINVAL, channel.GetDma(0));
         Assert.Equal(-Errno.EINVAL, channel.RaiseIrq(1));
         Assert.Equal(-Errno.EINVAL, channel.ReleaseBreak());
@@ -27,7 +27,7 @@ public abstract partial class EngineContract
     public void InitializeAnswersItsLengthOnce()
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
-        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        using EngineChannel channel = GuestEngine.Open(kind, memory, Generation.Linux2623, new StillClock());
         Assert.Equal(16, channel.Initialize(512, GuestPlan.Directory, 0, GuestPlan.PageOffset));
         Assert.Equal(-Errno.EBUSY, channel.Initialize(512, GuestPlan.Directory, 0, GuestPlan.PageOffset));
     }
@@ -38,7 +38,7 @@ public abstract partial class EngineContract
     public void AKernelThatLeavesNoRoomForTheSwitcherIsRefused(uint pageOffset)
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
-        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        using EngineChannel channel = GuestEngine.Open(kind, memory, Generation.Linux2623, new StillClock());
         Assert.Equal(-Errno.EINVAL, channel.Initialize(512, GuestPlan.Directory, 0, pageOffset));
         Assert.Equal(-Errno.EINVAL, channel.RaiseIrq(1));
     }
@@ -51,7 +51,7 @@ public abstract partial class EngineContract
     public void AShortInitializeIsAFaultAndNotAGuest(int bytes)
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
-        using EngineChannel channel = GuestEngine.Open(kind, memory, AbiGeneration.Linux2623, new StillClock());
+        using EngineChannel channel = GuestEngine.Open(kind, memory, Generation.Linux2623, new StillClock());
         byte[] words = GuestChannelExtensions.Words(ChannelRequest.Initialize, 512, GuestPlan.Directory, 0, GuestPlan.PageOffset);
         Assert.Equal(-Errno.EFAULT, channel.Write(words.AsMemory(0, bytes)));
         Assert.Equal(16, channel.Write(words));

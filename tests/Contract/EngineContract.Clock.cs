@@ -17,7 +17,7 @@ public abstract partial class EngineContract
         guest.RunQuietly(10);
         clock.Advance(1);
         guest.NextTrap(32);
-        guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+        guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         clock.Advance(100_000_000);
         guest.RunQuietly(10);
     }
@@ -135,7 +135,7 @@ public abstract partial class EngineContract
                 IrqHandlers(g);
             },
             clock,
-            abi: AbiGeneration.Seed200702);
+            abi: Generation.Seed200702);
         guest.Next();
         for (int tick = 0; tick < 3; tick++)
         {
@@ -143,13 +143,13 @@ public abstract partial class EngineContract
             guest.RunQuietly(5);
             clock.Advance(1);
             guest.NextTrap(32);
-            guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+            guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         }
 
         // Ten ticks late is one interrupt, and the next is in step again.
         clock.Advance(105_000_000);
         guest.NextTrap(32);
-        guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+        guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         clock.Advance(4_999_999);
         guest.RunQuietly(5);
         clock.Advance(1);
@@ -171,7 +171,7 @@ public abstract partial class EngineContract
                 IrqHandlers(g);
             },
             clock,
-            abi: AbiGeneration.Seed200702);
+            abi: Generation.Seed200702);
         guest.Next();
         clock.Advance(1_000_000_000);
         guest.RunQuietly(10);

@@ -8,7 +8,7 @@ namespace Lguest.Tests.Contract;
 public abstract partial class EngineContract
 {
     /// <summary>Two bytes before the end of what a guest can map: the last 4 MiB are the host's.</summary>
-    private const uint LastBytes = uint.MaxValue - LguestData.ReservedBytes - 1;
+    private const uint LastBytes = 0xFFC0_0000 - 2;
 
     /// <summary>What a disk does to the second page of a program's instruction, which is run both straight and by a jump to it.</summary>
     [Fact]

@@ -21,11 +21,10 @@ public abstract partial class EngineContract
             },
             clock);
         guest.Next();
-        LguestData data = guest.Data;
+        GuestData data = guest.Data;
         Assert.Equal(4u << 20, data.ReserveMem);
         Assert.Equal(2_400_000u, data.TscKhz);
-        Assert.Equal(1_172_000_000, data.TimeSeconds);
-        Assert.Equal(123_456_789, data.TimeNanoseconds);
+        Assert.Equal((1_172_000_000, 123_456_789), data.Time);
     }
 
     [Fact]
@@ -423,7 +422,7 @@ public abstract partial class EngineContract
                 g.Report(esi);
             },
             clock,
-            abi: AbiGeneration.Seed200702);
+            abi: Generation.Seed200702);
         Assert.Equal(1_170_000_123u, guest.Next());
         Assert.Equal(7u, guest.Next());
         clock.Advance(1_234_567);
@@ -442,7 +441,7 @@ public abstract partial class EngineContract
                 g.CallNumber(17);
                 g.Report(9);
             },
-            abi: AbiGeneration.Seed200702);
+            abi: Generation.Seed200702);
         Assert.Equal(9u, guest.Next());
     }
 

@@ -46,10 +46,10 @@ public abstract partial class EngineContract
         Assert.Equal((uint)Selectors.KernelCode, frame.HandlerCs);
         Assert.Equal((uint)Selectors.KernelData, frame.HandlerSs);
         Assert.Equal(0u, guest.Data.IrqEnabled);
-        Assert.Equal((1_200_000_000, 7), (guest.Data.TimeSeconds, guest.Data.TimeNanoseconds));
+        Assert.Equal((1_200_000_000, 7), (guest.Data.Time.Seconds, guest.Data.Time.Nanoseconds));
 
         // Once is enough.
-        guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+        guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         guest.RunQuietly(10);
     }
 
@@ -64,7 +64,7 @@ public abstract partial class EngineContract
         });
         guest.Channel.RaiseIrq(1);
         guest.NextTrap(33);
-        Assert.Equal(LguestData.InterruptFlag, guest.Data.IrqEnabled);
+        Assert.Equal(GuestData.InterruptFlag, guest.Data.IrqEnabled);
     }
 
     [Fact]
@@ -124,7 +124,7 @@ public abstract partial class EngineContract
         guest.RunQuietly(10);
         guest.Memory.WriteUInt32(GuestPlan.Data + 4, 2);
         guest.NextTrap(35);
-        guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+        guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         guest.Memory.WriteUInt32(GuestPlan.Data + 4, 0);
         guest.NextTrap(33);
     }
@@ -145,7 +145,7 @@ public abstract partial class EngineContract
         foreach (uint irq in new uint[] { 0, 2, 4 })
         {
             guest.NextTrap(32 + irq);
-            guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+            guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         }
 
         // Raised twice before it came is once.
@@ -242,7 +242,7 @@ public abstract partial class EngineContract
         TrapFrame frame = guest.NextTrap(34);
         Assert.Equal(guest.Address("behind"), frame.Eip);
         Assert.Equal(0x200u, frame.Flags & 0x200);
-        Assert.Equal(LguestData.InterruptFlag, guest.Data.IrqEnabled);
+        Assert.Equal(GuestData.InterruptFlag, guest.Data.IrqEnabled);
         Assert.Equal(2u, guest.Next());
     }
 
@@ -326,7 +326,7 @@ public abstract partial class EngineContract
         {
             guest.Channel.RaiseIrq(1);
             guest.NextTrap(33);
-            guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+            guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
         }
 
         // A millisecond each would be far too much. The guest computes meanwhile, so it is processor time.

@@ -106,7 +106,7 @@ public abstract partial class EngineContract
                 arrived.Add(guest.Key);
 
                 // The handler's gate has turned interrupts off.
-                guest.Memory.WriteUInt32(GuestPlan.Data, LguestData.InterruptFlag);
+                guest.Memory.WriteUInt32(GuestPlan.Data, GuestData.InterruptFlag);
             }
         }
 

@@ -7,9 +7,9 @@ namespace Lguest.Tests.Contract;
 /// <summary>The ring of calls that wait for the next synchronous one.</summary>
 public abstract partial class EngineContract
 {
-    private static readonly uint s_send = AbiGeneration.Linux2623.NumberOf(HypercallKind.SendDma)!.Value;
-    private static readonly uint s_crash = AbiGeneration.Linux2623.NumberOf(HypercallKind.Crash)!.Value;
-    private static readonly uint s_bind = AbiGeneration.Linux2623.NumberOf(HypercallKind.BindDma)!.Value;
+    private static readonly uint s_send = Generation.Linux2623.Calls.NumberOf(HypercallKind.SendDma)!.Value;
+    private static readonly uint s_crash = Generation.Linux2623.Calls.NumberOf(HypercallKind.Crash)!.Value;
+    private static readonly uint s_bind = Generation.Linux2623.Calls.NumberOf(HypercallKind.BindDma)!.Value;
 
     private static void Queue(GuestMemory memory, uint slot, uint number, uint edx, uint ebx, uint ecx = 0)
     {
@@ -42,12 +42,12 @@ public abstract partial class EngineContract
         // It stops at each DMA for the launcher, and goes on where it stopped.
         Assert.Equal(1u, guest.Next());
         Assert.Equal(0x10u, guest.Key);
-        Assert.Equal((LguestData.RingDone, (byte)0, (byte)0), (Status(guest, 0), Status(guest, 1), Status(guest, 2)));
+        Assert.Equal((GuestData.RingDone, (byte)0, (byte)0), (Status(guest, 0), Status(guest, 1), Status(guest, 2)));
         Assert.Equal(2u, guest.Next());
-        Assert.Equal((LguestData.RingDone, LguestData.RingDone, (byte)0), (Status(guest, 0), Status(guest, 1), Status(guest, 2)));
+        Assert.Equal((GuestData.RingDone, GuestData.RingDone, (byte)0), (Status(guest, 0), Status(guest, 1), Status(guest, 2)));
         Assert.Equal(3u, guest.Next());
         Assert.Equal(99u, guest.Next());
-        Assert.Equal(LguestData.RingDone, Status(guest, 2));
+        Assert.Equal(GuestData.RingDone, Status(guest, 2));
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public abstract partial class EngineContract
         // Before the code after INIT runs the ring may have run, but never during it: what it says there is in force.
         uint seen = guest.Next();
         Assert.True(seen is 0 or 0xFF);
-        Assert.Equal(LguestData.RingDone, Status(guest, 0));
+        Assert.Equal(GuestData.RingDone, Status(guest, 0));
     }
 
     [Fact]
@@ -99,11 +99,11 @@ public abstract partial class EngineContract
             },
             prepare: memory =>
             {
-                for (uint slot = 0; slot < LguestData.RingSize; slot++)
+                for (uint slot = 0; slot < GuestData.RingSize; slot++)
                     Queue(memory, slot, 0, 0, 0);
             });
         Assert.Equal(1u, guest.Next());
-        Assert.All(Enumerable.Range(0, LguestData.RingSize), slot => Assert.Equal(LguestData.RingDone, Status(guest, (uint)slot)));
+        Assert.All(Enumerable.Range(0, GuestData.RingSize), slot => Assert.Equal(GuestData.RingDone, Status(guest, (uint)slot)));
         Queue(guest.Memory, 0, s_send, 0x10, 77);
         Queue(guest.Memory, 1, s_send, 0x10, 78);
         Assert.Equal(77u, guest.Next());
@@ -121,7 +121,7 @@ public abstract partial class EngineContract
                 g.Boot();
                 for (int i = 0; i < 3; i++)
                 {
-                    for (uint slot = 0; slot < LguestData.RingSize; slot++)
+                    for (uint slot = 0; slot < GuestData.RingSize; slot++)
                         g.Asm.mov(__byte_ptr[GuestPlan.Virtual(GuestPlan.Data) + 20 + slot], 0);
                     g.Report((uint)i);
                 }
@@ -176,7 +176,7 @@ public abstract partial class EngineContract
                 g.Report(1);
                 g.Report(2);
             },
-            prepare: memory => Queue(memory, 0, AbiGeneration.Linux2623.NumberOf(HypercallKind.Halt)!.Value, 0, 0));
+            prepare: memory => Queue(memory, 0, Generation.Linux2623.Calls.NumberOf(HypercallKind.Halt)!.Value, 0, 0));
         Assert.Equal(1u, guest.Next());
         guest.RunQuietly(20);
         Assert.Equal(0, guest.Channel.RaiseIrq(3));

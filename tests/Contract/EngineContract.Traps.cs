@@ -33,7 +33,7 @@ public abstract partial class EngineContract
         Assert.Equal((uint)Selectors.KernelData, frame.HandlerSs);
         Assert.Equal(GuestPlan.Virtual(GuestPlan.StackTop) - 12, frame.Esp);
         Assert.Equal(0x203u | ResumeFlag, frame.Flags & ~0xD4u);
-        Assert.Equal(interruptGate ? 0 : LguestData.InterruptFlag, guest.Data.IrqEnabled);
+        Assert.Equal(interruptGate ? 0 : GuestData.InterruptFlag, guest.Data.IrqEnabled);
         Assert.Equal(2u, guest.Next());
     }
 
@@ -90,7 +90,7 @@ public abstract partial class EngineContract
         Assert.Equal(guest.Address("behind"), frame.Eip);
         Assert.Equal(GuestPlan.UserCode, frame.Cs);
         Assert.Equal(0u, frame.Flags & ResumeFlag);
-        Assert.Equal(LguestData.InterruptFlag, guest.Data.IrqEnabled);
+        Assert.Equal(GuestData.InterruptFlag, guest.Data.IrqEnabled);
         Assert.Equal(guest.Address("behind") + 2, guest.NextTrap(128).Eip);
     }
 

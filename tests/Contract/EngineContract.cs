@@ -14,7 +14,7 @@ namespace Lguest.Tests.Contract;
 /// <param name="kind">The engine under test.</param>
 public abstract partial class EngineContract(EngineKind kind)
 {
-    private TinyGuest Start(Action<GuestProgram> program, IGuestTime? clock = null, Action<GuestMemory>? prepare = null, AbiGeneration? abi = null)
+    private TinyGuest Start(Action<GuestProgram> program, IGuestTime? clock = null, Action<GuestMemory>? prepare = null, Generation? abi = null)
     {
         TinyGuest guest = new(kind, program, abi, clock, prepare);
         Adjust(guest);

@@ -14,11 +14,11 @@ internal sealed class GuestProgram
     /// <summary>Reports of a trap have this key, plus 4 for each vector.</summary>
     public const uint TrapKey = 0x1000;
 
-    private readonly AbiGeneration _abi;
+    private readonly Generation _abi;
     private readonly Dictionary<string, uint> _known;
     private readonly Dictionary<string, Label> _labels = [];
 
-    private GuestProgram(AbiGeneration abi, Dictionary<string, uint> known)
+    private GuestProgram(Generation abi, Dictionary<string, uint> known)
     {
         _abi = abi;
         _known = known;
@@ -28,7 +28,7 @@ internal sealed class GuestProgram
     public Assembler Asm { get; } = new(32);
 
     /// <summary>Assembles. Twice: an address that is needed before it is known stands as it is the second time.</summary>
-    public static (byte[] Code, Dictionary<string, uint> Addresses) Assemble(AbiGeneration abi, uint origin, Action<GuestProgram> body)
+    public static (byte[] Code, Dictionary<string, uint> Addresses) Assemble(Generation abi, uint origin, Action<GuestProgram> body)
     {
         (_, Dictionary<string, uint> addresses) = Pass(abi, origin, [], body);
         return Pass(abi, origin, addresses, body);
@@ -57,7 +57,7 @@ internal sealed class GuestProgram
         Asm.mov(edx_, edx);
         Asm.mov(ebx_, ebx);
         Asm.mov(ecx_, ecx);
-        CallNumber(_abi.NumberOf(kind) ?? throw new ArgumentException($"{kind} is not in {_abi}"));
+        CallNumber(_abi.Calls.NumberOf(kind) ?? throw new ArgumentException($"{kind} is not in {_abi}"));
     }
 
     /// <summary>A hypercall whose arguments are in their registers.</summary>
@@ -87,7 +87,7 @@ internal sealed class GuestProgram
     {
         Asm.mov(ebx_, value);
         Asm.mov(edx_, key);
-        CallNumber(_abi.NumberOf(HypercallKind.SendDma)!.Value);
+        CallNumber(_abi.Calls.NumberOf(HypercallKind.SendDma)!.Value);
     }
 
     /// <summary>Sends a number to the test.</summary>
@@ -149,7 +149,7 @@ internal sealed class GuestProgram
     }
 
     /// <summary>Turns interrupts on or off, as a guest does.</summary>
-    public void Interrupts(bool on) => Asm.mov(__dword_ptr[GuestPlan.Virtual(GuestPlan.Data)], on ? LguestData.InterruptFlag : 0);
+    public void Interrupts(bool on) => Asm.mov(__dword_ptr[GuestPlan.Virtual(GuestPlan.Data)], on ? GuestData.InterruptFlag : 0);
 
     /// <summary>For ever the same instruction.</summary>
     public void Spin()
@@ -167,7 +167,7 @@ internal sealed class GuestProgram
     private static AssemblerRegister32 ecx_ => ecx;
 
     private static (byte[] Code, Dictionary<string, uint> Addresses) Pass(
-        AbiGeneration abi, uint origin, Dictionary<string, uint> known, Action<GuestProgram> body)
+        Generation abi, uint origin, Dictionary<string, uint> known, Action<GuestProgram> body)
     {
         GuestProgram program = new(abi, known);
         body(program);

@@ -28,13 +28,13 @@ internal sealed class TinyGuest : IDisposable
     public TinyGuest(
         EngineKind kind,
         Action<GuestProgram> program,
-        AbiGeneration? abi = null,
+        Generation? abi = null,
         IGuestTime? clock = null,
         Action<GuestMemory>? prepare = null,
         IReadOnlyList<MemoryRange>? ranges = null,
         uint? pfnLimit = null)
     {
-        abi ??= AbiGeneration.Linux2623;
+        abi ??= Generation.Linux2623;
         Memory = MappedGuestMemory.Create(ranges ?? [new MemoryRange(0, GuestPlan.MemoryBytes)]);
         (byte[] code, _addresses) = GuestProgram.Assemble(abi, GuestPlan.Virtual(GuestPlan.Code), program);
         LayOut(Memory);
@@ -57,7 +57,7 @@ internal sealed class TinyGuest : IDisposable
     public uint Key { get; private set; }
 
     /// <summary>lguest_data as it is now.</summary>
-    public LguestData Data => Memory.ReadValue<LguestData>(GuestPlan.Data);
+    public GuestData Data => new(Memory, GuestPlan.Data, GuestDataLayout.Linux2623);
 
     /// <summary>A kernel's memory before it is started: linear page tables, an empty ring, a GDT like Linux's.</summary>
     public static void LayOut(GuestMemory memory)
@@ -65,7 +65,7 @@ internal sealed class TinyGuest : IDisposable
         memory.WriteUInt32(GuestPlan.Directory + (GuestPlan.PageOffset >> 22) * 4, GuestPlan.KernelTable | (uint)PageFlags.Linear);
         for (uint page = 0; page < Math.Min(memory.Ranges[0].Length >> Page.Shift, GuestPlan.EntriesPerTable); page++)
             memory.WriteUInt32(GuestPlan.KernelTable + (page * 4), (page << Page.Shift) | (uint)PageFlags.Linear);
-        memory.Write(GuestPlan.Data + 20, LguestData.RingSize).Fill(LguestData.RingDone);
+        memory.Write(GuestPlan.Data + 20, GuestData.RingSize).Fill(GuestData.RingDone);
         memory.WriteUInt32(GuestPlan.Data, 0);
         Descriptor(memory, Selectors.KernelCodeIndex, 0x00CF_9A00_0000_FFFF);
         Descriptor(memory, Selectors.KernelDataIndex, 0x00CF_9200_0000_FFFF);

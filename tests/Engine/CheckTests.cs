@@ -188,7 +188,7 @@ public sealed unsafe partial class CheckTests : IDisposable
     private CheckCore Start(Action<GuestProgram> program, long wholeInterval = 1_000_000, ProcessorVendor? vendor = null)
     {
         _memory = MappedGuestMemory.Create([new MemoryRange(0, GuestPlan.MemoryBytes)]);
-        (byte[] code, _) = GuestProgram.Assemble(AbiGeneration.Linux2623, GuestPlan.Virtual(GuestPlan.Code), program);
+        (byte[] code, _) = GuestProgram.Assemble(Generation.Linux2623, GuestPlan.Virtual(GuestPlan.Code), program);
         TinyGuest.LayOut(_memory);
         code.CopyTo(_memory.Write(GuestPlan.Code, (uint)code.Length));
         DescriptorTable gdt = new();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Interpreter;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -17,7 +18,7 @@ public sealed class CpuIdentityTests
     public void EveryLeafIsAsDocumented(uint leaf, uint eax, uint ebx, uint ecx, uint edx)
     {
         uint answer = leaf;
-        CpuIdentity.Query(ref answer, out uint b, out uint c, out uint d);
+        CpuIdentity.Query(ProcessorIdentity.Family6, ref answer, out uint b, out uint c, out uint d);
         Assert.Equal((eax, ebx, ecx, edx), (answer, b, c, d));
     }
 }

@@ -112,7 +112,7 @@ public sealed class EngineRegistryTests
     public void AGuestsOwnerKnowsTheEngine(EngineKind kind, string? name)
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, 1 << 20)]);
-        using Guest guest = GuestEngine.Start(kind, memory, AbiGeneration.Linux2623, new GuestStart(256, 0x1000, 0xC000_0000, 0xC000_0000), out EngineChoice choice);
+        using Guest guest = GuestEngine.Start(kind, memory, Generation.Linux2623, new GuestStart(256, 0x1000, 0xC000_0000, 0xC000_0000), out EngineChoice choice);
         Assert.Equal(name ?? $"{(Lguest.Engine.Translator.TranslatorCore.IsSupported ? "translator" : "interpreter")} (auto)", choice.ToString());
     }
 

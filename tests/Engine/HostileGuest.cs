@@ -43,11 +43,11 @@ internal sealed class HostileGuest
 
     private readonly Random _random;
     private readonly GuestMemory _memory;
-    private readonly AbiGeneration _abi;
+    private readonly Generation _abi;
     private readonly byte[] _code = new byte[CodeBytes];
     private int _length;
 
-    public HostileGuest(int seed, GuestMemory memory, AbiGeneration abi)
+    public HostileGuest(int seed, GuestMemory memory, Generation abi)
     {
         _random = new Random(seed);
         _memory = memory;
@@ -171,7 +171,7 @@ internal sealed class HostileGuest
         Emit(0xCD, Vectors.Hypercall);
     }
 
-    private void Call(HypercallKind kind, uint edx = 0, uint ebx = 0, uint ecx = 0) => Call(_abi.NumberOf(kind)!.Value, edx, ebx, ecx);
+    private void Call(HypercallKind kind, uint edx = 0, uint ebx = 0, uint ecx = 0) => Call(_abi.Calls.NumberOf(kind)!.Value, edx, ebx, ecx);
 
     private void Begin()
     {
@@ -186,7 +186,7 @@ internal sealed class HostileGuest
             _memory.WriteUInt32(GuestPlan.Data + 1124, Value());
         }
 
-        _memory.WriteUInt32(GuestPlan.Data, (uint)_random.Next(2) * LguestData.InterruptFlag);
+        _memory.WriteUInt32(GuestPlan.Data, (uint)_random.Next(2) * GuestData.InterruptFlag);
     }
 
     /// <summary>From here on the guest's time is counted: see the clock it runs under.</summary>
@@ -286,14 +286,14 @@ internal sealed class HostileGuest
     {
         uint number = CallNumber();
         uint first = Value();
-        if (HypercallTable.Of(_abi.Decode(number)).Arguments is [{ Kind: ArgumentKind.Vector }, ..])
+        if (HypercallTable.Of(_abi.Calls.Decode(number)).Arguments is [{ Kind: ArgumentKind.Vector }, ..])
             first = (uint)_random.Next(140);
         Call(number, first, Value(), _random.Next(2) == 0 ? Value() : (uint)_random.Next(0x10000));
     }
 
     private void Ring()
     {
-        for (uint slot = 0; slot < LguestData.RingSize; slot++)
+        for (uint slot = 0; slot < GuestData.RingSize; slot++)
         {
             uint entry = GuestPlan.Data + 84 + (slot * 16);
             _memory.WriteUInt32(entry, CallNumber());

@@ -33,7 +33,7 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
         // The periodic timer of the old generation looks at the clock again and again, which ends a loop of faults early: the
         // kinds that are about code speak it mostly.
         bool calls = kind is HostileKind.Hypercalls or HostileKind.Ring or HostileKind.Buffers;
-        return Run(kind, seed, seed % (calls ? 2 : 16) == 0 ? AbiGeneration.Linux2623 : AbiGeneration.Seed200702);
+        return Run(kind, seed, seed % (calls ? 2 : 16) == 0 ? Generation.Linux2623 : Generation.Seed200702);
     }
 
     /// <summary>Runs the guest of a seed.</summary>
@@ -43,7 +43,7 @@ internal sealed class HostileRun(EngineKind engine, MappedGuestMemory memory, Ti
     /// <param name="change">Changes something when it has been put into memory.</param>
     /// <param name="look">Looks at what it has done.</param>
     /// <returns>How it ended.</returns>
-    public string Run(HostileKind kind, int seed, AbiGeneration abi, Action? change = null, Action<GuestStatistics>? look = null)
+    public string Run(HostileKind kind, int seed, Generation abi, Action? change = null, Action<GuestStatistics>? look = null)
     {
         HostileGuest hostile = new(seed, memory, abi);
         hostile.Load(kind);

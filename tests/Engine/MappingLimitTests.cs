@@ -121,7 +121,7 @@ public sealed class MappingLimitTests
                 g.Asm.mov(edi, SpaceTables);
                 g.Mark("space");
                 g.Asm.mov(edx, edi);
-                g.CallNumber(AbiGeneration.Linux2623.NumberOf(HypercallKind.NewPageTable)!.Value);
+                g.CallNumber(Generation.Linux2623.Calls.NumberOf(HypercallKind.NewPageTable)!.Value);
                 g.ToRing3("user");
                 g.Mark("back");
                 g.Asm.add(esp, 20);

@@ -30,14 +30,14 @@ public sealed class GenerationTests
     [InlineData(HypercallKind.GetWallclock, -1, 12)]
     public void CallsHaveTheirNumbers(HypercallKind call, int linux2623, int seed)
     {
-        Check(AbiGeneration.Linux2623, linux2623);
-        Check(AbiGeneration.Seed200702, seed);
+        Check(Generation.Linux2623, linux2623);
+        Check(Generation.Seed200702, seed);
 
-        void Check(AbiGeneration generation, int number)
+        void Check(Generation generation, int number)
         {
-            Assert.Equal(number < 0 ? null : (uint)number, generation.NumberOf(call));
+            Assert.Equal(number < 0 ? null : (uint)number, generation.Calls.NumberOf(call));
             if (number >= 0)
-                Assert.Equal(call, generation.Decode((uint)number));
+                Assert.Equal(call, generation.Calls.Decode((uint)number));
         }
     }
 
@@ -46,15 +46,30 @@ public sealed class GenerationTests
     [InlineData(11u)]
     [InlineData(17u)]
     [InlineData(uint.MaxValue)]
-    public void OtherNumbersAreNothing(uint number) => Assert.Equal(HypercallKind.None, AbiGeneration.Linux2623.Decode(number));
+    public void OtherNumbersAreNothing(uint number) => Assert.Equal(HypercallKind.None, Generation.Linux2623.Calls.Decode(number));
 
     /// <summary>What else differs.</summary>
     [Fact]
     public void KeysClocksAndFreeSlotsDiffer()
     {
-        Assert.Equal((0u, (byte)0, ClockStyle.OneShot, true), Facts(AbiGeneration.Linux2623));
-        Assert.Equal((4u, (byte)0xFF, ClockStyle.Periodic, false), Facts(AbiGeneration.Seed200702));
-        static (uint Key, byte Free, ClockStyle Clock, bool Linux) Facts(AbiGeneration generation) =>
-            (generation.ConsoleKey, generation.FreeNetSlot, generation.Clock, generation.HasLinuxBootParameters);
+        Assert.Equal((new DmaProtocol(0, 0), ClockStyle.OneShot, BootInformationKind.ZeroPage), Facts(Generation.Linux2623));
+        Assert.Equal((new DmaProtocol(4, 0xFF), ClockStyle.Periodic, BootInformationKind.Seed), Facts(Generation.Seed200702));
+        static (DmaProtocol Bus, ClockStyle Clock, BootInformationKind Information) Facts(Generation generation) =>
+            (generation.Bus, generation.Clock, generation.Boot.Information);
     }
+
+    /// <summary>A part that another generation changes stays as it was where it came from.</summary>
+    [Fact]
+    public void AGenerationIsMadeFromItsNeighbour()
+    {
+        Generation other = Generation.Linux2623 with { Name = "other", Data = GuestDataLayout.Linux2624 };
+        Assert.Same(Generation.Linux2623.Calls, other.Calls);
+        Assert.Equal(1136u, other.Data.Size);
+        Assert.Equal(1128u, Generation.Linux2623.Data.Size);
+    }
+
+    /// <summary>All slots of the ring are inside the structure, and nothing else is.</summary>
+    [Fact]
+    public void TheRingFitsItsLayout() => Assert.All(
+        Generation.All, static generation => Assert.Equal(generation.Data.ReserveMem, generation.Data.Ring + (uint)(GuestData.RingSize * generation.Convention.SlotBytes)));
 }

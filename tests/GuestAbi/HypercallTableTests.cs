@@ -22,9 +22,9 @@ public sealed partial class HypercallTableTests
     [Fact]
     public void NoTwoCallsOfAGenerationShareANumber()
     {
-        foreach (AbiGeneration generation in AbiGeneration.All)
+        foreach (Generation generation in Generation.All)
         {
-            uint?[] numbers = [.. HypercallTable.All.ToArray().Select(call => generation.NumberOf(call.Kind)).Where(static number => number is not null)];
+            uint?[] numbers = [.. HypercallTable.All.ToArray().Select(call => generation.Calls.NumberOf(call.Kind)).Where(static number => number is not null)];
             Assert.Equal(numbers.Length, numbers.Distinct().Count());
         }
     }
@@ -32,7 +32,7 @@ public sealed partial class HypercallTableTests
     [Fact]
     public void ACallIsDescribedWithItsArguments()
     {
-        HypercallRingEntry call = new() { Eax = 14, Edx = 0x1000, Ebx = 0xC000_0000, Ecx = 0x67 };
+        GuestCall call = new() { Number = 14, First = 0x1000, Second = 0xC000_0000, Third = 0x67 };
         Assert.Equal("SET_PTE(directory=0x1000, address=0xc0000000, entry=0x67)", HypercallTable.Of(HypercallKind.SetPte).Describe(in call));
         Assert.Equal("HALT()", HypercallTable.Of(HypercallKind.Halt).Describe(in call));
         Assert.Equal("hypercall 14(edx=0x1000, ebx=0xc0000000, ecx=0x67)", HypercallTable.Of(HypercallKind.None).Describe(in call));
@@ -53,7 +53,7 @@ public sealed partial class HypercallTableTests
         foreach (Hypercall call in calls)
         {
             string[] cells = written[call.Name];
-            Assert.Equal((call.Name, Number(call.Seed200702), Number(call.Linux2623)), (call.Name, cells[seed], cells[linux]));
+            Assert.Equal((call.Name, Number(Generation.Seed200702.Calls.NumberOf(call.Kind)), Number(Generation.Linux2623.Calls.NumberOf(call.Kind))), (call.Name, cells[seed], cells[linux]));
             bool isPhysical = call.Arguments is [{ Kind: ArgumentKind.Physical, Name: not "key" }, ..];
             Assert.Equal((call.Name, isPhysical), (call.Name, cells[1].StartsWith("physical", StringComparison.Ordinal)));
         }
@@ -80,11 +80,11 @@ public sealed partial class HypercallTableTests
         string header = File.ReadAllText(Path.Combine(Needs.Root, "guest/lib/lguest.h"));
         string[] parts = header.Split("#ifdef GENERATION_2007_02", 2);
         string[] generations = parts[1].Split("#endif", 2)[0].Split("#else", 2);
-        Check(AbiGeneration.Seed200702, parts[0] + generations[0]);
-        Check(AbiGeneration.Linux2623, parts[0] + generations[1]);
+        Check(Generation.Seed200702, parts[0] + generations[0]);
+        Check(Generation.Linux2623, parts[0] + generations[1]);
 
-        static void Check(AbiGeneration generation, string defines) => Assert.Equal(
-            HypercallTable.All.ToArray().Where(call => generation.NumberOf(call.Kind) is not null).ToDictionary(static call => call.Name, call => generation.NumberOf(call.Kind)!.Value),
+        static void Check(Generation generation, string defines) => Assert.Equal(
+            HypercallTable.All.ToArray().Where(call => generation.Calls.NumberOf(call.Kind) is not null).ToDictionary(static call => call.Name, call => generation.Calls.NumberOf(call.Kind)!.Value),
             Define().Matches(defines).ToDictionary(static match => match.Groups[1].Value, static match => uint.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture)));
     }
 

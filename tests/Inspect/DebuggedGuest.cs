@@ -34,12 +34,12 @@ internal static class DebuggedGuest
         using MappedGuestMemory memory = MappedGuestMemory.Create(layout.Ranges);
         kernel.CopyTo(memory);
         LinearMap.Write(memory, layout);
-        BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine(commandLine));
+        BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine(commandLine, BootProtocol.Linux2623));
         using HostPipe input = new();
         using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         ConsolePort port = new(input.ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
         DmaBus bus = new(memory, (uint)layout.DescriptorPage);
-        bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.ConsoleKey));
+        bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.Bus.ConsoleKey));
         GuestStart start = new((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset);
         using Guest guest = GuestEngine.Start(engine, memory, kernel.Generation, start, out EngineChoice choice);
         using Waker waker = new(guest, bus.Inputs);

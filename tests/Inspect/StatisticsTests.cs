@@ -340,7 +340,7 @@ public sealed class StatisticsTests : IDisposable
             {
                 for (uint slot = 0; slot < 5; slot++)
                 {
-                    memory.WriteUInt32(GuestPlan.Data + 84 + (slot * 16), AbiGeneration.Linux2623.NumberOf(HypercallKind.FlushTlb)!.Value);
+                    memory.WriteUInt32(GuestPlan.Data + 84 + (slot * 16), Generation.Linux2623.Calls.NumberOf(HypercallKind.FlushTlb)!.Value);
                     memory.Write(GuestPlan.Data + 20 + slot, 1)[0] = 0;
                 }
             });

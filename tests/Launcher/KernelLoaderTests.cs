@@ -20,7 +20,7 @@ public sealed class KernelLoaderTests : IDisposable
     {
         KernelImage kernel = Load(TestKernel.Good().Build());
         Assert.Equal("ELF", kernel.Format);
-        Assert.Same(AbiGeneration.Linux2623, kernel.Generation);
+        Assert.Same(Generation.Linux2623, kernel.Generation);
         Assert.Equal("2.6.23", kernel.Release);
         Assert.Equal(TestKernel.PageOffset, kernel.PageOffset);
         Assert.Equal(0xC0100000u + TestKernel.MarkAt + 13, kernel.Entry);
@@ -60,7 +60,7 @@ public sealed class KernelLoaderTests : IDisposable
         TestKernel kernel = TestKernel.Good(release, mark: false);
         kernel.Entry = 0x100040;
         KernelImage image = Load(kernel.Build());
-        Assert.Same(AbiGeneration.Seed200702, image.Generation);
+        Assert.Same(Generation.Seed200702, image.Generation);
         Assert.Equal(found, image.Release);
         Assert.Equal(0xC0100040u, image.Entry);
     }
@@ -71,7 +71,7 @@ public sealed class KernelLoaderTests : IDisposable
     [InlineData("2.6.23.17-fc8.i686")]
     [InlineData("2.6.23-rc1")]
     public void TheMarkMeansLinux2623(string release) =>
-        Assert.Same(AbiGeneration.Linux2623, Load(TestKernel.Good(release).Build()).Generation);
+        Assert.Same(Generation.Linux2623, Load(TestKernel.Good(release).Build()).Generation);
 
     /// <summary>A bzImage, at each page offset that anybody configured.</summary>
     [Theory]
@@ -98,7 +98,7 @@ public sealed class KernelLoaderTests : IDisposable
     public void ABzImageWithoutMarkIsTheSeeds()
     {
         KernelImage kernel = Load(TestKernel.BzImage(TestKernel.Gzip(TestKernel.Image("2.6.20", mark: false))));
-        Assert.Same(AbiGeneration.Seed200702, kernel.Generation);
+        Assert.Same(Generation.Seed200702, kernel.Generation);
         Assert.Equal(0xC0100000u, kernel.Entry);
     }
 

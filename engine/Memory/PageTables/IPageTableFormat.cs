@@ -28,9 +28,10 @@ internal unsafe interface IPageTableFormat
     /// <param name="memory">The guest's memory.</param>
     /// <param name="top">Guest physical address of the top table.</param>
     /// <param name="linear">The address to translate.</param>
+    /// <param name="reservedStart">The first linear address that is the host's.</param>
     /// <param name="tableEntry">If it ends well: the entry that names the table, which is in the guest's memory.</param>
     /// <param name="reason">If the guest must die: why.</param>
-    static abstract WalkResult FindTable(GuestMemory memory, uint top, uint linear, out uint tableEntry, out string? reason);
+    static abstract WalkResult FindTable(GuestMemory memory, uint top, uint linear, uint reservedStart, out uint tableEntry, out string? reason);
 
     /// <summary>The entry that names a page's table, its rights those of all levels above; 0: there is none. Nothing is judged.</summary>
     static abstract uint TableEntry(GuestMemory memory, uint top, uint page);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Memory.PageTables;
 
 /// <summary>
 /// The guest's page tables, for engines: the only place that knows how they are made. It walks them (abi.md §4.5) the way the genuine
 /// host's demand_page does: 4 KiB pages only, the Accessed bit set on use and Dirty on write in the guest's own entry, and no mercy for
-/// an entry that reaches beyond the guest's memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only
+/// an entry that reaches beyond the guest's _memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only
 /// pages either. And it says what is in the tables, without judging or marking anything, to those that keep what walks have found.
 /// <para>Pages and tables are named by number: a linear address divided by what one of them spans.</para>
 /// </summary>
-internal sealed unsafe class PageWalker(GuestMemory memory)
+internal sealed unsafe class PageWalker
 {
     /// <summary>Error code bits of a page fault (Intel SDM vol. 3, 4.7).</summary>
     public const uint ErrorPresent = 1;
@@ -22,11 +23,38 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
     /// <summary>It came from ring 3.</summary>
     public const uint ErrorUser = 4;
 
-    /// <summary>From here on the address space is the host's switcher's.</summary>
-    public const uint ReservedStart = uint.MaxValue - LguestData.ReservedBytes + 1;
-
     /// <summary>What kills who touches it.</summary>
     public const string ReservedPages = "attempt to access switcher pages";
+
+    private readonly GuestMemory _memory;
+    private uint _forbidden;
+
+    /// <summary>Looks into a guest's memory.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    public PageWalker(GuestMemory memory)
+    {
+        _memory = memory;
+        Rules = PagingRules.Linux2623;
+    }
+
+    /// <summary>What the guest may have in its tables.</summary>
+    public PagingRules Rules
+    {
+        get;
+        set
+        {
+            field = value;
+            ReservedStart = value.ReservedStart;
+            _forbidden = (uint)value.ForbiddenFlags;
+        }
+    }
+
+    /// <summary>From here on the address space is the host's switcher's.</summary>
+    public uint ReservedStart { get; private set; }
+
+    /// <summary>Whether a page's entry, or the page that it names, is not to be had by any guest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsForbidden(uint entry) => (entry & _forbidden) != 0 || !_memory.Contains(entry & ~Page.OffsetMask, Page.Size);
 
     /// <summary>Pages that one table maps.</summary>
     public uint PagesPerTable => 1u << TableShift;
@@ -50,13 +78,13 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
         Walk<TwoLevel>(top, linear, write, user, out translation);
 
     /// <summary>The entry that names a page's table, with the rights of all levels above the table; 0: there is none.</summary>
-    public uint TableEntry(uint top, uint page) => TwoLevel.TableEntry(memory, top, page);
+    public uint TableEntry(uint top, uint page) => TwoLevel.TableEntry(_memory, top, page);
 
     /// <summary>The table that an entry names, in the guest's memory; empty when there is none.</summary>
     public ReadOnlySpan<byte> Table(uint tableEntry)
     {
         uint table = tableEntry & ~Page.OffsetMask;
-        return (tableEntry & (uint)PageFlags.Present) != 0 && memory.Contains(table, Page.Size) ? new(memory.Base + table, (int)Page.Size) : default;
+        return (tableEntry & (uint)PageFlags.Present) != 0 && _memory.Contains(table, Page.Size) ? new(_memory.Base + table, (int)Page.Size) : default;
     }
 
     /// <summary>A page's entry in a copy of its table.</summary>
@@ -72,7 +100,7 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
     /// <param name="tableEntry">The entry that a walk has found to name a table of the guest's, and not what is there now.</param>
     /// <param name="page">The page.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public uint PageEntry(uint tableEntry, uint page) => TwoLevel.PageEntry(memory.Base + (tableEntry & ~Page.OffsetMask), page);
+    public uint PageEntry(uint tableEntry, uint page) => TwoLevel.PageEntry(_memory.Base + (tableEntry & ~Page.OffsetMask), page);
 
     /// <summary>The pages that an entry of the top table stands for: the first and the last.</summary>
     /// <param name="index">Which entry.</param>
@@ -84,22 +112,22 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
     /// <summary>Guest physical address of the top table.</summary>
     public uint TopAddress(uint top) => TwoLevel.TopAddress(top);
 
-    /// <summary>The entries that name tables, as far as they follow one another in memory.</summary>
+    /// <summary>The entries that name tables, as far as they follow one another in _memory.</summary>
     /// <param name="top">Guest physical address of the page directory.</param>
     /// <param name="table">The first table.</param>
     /// <param name="count">How many follow one another: at least 1.</param>
     /// <returns>The guest's memory itself; empty when there are none.</returns>
-    public ReadOnlySpan<byte> TableEntries(uint top, uint table, out uint count) => TwoLevel.TableEntries(memory, top, table, out count);
+    public ReadOnlySpan<byte> TableEntries(uint top, uint table, out uint count) => TwoLevel.TableEntries(_memory, top, table, out count);
 
     /// <summary>The tables below the top one in which some pages have entries.</summary>
     /// <param name="top">Guest physical address of the page directory.</param>
     /// <param name="first">The first page.</param>
     /// <param name="last">The last one.</param>
     /// <param name="tables">Gets the guest physical address of a table for each present entry that names one, wherever it is.</param>
-    public void AddTables(uint top, uint first, uint last, List<uint> tables) => TwoLevel.AddTables(memory, top, first, last, tables);
+    public void AddTables(uint top, uint first, uint last, List<uint> tables) => TwoLevel.AddTables(_memory, top, first, last, tables);
 
     /// <summary>Every level's entry for an address, as it is.</summary>
-    public PageLookup Look(uint top, uint linear) => TwoLevel.Look(memory, top, linear);
+    public PageLookup Look(uint top, uint linear) => TwoLevel.Look(_memory, top, linear);
 
     // [I:190+32] Walking the guest's page tables
     // The slow way: level by level, as the processor would go. The upper bits of the address choose an entry of the directory, which
@@ -112,12 +140,12 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
     {
         translation = default;
         uint access = (write ? ErrorWrite : 0) | (user ? ErrorUser : 0);
-        WalkResult above = TFormat.FindTable(memory, top, linear, out uint tableEntry, out string? reason);
+        WalkResult above = TFormat.FindTable(_memory, top, linear, ReservedStart, out uint tableEntry, out string? reason);
         if (above != WalkResult.Ok)
             return reason is null ? Fault(ref translation, access) : Kill(ref translation, reason);
 
         uint page = linear >> Page.Shift;
-        byte* table = memory.Base + (tableEntry & ~Page.OffsetMask);
+        byte* table = _memory.Base + (tableEntry & ~Page.OffsetMask);
         uint entry = TFormat.PageEntry(table, page); // Read once
         if ((entry & (uint)PageFlags.Present) == 0)
             return Fault(ref translation, access);
@@ -125,7 +153,7 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
         if ((write && (rights & (uint)PageFlags.Writable) == 0) || (user && (rights & (uint)PageFlags.User) == 0))
             return Fault(ref translation, access | ErrorPresent);
         uint frame = entry & ~Page.OffsetMask;
-        if ((entry & (uint)(PageFlags.WriteThrough | PageFlags.PageSizeOrPat)) != 0 || !memory.Contains(frame, Page.Size))
+        if (IsForbidden(entry))
             return Kill(ref translation, "bad page table entry");
 
         uint marked = entry | (uint)PageFlags.Accessed | (write ? (uint)PageFlags.Dirty : 0);
@@ -134,7 +162,7 @@ internal sealed unsafe class PageWalker(GuestMemory memory)
             uint* place = (uint*)(table + TFormat.PlaceInTable(page));
             *place = marked;
             translation.Unmarked = entry;
-            translation.MarkedAt = (uint)((byte*)place - memory.Base);
+            translation.MarkedAt = (uint)((byte*)place - _memory.Base);
         }
 
         translation.TableEntry = tableEntry;

@@ -33,7 +33,7 @@ internal readonly unsafe struct TwoLevel : IPageTableFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static WalkResult FindTable(GuestMemory memory, uint top, uint linear, out uint tableEntry, out string? reason)
+    public static WalkResult FindTable(GuestMemory memory, uint top, uint linear, uint reservedStart, out uint tableEntry, out string? reason)
     {
         tableEntry = 0;
         reason = null;
@@ -47,7 +47,7 @@ internal readonly unsafe struct TwoLevel : IPageTableFormat
         uint entry = Volatile.Read(ref *(uint*)(memory.Base + at)); // Read once: what is judged here is what is used
         if ((entry & (uint)PageFlags.Present) == 0)
             return WalkResult.Fault;
-        if (linear >= PageWalker.ReservedStart)
+        if (linear >= reservedStart)
             reason = PageWalker.ReservedPages;
         else if ((entry & Page.OffsetMask & ~(uint)PageFlags.DirectoryAllowed) != 0 || !memory.Contains(entry & ~Page.OffsetMask, Page.Size))
             reason = "bad page directory entry";

@@ -109,10 +109,10 @@ internal sealed class FuzzedGuest
             using MappedGuestMemory memory = MappedGuestMemory.Create(_layout.Ranges);
             _kernel.CopyTo(memory);
             LinearMap.Write(memory, _layout);
-            BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty));
+            BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty, BootProtocol.Linux2623));
             ConsolePort port = new(_input.ReadEnd, (int)_nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
             DmaBus bus = new(memory, (uint)_layout.DescriptorPage);
-            bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.ConsoleKey));
+            bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.Bus.ConsoleKey));
             GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Guest guest = GuestEngine.Start(EngineKind.Interpreter, memory, _kernel.Generation, start, out EngineChoice engine);
             using Waker waker = new(guest, bus.Inputs);

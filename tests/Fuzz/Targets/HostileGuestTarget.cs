@@ -40,7 +40,7 @@ internal sealed class HostileGuestTarget : IFuzzTarget
     {
         CaseReader reader = new(bytes);
         HostileKind kind = (HostileKind)(reader.Byte() % Enum.GetValues<HostileKind>().Length);
-        AbiGeneration abi = reader.Byte() % 4 == 0 ? AbiGeneration.Linux2623 : AbiGeneration.Seed200702;
+        Generation abi = reader.Byte() % 4 == 0 ? Generation.Linux2623 : Generation.Seed200702;
         int seed = (int)reader.Word();
         byte[] changes = reader.Rest().ToArray();
         Signature signature = new();

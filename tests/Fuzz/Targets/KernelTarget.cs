@@ -34,12 +34,12 @@ internal sealed class KernelTarget : IFuzzTarget
             KernelImage kernel = KernelLoader.Load(_path, _banks.Lowest.Length);
             signature.AddSentence(kernel.Format);
             signature.AddCount(kernel.Segments.Count);
-            signature.Add(kernel.Generation.ConsoleKey);
+            signature.Add(kernel.Generation.Bus.ConsoleKey);
             GuestLayout layout = GuestLayout.Plan(_banks, kernel, 0, 3);
             using MappedGuestMemory memory = MappedGuestMemory.Create(layout.Ranges);
             kernel.CopyTo(memory);
             LinearMap.Write(memory, layout);
-            BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine("quiet"));
+            BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine("quiet", BootProtocol.Linux2623));
             signature.AddSentence(MemoryMapDrawing.Draw(layout, []));
         }
         catch (LaunchException refusal)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+namespace Lguest.GuestAbi.Generations;
+
+/// <summary>How a generation of guests asks for time.</summary>
+public enum ClockStyle
+{
+    /// <summary>TIMER_START: irq 0 comes HZ times a second.</summary>
+    Periodic,
+
+    /// <summary>SET_CLOCKEVENT: irq 0 comes once, when asked for.</summary>
+    OneShot,
+}
+
+// [P:200+36] There is no ABI
+// "There is no ABI" was its author's promise, and he kept it: the interface changed with nearly every kernel. What differs is
+// gathered here: a generation is a record of parts, most of which it shares with its neighbours, so that nobody else has to ask
+// which one a guest speaks.
+/// <summary>One generation of the lguest interface (abi.md §0.1): the parts that it is made of.</summary>
+public sealed record Generation
+{
+    /// <summary>The seed patch of February 2007, against 2.6.20.</summary>
+    public static Generation Seed200702 { get; } = new()
+    {
+        Name = "2007-02",
+        Boot = BootProtocol.Seed200702,
+        Calls = HypercallTable.Seed200702,
+        Convention = CallConvention.Linux2623,
+        Data = GuestDataLayout.Linux2623,
+        Paging = PagingRules.Linux2623,
+        Bus = new DmaProtocol(ConsoleKey: 4, FreeNetSlot: 0xFF),
+        Clock = ClockStyle.Periodic,
+        Processor = ProcessorIdentity.Family6,
+    };
+
+    /// <summary>Linux 2.6.23, the only release with the DMA interface: the primary target.</summary>
+    public static Generation Linux2623 { get; } = Seed200702 with
+    {
+        Name = "2.6.23",
+        Boot = BootProtocol.Linux2623,
+        Calls = HypercallTable.Linux2623,
+        Bus = new DmaProtocol(ConsoleKey: 0, FreeNetSlot: 0x00),
+        Clock = ClockStyle.OneShot,
+    };
+
+    /// <summary>Every generation that can be run, newest first.</summary>
+    public static IReadOnlyList<Generation> All { get; } = [Linux2623, Seed200702];
+
+    /// <summary>What the tables and messages call it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What it is told before its first call.</summary>
+    public required BootProtocol Boot { get; init; }
+
+    /// <summary>Its hypercalls, by number.</summary>
+    public required HypercallTable Calls { get; init; }
+
+    /// <summary>How they are made.</summary>
+    public required CallConvention Convention { get; init; }
+
+    /// <summary>Where the fields of its lguest_data are.</summary>
+    public required GuestDataLayout Data { get; init; }
+
+    /// <summary>What it may have in its page tables.</summary>
+    public required PagingRules Paging { get; init; }
+
+    /// <summary>How it speaks to devices.</summary>
+    public required DmaProtocol Bus { get; init; }
+
+    /// <summary>How it asks for its clock interrupt.</summary>
+    public required ClockStyle Clock { get; init; }
+
+    /// <summary>What its processor says that it is.</summary>
+    public required ProcessorIdentity Processor { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
