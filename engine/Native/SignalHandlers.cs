@@ -66,8 +66,11 @@ internal struct EmittedRegion
 /// </summary>
 internal static unsafe class SignalHandlers
 {
-    /// <summary>The signal that interrupts emitted code: a real-time one that the runtime does not use.</summary>
-    public const int AttentionSignal = 40;
+    /// <summary>
+    /// The signal that interrupts emitted code: SIGSTKFLT, which neither the kernel nor the runtime uses. Not a real-time one: those
+    /// queue, each request a place of a table that all of a user's processes share, and when that is full none of them gets a timer.
+    /// </summary>
+    public const int AttentionSignal = 16;
 
     /// <summary>Regions that an arena has, at most.</summary>
     private const int RegionsOfArena = 3;

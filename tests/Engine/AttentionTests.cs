@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Lguest.Engine;
 using Lguest.Engine.Cpu;
@@ -10,6 +11,8 @@ using Lguest.Tests.Contract;
 using Lguest.Tests.EngineParts.Signals;
 using Lguest.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -69,6 +72,35 @@ public sealed unsafe class AttentionTests
             asking.Join();
             NativeMemory.Free(nobody);
         }
+    }
+
+    /// <summary>Whoever asks again and again, of a thread that has no time to answer, leaves other processes their share of signals.</summary>
+    [FactNeeding(Need.Translator)]
+    public void RequestsThatNobodyAnswersDoNotQueue()
+    {
+        const int requests = 5_000;
+        using TinyGuest guest = Start(EngineKind.Translator, inRing3: false);
+        ExecutionCore core = ((EngineChannel)guest.Channel).Guest!.Core;
+        sigset_t mask;
+        sigset_t before;
+        _ = sigemptyset(&mask);
+        _ = sigaddset(&mask, SignalHandlers.AttentionSignal);
+        _ = sigprocmask(SIG_BLOCK, &mask, &before);
+        try
+        {
+            int queued = Queued();
+            for (int i = 0; i < requests; i++)
+                core.RequestAttention();
+            Assert.InRange(Queued() - queued, int.MinValue, requests / 2);
+        }
+        finally
+        {
+            _ = sigprocmask(SIG_SETMASK, &before, null);
+        }
+
+        // SigQ: 12/96365: the signals that wait for this user's processes, and how many may.
+        static int Queued() => int.Parse(
+            File.ReadLines("/proc/self/status").Single(static line => line.StartsWith("SigQ:", StringComparison.Ordinal))[5..].Split('/')[0], CultureInfo.InvariantCulture);
     }
 
     private static TinyGuest Start(EngineKind kind, bool inRing3) => new(

@@ -6,6 +6,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
+using Lguest.Tests.Support;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -129,13 +130,16 @@ public sealed unsafe class ForeignCodeTests
         guest.Write(GuestPlan.Scratch, [0xA1, .. BitConverter.GetBytes(data), 0xFF, 0x05, .. BitConverter.GetBytes(data + 8), 0xCD, 0x80]);
         using Flipper others = Flipper.Of((uint*)shared.Others, 1, 2, 3);
         HashSet<uint> seen = [];
-        for (Stopwatch clock = Stopwatch.StartNew(); clock.Elapsed < s_racing;)
+        CheckCore core = (CheckCore)guest.Core;
+
+        // On a busy machine it may be long until the other thread has the processor just between the engines' looks.
+        for (Stopwatch clock = Stopwatch.StartNew(); clock.Elapsed < s_racing || (core.Unchecked == 0 && clock.Elapsed < Deadline.Patience);)
         {
             Assert.Equal(ExitKind.SoftwareInterrupt, guest.Run(GuestPlan.Virtual(GuestPlan.Scratch)).Kind);
             seen.Add(guest.Eax);
         }
 
         Assert.True(seen.Count > 1, string.Join(", ", seen));
-        Assert.NotEqual(0, ((CheckCore)guest.Core).Unchecked);
+        Assert.NotEqual(0, core.Unchecked);
     }
 }
