@@ -80,7 +80,7 @@ public sealed unsafe class AttentionTests
     {
         const int requests = 5_000;
         using TinyGuest guest = Start(EngineKind.Translator, inRing3: false);
-        ExecutionCore core = ((EngineChannel)guest.Channel).Guest!.Core;
+        ExecutionCore core = guest.Guest.Core;
         sigset_t mask;
         sigset_t before;
         _ = sigemptyset(&mask);
