@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using Iced.Intel;
 using Lguest.Engine;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Bench;

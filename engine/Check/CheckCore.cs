@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Check;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Check;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Cpu;
@@ -74,6 +74,7 @@ public abstract unsafe class ExecutionCore : IDisposable
         Walker = new PageWalker(memory);
         Gdt = gdt;
         Clock = clock;
+        Registers = new CoreRegisters(this);
         _cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         new Span<byte>(_cpu, CpuState.ByteSize).Clear();
         _cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
@@ -91,12 +92,19 @@ public abstract unsafe class ExecutionCore : IDisposable
         Walker = other.Walker;
         Gdt = other.Gdt;
         Clock = clock;
+        Registers = new CoreRegisters(this);
         _cpu = other.Cpu;
         _shared = true;
     }
 
     /// <summary>The registers. Valid until the core is disposed of.</summary>
     public CpuState* Cpu => _cpu;
+
+    /// <summary>The same for those who look into the guest, while it is at rest.</summary>
+    public IRegisters Registers { get; }
+
+    /// <summary>Whether <see cref="CpuState.Instructions"/> counts those executed.</summary>
+    public virtual bool CountsInstructions => true;
 
     /// <summary>The guest's memory.</summary>
     public GuestMemory Memory { get; }

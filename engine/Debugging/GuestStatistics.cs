@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Debugging;
-
-/// <summary>One hypercall of the past.</summary>
-/// <param name="Sequence">How many there were before it.</param>
-/// <param name="Kind">Which.</param>
-/// <param name="Call">Number and arguments.</param>
-/// <param name="Eip">Where it was made; for one of the ring, where the guest was when the ring was run.</param>
-/// <param name="IsAsync">From the ring.</param>
-public readonly record struct PastHypercall(long Sequence, HypercallKind Kind, GuestCall Call, uint Eip, bool IsAsync);
 
 /// <summary>
 /// What a guest has done so far, counted from its first instruction, whoever asks later: an increment at each exit from
 /// the guest's code, which is rare and expensive compared with it. Written by the thread that owns the guest; others read numbers
 /// that may be a moment old.
 /// </summary>
-public sealed class GuestStatistics
+public sealed class GuestStatistics : IGuestStatistics
 {
     /// <summary>Hypercalls remembered with their arguments.</summary>
     public const int Remembered = 64;
@@ -31,38 +24,37 @@ public sealed class GuestStatistics
     private long _sequence;
     private long _directSystemCalls;
 
-    /// <summary>Hypercalls by <c>int $0x1F</c>, by <see cref="HypercallKind"/>.</summary>
+    /// <inheritdoc/>
     public ReadOnlySpan<long> Hypercalls => _calls;
 
-    /// <summary>Hypercalls from the ring, likewise.</summary>
+    /// <inheritdoc/>
     public ReadOnlySpan<long> RingHypercalls => _ringCalls;
 
-    /// <summary>Interrupts delivered, by irq.</summary>
+    /// <inheritdoc/>
     public ReadOnlySpan<long> Interrupts => _irqs;
 
-    /// <summary>Traps, faults and <c>int n</c> delivered to the guest's handlers, by vector.</summary>
+    /// <inheritdoc/>
     public ReadOnlySpan<long> Traps => _traps;
 
-    /// <summary>Ways out of the guest's code, by <see cref="ExitKind"/>.</summary>
-    public ReadOnlySpan<long> Exits => _exits;
+    /// <inheritdoc/>
+    public IEnumerable<(string Reason, long Count)> Exits => Enum.GetValues<ExitKind>().Select(kind => (NameOf(kind), _exits[(int)kind]));
 
-    /// <summary>Times that the guest went to sleep in HALT.</summary>
+    /// <inheritdoc/>
     public long Sleeps { get; private set; }
 
-    /// <summary>Nanoseconds slept.</summary>
+    /// <inheritdoc/>
     public long SleptNanoseconds { get; private set; }
 
-    /// <summary>All hypercalls.</summary>
+    /// <inheritdoc/>
     public long HypercallTotal => _sequence;
 
-    /// <summary>All interrupts.</summary>
+    /// <inheritdoc/>
     public long InterruptTotal => Sum(_irqs);
 
-    /// <summary>All traps.</summary>
+    /// <inheritdoc/>
     public long TrapTotal => Sum(_traps);
 
-    /// <summary>The last hypercalls, oldest first.</summary>
-    /// <param name="count">How many at most; no more than <see cref="Remembered"/> are known.</param>
+    /// <inheritdoc/>
     public IReadOnlyList<PastHypercall> Last(int count)
     {
         List<PastHypercall> last = [];
@@ -96,6 +88,15 @@ public sealed class GuestStatistics
         Sleeps++;
         SleptNanoseconds += nanoseconds;
     }
+
+    private static string NameOf(ExitKind kind) => kind switch
+    {
+        ExitKind.Attention => "budget used up, or called away",
+        ExitKind.Exception => "fault or trap",
+        ExitKind.SoftwareInterrupt => "int n: hypercall or system call",
+        ExitKind.Debug => "breakpoint or watchpoint",
+        _ => kind.ToString().ToLowerInvariant(),
+    };
 
     private static long Sum(long[] counts)
     {

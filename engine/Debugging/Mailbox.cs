@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Debugging;
-
-/// <summary>There is no guest any more that could be asked.</summary>
-public sealed class GuestGoneException() : Exception("the guest is gone");
 
 // [M:150] One thread owns a guest
 /// <summary>

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Debugging;
 
-/// <summary>Pages that follow one another with the same rights.</summary>
-/// <param name="Start">First linear address.</param>
-/// <param name="Length">Bytes.</param>
-/// <param name="Physical">Guest physical address of the first; the others follow it only if <paramref name="IsLinear"/>.</param>
-/// <param name="Rights">Writable, User.</param>
-/// <param name="IsLinear">Whether they follow one another in physical memory too.</param>
-public readonly record struct MappedRun(uint Start, ulong Length, uint Physical, PageFlags Rights, bool IsLinear);
-
-/// <summary>The guest's page tables and what they map, for a debugger: reads anything that is mapped, whatever the ring.</summary>
-public static class PageTableView
+/// <summary>The guest's page tables and what they map, for a debugger.</summary>
+internal static class PageTableView
 {
     /// <summary>Looks an address up.</summary>
     /// <param name="memory">The guest's memory.</param>
@@ -21,52 +14,6 @@ public static class PageTableView
     /// <param name="linear">The address.</param>
     public static PageLookup Look(GuestMemory memory, uint directory, uint linear) =>
         TwoLevel.Look(memory, directory, linear);
-
-    /// <summary>Reads virtual memory.</summary>
-    /// <returns>Bytes read: fewer than asked for when a page is not mapped, or not to the guest's memory.</returns>
-    public static int Read(GuestMemory memory, uint directory, uint linear, Span<byte> to)
-    {
-        int done = 0;
-        while (done < to.Length)
-        {
-            uint at = linear + (uint)done;
-            int step = (int)Math.Min(to.Length - done, Page.Size - (at & Page.OffsetMask));
-            if (Look(memory, directory, at).Physical is not { } physical || !memory.Contains(physical, (uint)step))
-                break;
-            memory.Read(physical, (uint)step).CopyTo(to[done..]);
-            done += step;
-        }
-
-        return done;
-    }
-
-    /// <summary>Writes virtual memory, read-only pages too; code decoded from it is dropped. All or nothing.</summary>
-    /// <returns>Whether all of it is mapped.</returns>
-    public static bool Write(GuestMemory memory, uint directory, uint linear, ReadOnlySpan<byte> from)
-    {
-        // Read once: where the first look finds the bytes is where they go, even if others write to the tables meanwhile.
-        List<(uint Physical, int Done, int Step)> places = [];
-        for (int done = 0; done < from.Length;)
-        {
-            uint at = linear + (uint)done;
-            int step = (int)Math.Min(from.Length - done, Page.Size - (at & Page.OffsetMask));
-            if (Look(memory, directory, at).Physical is not { } physical || !memory.Contains(physical, (uint)step))
-                return false;
-            places.Add((physical, done, step));
-            done += step;
-        }
-
-        foreach ((uint physical, int done, int step) in places)
-            from.Slice(done, step).CopyTo(memory.Write(physical, (uint)step));
-        return true;
-    }
-
-    /// <summary>A 32-bit word of virtual memory, or null.</summary>
-    public static uint? ReadWord(GuestMemory memory, uint directory, uint linear)
-    {
-        Span<byte> bytes = stackalloc byte[sizeof(uint)];
-        return Read(memory, directory, linear, bytes) == sizeof(uint) ? System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(bytes) : null;
-    }
 
     /// <summary>All that is mapped, in runs.</summary>
     public static IEnumerable<MappedRun> Runs(GuestMemory memory, uint directory)

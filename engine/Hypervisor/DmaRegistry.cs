@@ -16,8 +16,8 @@ public sealed class DmaRegistry(GuestMemory memory)
     public Action? Changed { get; set; }
 
     /// <summary>Bindings in use, oldest first: for the debugger.</summary>
-    public IEnumerable<(uint Key, uint Array, uint Count, uint Irq)> Bindings =>
-        _bindings.OfType<Binding>().OrderBy(b => b.Order).Select(b => (b.Key, b.Array, b.Count, b.Irq));
+    public IEnumerable<(uint Key, DmaBinding Bound)> Bindings =>
+        _bindings.OfType<Binding>().OrderBy(b => b.Order).Select(b => (b.Key, new DmaBinding(b.Array, b.Count, b.Irq)));
 
     /// <summary>Whether a key may be one: the host finds keys by the futex they would be, a word of guest memory.</summary>
     public bool IsValidKey(uint key) => key % 4 == 0 && memory.Contains(key, 4);

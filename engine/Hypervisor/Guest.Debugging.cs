@@ -2,7 +2,9 @@
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Hypervisor;
 
@@ -24,7 +26,7 @@ public enum WriteWait
 /// work (<see cref="Invoke"/>), which it does between two stretches of guest code, or while it stands still. A paused guest
 /// still answers its launcher: a BREAK returns as ever, and the next read goes on standing still.
 /// </summary>
-public sealed unsafe partial class Guest
+public sealed unsafe partial class Guest : IDebugPort
 {
     private readonly GuestStatistics _statistics = new();
     private readonly Mailbox _mailbox;
@@ -43,34 +45,43 @@ public sealed unsafe partial class Guest
     /// <summary>The processor. For the owner's thread.</summary>
     public ExecutionCore Core => _core;
 
-    /// <summary>The guest's memory.</summary>
+    /// <inheritdoc/>
+    public IRegisters Registers => _core.Registers;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<EngineCounter> Counters => _core.Counters;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<ulong> Descriptors => _core.Gdt.Entries;
+
+    /// <inheritdoc/>
+    public IEnumerable<(uint Key, DmaBinding Bound)> Bindings => Dma.Bindings;
+
+    /// <inheritdoc/>
     public GuestMemory Memory => _memory;
 
-    /// <summary>The generation it speaks.</summary>
+    /// <inheritdoc/>
     public Generation Generation => _abi;
 
-    /// <summary>Its interrupt table.</summary>
-    public InterruptTable Idt => _idt;
-
-    /// <summary>Guest physical address of the page directory in force.</summary>
+    /// <inheritdoc/>
     public uint PageDirectory => _pageDirectory;
 
-    /// <summary>Virtual minus physical address of the kernel's linear mapping.</summary>
+    /// <inheritdoc/>
     public uint PageOffset => _pageOffset;
 
-    /// <summary>Its <c>lguest_data</c>, in guest memory; null before LGUEST_INIT.</summary>
+    /// <inheritdoc/>
     public GuestData? Data => _data;
 
-    /// <summary>Whether it sleeps in HALT.</summary>
+    /// <inheritdoc/>
     public bool IsHalted => _halted;
 
-    /// <summary>Irqs raised and not delivered: a bitmap.</summary>
+    /// <inheritdoc/>
     public uint IrqsPending => _irqsPending;
 
-    /// <summary>Nanoseconds until the clock interrupt that it asked for; negative: none.</summary>
+    /// <inheritdoc/>
     public long ClockEventIn => TimeToClockEvent();
 
-    /// <summary>The kernel stack for traps from ring 3: selector, pointer, pages.</summary>
+    /// <inheritdoc/>
     public (uint Selector, uint Pointer, uint Pages) KernelStack => (_stackSelector, _stackPointer, _stackPages);
 
     /// <summary>What it has done so far.</summary>
@@ -84,7 +95,7 @@ public sealed unsafe partial class Guest
         }
     }
 
-    /// <summary>Hears what the owner's time is spent on; null: nobody asks. To be set before the guest runs.</summary>
+    /// <inheritdoc/>
     public RunClock? Times
     {
         get => _times;
@@ -95,10 +106,10 @@ public sealed unsafe partial class Guest
         }
     }
 
-    /// <summary>Whether it stands still. Set by <see cref="Pause()"/> and by stops, cleared by <see cref="Resume"/>.</summary>
+    /// <inheritdoc/>
     public bool IsPaused => _paused;
 
-    /// <summary>Who sees what it does; null: nobody. For the owner's thread.</summary>
+    /// <inheritdoc/>
     public IGuestObserver? Observer
     {
         get => _observer;
@@ -110,25 +121,35 @@ public sealed unsafe partial class Guest
         }
     }
 
-    /// <summary>Who is told when it stops; null: nobody. For the owner's thread.</summary>
+    /// <inheritdoc/>
     public IGuestDebugger? Debugger
     {
         get => _debugger;
         set => _debugger = value;
     }
 
-    /// <summary>Has something done on the owner's thread with the guest at rest, and waits for it. Not from that thread.</summary>
-    /// <exception cref="GuestGoneException">The guest has been disposed of.</exception>
+    /// <inheritdoc/>
+    IGuestStatistics IDebugPort.Statistics => Statistics;
+
+    /// <inheritdoc/>
+    public Gate GateOf(uint vector) => _idt[vector];
+
+    /// <inheritdoc/>
+    public PageLookup Look(uint linear) => PageTableView.Look(_memory, _pageDirectory, linear);
+
+    /// <inheritdoc/>
+    public IEnumerable<MappedRun> MappedRuns() => PageTableView.Runs(_memory, _pageDirectory);
+
+    /// <inheritdoc/>
     public void Invoke(Action work) => _mailbox.Invoke(work);
 
-    /// <summary>The same without waiting, from any thread.</summary>
-    /// <returns>False when the guest is gone.</returns>
+    /// <inheritdoc/>
     public bool Post(Action work) => _mailbox.Post(work);
 
-    /// <summary>Lets the guest stand still. For the owner's thread.</summary>
+    /// <inheritdoc/>
     public void Pause() => Pause(new GuestStop(StopCause.Pause));
 
-    /// <summary>Lets it run on. For the owner's thread.</summary>
+    /// <inheritdoc/>
     public void Resume()
     {
         _paused = false;
@@ -136,20 +157,22 @@ public sealed unsafe partial class Guest
         _stepOnce = false;
     }
 
-    /// <summary>Lets it execute one instruction, hypercalls and all, without interrupting it, and stand still again.</summary>
+    /// <inheritdoc/>
     public void ResumeForOneStep()
     {
         Resume();
         _stepOnce = true;
     }
 
-    /// <summary>Replaces the breakpoints. For the owner's thread.</summary>
-    /// <param name="addresses">Linear addresses of instructions.</param>
+    /// <inheritdoc/>
     public void SetBreakpoints(IReadOnlySet<uint> addresses)
     {
         _breakpoints = new HashSet<uint>(addresses);
         _core.SetBreakpoints(_breakpoints);
     }
+
+    /// <inheritdoc/>
+    public void SetWatchpoints(IReadOnlyList<Watchpoint> watchpoints) => _core.SetWatchpoints(watchpoints);
 
     /// <summary>
     /// For the owner, while the guest waits for what it asked for: waits until a descriptor can be written. The guest is at rest, so

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Hypervisor;
 

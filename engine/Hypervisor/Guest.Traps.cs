@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;

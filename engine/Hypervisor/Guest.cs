@@ -3,6 +3,7 @@ using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Hypervisor;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Interpreter;
 

@@ -2,11 +2,11 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Memory;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Interpreter;
 

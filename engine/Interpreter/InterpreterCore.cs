@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.FloatingPoint;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Interpreter;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Engine.Translator;
 
@@ -20,6 +20,9 @@ public sealed unsafe partial class TranslatorCore
             _interpreter.Times = value;
         }
     }
+
+    /// <inheritdoc/>
+    public override bool CountsInstructions => false;
 
     /// <inheritdoc/>
     public override long DirectSystemCalls => (long)Cpu->SystemCalls;

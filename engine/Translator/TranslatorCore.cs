@@ -2,10 +2,10 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Interpreter;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Translator;

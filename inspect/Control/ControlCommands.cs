@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Statistics;
 using Lguest.Inspect.Target;
@@ -119,7 +119,7 @@ public sealed class ControlCommands(
             json.WriteBoolean("console_is_read", !running.Console.IsStalled);
             json.WriteBoolean("gdb", target.HasDebugger);
             json.WriteString("kernel", running.Places.Kernel);
-            json.WriteString("engine", running.Engine.Name);
+            json.WriteString("engine", running.Engine);
             json.WriteNumber("up", Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
             json.WriteNumber("process", Environment.ProcessId);
             json.WriteString("sandbox", sandbox());
@@ -139,6 +139,6 @@ public sealed class ControlCommands(
             state += ", but nobody reads its console";
         if (target.HasDebugger)
             state += ", gdb is attached";
-        return $"{state}; kernel {running.Places.Kernel}, engine {running.Engine}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\nsandbox: {sandbox()}\n";
+        return $"{state}; kernel {running.Places.Kernel}, engine {running.EngineWords}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\nsandbox: {sandbox()}\n";
     }
 }

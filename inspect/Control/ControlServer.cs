@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Net.Sockets;
 using System.Text;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Common;
 using Lguest.Inspect.Sockets;
 using Lguest.Inspect.Target;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Gdb;
@@ -11,7 +11,7 @@ namespace Lguest.Inspect.Gdb;
 /// The registers as gdb numbers them: those of its own i386 description with x87 and SSE, and behind them what it cannot know
 /// of, the segment bases, the page directory and the like. All of it is told to gdb in a target description.
 /// </summary>
-public static unsafe class GdbRegisters
+public static class GdbRegisters
 {
     private const int FxControl = FxImage.Place.Control;
     private const int FxTags = FxImage.Place.Tags;
@@ -42,7 +42,7 @@ public static unsafe class GdbRegisters
     public static string TargetDescription { get; } = Describe();
 
     /// <summary>One register's bytes, little-endian; empty when there is no such number.</summary>
-    public static byte[] Read(Guest guest, int number)
+    public static byte[] Read(IDebugPort guest, int number)
     {
         if ((uint)number >= (uint)All.Length)
             return [];
@@ -53,7 +53,7 @@ public static unsafe class GdbRegisters
 
     /// <summary>Sets one register. Some (the bases, the page directory) can only be looked at.</summary>
     /// <returns>Whether it could be set.</returns>
-    public static bool Write(Guest guest, int number, ReadOnlySpan<byte> value)
+    public static bool Write(IDebugPort guest, int number, ReadOnlySpan<byte> value)
     {
         if ((uint)number >= (uint)All.Length || value.Length < All[number].Bytes || All[number].Set is not { } set)
             return false;
@@ -63,7 +63,6 @@ public static unsafe class GdbRegisters
     /// <summary>Bytes of one register; 0 when there is no such number.</summary>
     public static int SizeOf(int number) => (uint)number < (uint)All.Length ? All[number].Bytes : 0;
 
-    // A list, not an iterator: those may not touch pointers.
     private static List<Register> Build()
     {
         List<Register> registers = [];
@@ -73,27 +72,26 @@ public static unsafe class GdbRegisters
         string[] names = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
         for (int i = 0; i < names.Length; i++)
         {
-            int register = i;
+            GeneralRegister register = (GeneralRegister)i;
             string type = i is 4 or 5 ? "data_ptr" : "int32";
-            registers.Add(Word(core, names[i], type, g => g.Core.Cpu->Registers[register], (g, value) => g.Core.Cpu->Registers[register] = value));
+            registers.Add(Word(core, names[i], type, g => g.Registers[register], (g, value) => g.Registers[register] = value));
         }
 
-        registers.Add(Word(core, "eip", "code_ptr", g => g.Core.Cpu->Eip, (g, value) => g.Core.Cpu->Eip = value));
+        registers.Add(Word(core, "eip", "code_ptr", g => g.Registers.Eip, (g, value) => g.Registers.Eip = value));
 
-        // IF is always set while a guest runs, whatever gdb thinks.
-        registers.Add(Word(core, "eflags", "i386_eflags", g => g.Core.Cpu->Flags, (g, value) => g.Core.Cpu->Flags = value | EFlags.Interrupt));
+        registers.Add(Word(core, "eflags", "i386_eflags", g => g.Registers.Flags, (g, value) => g.Registers.Flags = value));
         foreach (SegmentName segment in SegmentOrder)
         {
             registers.Add(new Register(core, segment.ToString().ToLowerInvariant(), "int32", 4,
-                (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, CpuState.Segment(g.Core.Cpu, segment).Selector),
-                (g, from) => SetSegment(g, segment, BinaryPrimitives.ReadUInt32LittleEndian(from))));
+                (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, g.Registers.Segment(segment).Selector),
+                (g, from) => g.Registers.TryLoadSegment(segment, BinaryPrimitives.ReadUInt32LittleEndian(from))));
         }
 
         for (int i = 0; i < 8; i++)
             registers.Add(Bytes(core, $"st{i}", "i387_ext", FxStack + (i * SlotSize), StackRegisterSize));
         registers.Add(Half(core, "fctrl", FxControl));
         registers.Add(Half(core, "fstat", FxImage.Place.Status));
-        registers.Add(new Register(core, "ftag", "int32", 4, (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, FullTags(g.Core.Cpu->FxState)), SetTags));
+        registers.Add(new Register(core, "ftag", "int32", 4, (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, FullTags(Image(g))), SetTags));
         registers.Add(Half(core, "fiseg", FxInstructionSelector));
         registers.Add(Fx(core, "fioff", FxInstruction));
         registers.Add(Half(core, "foseg", FxDataSelector));
@@ -103,9 +101,9 @@ public static unsafe class GdbRegisters
             registers.Add(Bytes(sse, $"xmm{i}", "vec128", FxXmm + (i * SlotSize), SlotSize));
         registers.Add(Fx(sse, "mxcsr", FxMxcsr) with { Type = "i386_mxcsr" });
         foreach (SegmentName segment in SegmentOrder)
-            registers.Add(Word(system, segment.ToString().ToLowerInvariant() + "_base", "data_ptr", g => CpuState.Segment(g.Core.Cpu, segment).Base, null));
-        registers.Add(Word(system, "cpl", "int32", g => g.Core.Cpu->Cpl, null));
-        registers.Add(Word(system, "ts", "int32", g => g.Core.Cpu->TaskSwitched, null));
+            registers.Add(Word(system, segment.ToString().ToLowerInvariant() + "_base", "data_ptr", g => g.Registers.Segment(segment).Base, null));
+        registers.Add(Word(system, "cpl", "int32", g => g.Registers.Cpl, null));
+        registers.Add(Word(system, "ts", "int32", g => g.Registers.IsTaskSwitched ? 1u : 0, null));
         registers.Add(Word(system, "cr2", "data_ptr", g => g.Data?.Cr2 ?? 0, null));
         registers.Add(Word(system, "cr3", "int32", g => g.PageDirectory, null));
         registers.Add(Word(system, "irq_enabled", "int32", g => g.Data?.IrqEnabled ?? 0, (g, value) =>
@@ -116,7 +114,7 @@ public static unsafe class GdbRegisters
         return registers;
     }
 
-    private static Register Word(string feature, string name, string type, Func<Guest, uint> get, Action<Guest, uint>? set) =>
+    private static Register Word(string feature, string name, string type, Func<IDebugPort, uint> get, Action<IDebugPort, uint>? set) =>
         new(feature, name, type, 4, (g, to) => BinaryPrimitives.WriteUInt32LittleEndian(to, get(g)),
             set is null ? null : (g, from) =>
             {
@@ -125,49 +123,52 @@ public static unsafe class GdbRegisters
             });
 
     private static Register Fx(string feature, string name, int offset) =>
-        Word(feature, name, "int32", g => *(uint*)(g.Core.Cpu->FxState + offset), (g, value) => *(uint*)(g.Core.Cpu->FxState + offset) = value);
+        Word(feature, name, "int32", g => BinaryPrimitives.ReadUInt32LittleEndian(Image(g).AsSpan(offset)), (g, value) => Change(g, offset, BitConverter.GetBytes(value)));
 
     private static Register Half(string feature, string name, int offset) =>
-        Word(feature, name, "int32", g => *(ushort*)(g.Core.Cpu->FxState + offset), (g, value) => *(ushort*)(g.Core.Cpu->FxState + offset) = (ushort)value);
+        Word(feature, name, "int32", g => BinaryPrimitives.ReadUInt16LittleEndian(Image(g).AsSpan(offset)), (g, value) => Change(g, offset, BitConverter.GetBytes((ushort)value)));
 
     private static Register Bytes(string feature, string name, string type, int offset, int length) =>
         new(feature, name, type, length,
-            (g, to) => new ReadOnlySpan<byte>(g.Core.Cpu->FxState + offset, length).CopyTo(to),
+            (g, to) => Image(g).AsSpan(offset, length).CopyTo(to),
             (g, from) =>
             {
-                from[..length].CopyTo(new Span<byte>(g.Core.Cpu->FxState + offset, length));
+                Change(g, offset, from[..length]);
                 return true;
             });
 
-    private static bool SetSegment(Guest guest, SegmentName segment, uint selector)
+    /// <summary>The FXSAVE image, as bytes.</summary>
+    private static byte[] Image(IDebugPort guest)
     {
-        if (CpuState.Segment(guest.Core.Cpu, segment).Selector == selector)
-            return true;
+        byte[] image = new byte[FxImage.ByteSize];
+        MemoryMarshal.Write(image, guest.Registers.FloatingPoint);
+        return image;
+    }
 
-        // A selector without a descriptor would leave a guest that cannot run.
-        if ((selector & 0xFFFC) != 0 && (!guest.Core.Gdt.TryGet(selector, out ulong descriptor) || (SegmentLoad.Attributes(descriptor) & SegmentLoad.PresentBit) == 0))
-            return false;
-        guest.Core.SetSegment(segment, selector);
-        return true;
+    private static void Change(IDebugPort guest, int offset, ReadOnlySpan<byte> value)
+    {
+        byte[] image = Image(guest);
+        value.CopyTo(image.AsSpan(offset));
+        guest.Registers.FloatingPoint = MemoryMarshal.Read<FxImage>(image);
     }
 
     /// <summary>The 16-bit tag word, two bits a physical register, out of the one bit that FXSAVE keeps and the contents.</summary>
-    private static uint FullTags(byte* fx)
+    private static uint FullTags(ReadOnlySpan<byte> fx)
     {
         const uint valid = 0;
         const uint zero = 1;
         const uint special = 2;
         const uint empty = 3;
-        int top = (*(ushort*)(fx + FxImage.Place.Status) >> 11) & 7;
+        int top = (BinaryPrimitives.ReadUInt16LittleEndian(fx[FxImage.Place.Status..]) >> 11) & 7;
         uint tags = 0;
         for (int i = 0; i < 8; i++)
         {
             uint tag = empty;
             if ((fx[FxTags] >> i & 1) != 0)
             {
-                byte* slot = fx + FxStack + (((i - top) & 7) * SlotSize);
-                uint exponent = *(ushort*)(slot + 8) & 0x7FFFu;
-                ulong mantissa = *(ulong*)slot;
+                ReadOnlySpan<byte> slot = fx[(FxStack + (((i - top) & 7) * SlotSize))..];
+                uint exponent = BinaryPrimitives.ReadUInt16LittleEndian(slot[8..]) & 0x7FFFu;
+                ulong mantissa = BinaryPrimitives.ReadUInt64LittleEndian(slot);
                 tag = exponent == 0 && mantissa == 0 ? zero : exponent is 0 or 0x7FFF || mantissa >> 63 == 0 ? special : valid;
             }
 
@@ -177,13 +178,13 @@ public static unsafe class GdbRegisters
         return tags;
     }
 
-    private static bool SetTags(Guest guest, ReadOnlySpan<byte> from)
+    private static bool SetTags(IDebugPort guest, ReadOnlySpan<byte> from)
     {
         uint tags = BinaryPrimitives.ReadUInt32LittleEndian(from);
         int kept = 0;
         for (int i = 0; i < 8; i++)
             kept |= (tags >> (i * 2) & 3) == 3 ? 0 : 1 << i;
-        guest.Core.Cpu->FxState[FxTags] = (byte)kept;
+        Change(guest, FxTags, [(byte)kept]);
         return true;
     }
 
@@ -225,9 +226,9 @@ public static unsafe class GdbRegisters
         return xml.Append("</flags>").ToString();
     }
 
-    private delegate void Getter(Guest guest, Span<byte> to);
+    private delegate void Getter(IDebugPort guest, Span<byte> to);
 
-    private delegate bool Setter(Guest guest, ReadOnlySpan<byte> from);
+    private delegate bool Setter(IDebugPort guest, ReadOnlySpan<byte> from);
 
     private sealed record Register(string Feature, string Name, string Type, int Bytes, Getter Get, Setter? Set);
 }

@@ -2,8 +2,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Common;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Target;
@@ -198,7 +197,7 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         return reply.Append("thread:1;").ToString();
     }
 
-    private static string AllRegisters(Guest guest)
+    private static string AllRegisters(IDebugPort guest)
     {
         StringBuilder text = new();
         for (int i = 0; i < GdbRegisters.Count; i++)
@@ -239,7 +238,7 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         if (!GdbPacket.TryRange(text, out uint address, out uint length))
             return BadRequest;
         byte[] bytes = new byte[LengthLimit(length)];
-        int count = _target.Ask(r => PageTableView.Read(r.Guest.Memory, r.Guest.PageDirectory, address, bytes));
+        int count = _target.Ask(r => r.Guest.ReadLinear(address, bytes));
         return count == 0 && length != 0 ? NotMapped : GdbPacket.Hex(bytes.AsSpan(0, count));
     }
 
@@ -251,7 +250,7 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         byte[]? bytes = binary ? Encoding.Latin1.GetBytes(text[(colon + 1)..]) : GdbPacket.Bytes(text[(colon + 1)..]);
         if (bytes is null || bytes.Length != length)
             return BadRequest;
-        return _target.Ask(r => PageTableView.Write(r.Guest.Memory, r.Guest.PageDirectory, address, bytes)) ? Ok : NotMapped;
+        return _target.Ask(r => r.Guest.WriteLinear(address, bytes)) ? Ok : NotMapped;
     }
 
     private string? Resume(string packet, bool step)
@@ -273,9 +272,9 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         return null;
     }
 
-    private unsafe bool MoveTo(uint address) => _target.Ask(running =>
+    private bool MoveTo(uint address) => _target.Ask(running =>
     {
-        running.Guest.Core.Cpu->Eip = address;
+        running.Guest.Registers.Eip = address;
         return true;
     });
 
@@ -351,8 +350,8 @@ public sealed class GdbSession : IGuestDebugger, IDisposable
         };
     }
 
-    private static unsafe string Describe(DebugTarget.Running running) =>
-        running.Guest.IsHalted ? "halted" : running.Guest.Core.Cpu->Cpl == 3 ? "ring 3: a program" : "ring 1: the kernel";
+    private static string Describe(DebugTarget.Running running) =>
+        running.Guest.IsHalted ? "halted" : running.Guest.Registers.Cpl == 3 ? "ring 3: a program" : "ring 1: the kernel";
 
     private static string Piece(string text, uint offset, uint length)
     {

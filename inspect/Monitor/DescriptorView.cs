@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Symbols;
 
@@ -13,12 +12,12 @@ internal static class DescriptorView
 {
     private const ulong Unset = 0x0000_2100_0000_0000;
 
-    public static string ShowGdt(Guest guest)
+    public static string ShowGdt(IDebugPort guest)
     {
         StringBuilder text = new("index selector descriptor         base     limit    what\n");
         for (int i = 0; i < Selectors.GdtEntries; i++)
         {
-            ulong descriptor = guest.Core.Gdt.Entries[i];
+            ulong descriptor = guest.Descriptors[i];
 
             // What LOAD_GDT leaves of an entry that the guest has not set: a DPL of 1 and the accessed bit, which are the host's.
             if ((descriptor & ~Unset) == 0)
@@ -31,12 +30,12 @@ internal static class DescriptorView
         return text.ToString();
     }
 
-    public static string ShowIdt(Guest guest, SymbolTable symbols)
+    public static string ShowIdt(IDebugPort guest, SymbolTable symbols)
     {
         StringBuilder text = new();
         for (uint vector = 0; vector < 256; vector++)
         {
-            Gate gate = guest.Idt[vector];
+            Gate gate = guest.GateOf(vector);
             if (gate.Present)
                 text.Append($"{vector,3} {Vectors.NameOf(vector),-20} {(gate.IsInterruptGate ? "interrupt gate" : "trap gate     ")} from ring {gate.Dpl}: {symbols.Format(gate.Handler)}\n");
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using Lguest.Devices.Bus.Dma;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Target;
 
 namespace Lguest.Inspect.Monitor;
@@ -26,11 +26,11 @@ internal static class DeviceView
         return text.ToString();
     }
 
-    public static string ShowBindings(Guest guest)
+    public static string ShowBindings(IDebugPort guest)
     {
         StringBuilder text = new();
         int count = 0;
-        foreach ((uint key, uint array, uint buffers, uint irq) in guest.Dma.Bindings)
+        foreach ((uint key, (uint array, uint buffers, uint irq)) in guest.Bindings)
         {
             count++;
             text.Append($"key 0x{key:x8} irq {irq,2}: {buffers} buffer(s) at 0x{array:x8}\n");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Monitor;
@@ -10,9 +9,9 @@ namespace Lguest.Inspect.Monitor;
 /// <summary>The guest's hypercalls, counted, and the last of them.</summary>
 internal static class HypercallView
 {
-    public static string Show(Guest guest, SymbolTable symbols, int last)
+    public static string Show(IDebugPort guest, SymbolTable symbols, int last)
     {
-        GuestStatistics statistics = guest.Statistics;
+        IGuestStatistics statistics = guest.Statistics;
         StringBuilder text = new("     direct        ring  hypercall\n");
         foreach (Hypercall call in HypercallTable.All)
         {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Monitor;
 
 /// <summary>The page through which guest and hypervisor talk, field by field, and what the hypervisor keeps beside it.</summary>
-internal static unsafe class LguestDataView
+internal static class LguestDataView
 {
-    public static string Show(Guest guest, SymbolTable symbols)
+    public static string Show(IDebugPort guest, SymbolTable symbols)
     {
         StringBuilder text = new($"generation {guest.Generation}\n");
         if (guest.Data is not { } data)
@@ -39,7 +39,7 @@ internal static unsafe class LguestDataView
         text.Append($"irqs pending          0x{guest.IrqsPending:x8}\n");
         text.Append($"halted                {(guest.IsHalted ? "yes" : "no")}\n");
         text.Append($"clock interrupt       {(guest.ClockEventIn < 0 ? "not asked for" : $"in {guest.ClockEventIn} ns")}\n");
-        text.Append($"task switched         {(guest.Core.Cpu->TaskSwitched != 0 ? "yes" : "no")}\n");
+        text.Append($"task switched         {(guest.Registers.IsTaskSwitched ? "yes" : "no")}\n");
         (uint selector, uint pointer, uint pages) = guest.KernelStack;
         text.Append($"kernel stack          {selector:x4}:{pointer:x8}, {pages} page(s)\n");
         text.Append($"page directory        0x{guest.PageDirectory:x8}\n");

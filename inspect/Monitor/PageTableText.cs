@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
-using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Inspect.Monitor;
 
@@ -14,9 +13,9 @@ internal static class PageTableText
     private const uint SoftwareBits = 0xE00;
 
     /// <summary>Both levels of one walk, and what came of it for the kernel and for programs.</summary>
-    public static string ShowWalk(Guest guest, uint address)
+    public static string ShowWalk(IDebugPort guest, uint address)
     {
-        PageLookup found = PageTableView.Look(guest.Memory, guest.PageDirectory, address);
+        PageLookup found = guest.Look(address);
         StringBuilder text = new();
         text.Append($"virtual 0x{address:x8}, page directory 0x{guest.PageDirectory:x8}\n");
         foreach (PageTableLevel level in found.Levels)
@@ -44,11 +43,11 @@ internal static class PageTableText
     }
 
     /// <summary>All that is mapped.</summary>
-    public static string ShowRuns(Guest guest)
+    public static string ShowRuns(IDebugPort guest)
     {
         StringBuilder text = new($"page directory 0x{guest.PageDirectory:x8}\n");
         ulong pages = 0;
-        foreach (MappedRun run in PageTableView.Runs(guest.Memory, guest.PageDirectory))
+        foreach (MappedRun run in guest.MappedRuns())
         {
             pages += run.Length >> Page.Shift;
             text.Append($"{run.Start:x8}-{run.Start + run.Length - 1:x8} {run.Length >> 10,8} KiB {Rights(run.Rights)}  physical {run.Physical:x8}{(run.IsLinear ? string.Empty : " and others")}\n");

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Reports;
 
 /// <summary>Who called whom, from the frame pointers that code leaves on its stack.</summary>
-public static unsafe class Backtrace
+public static class Backtrace
 {
     /// <summary>A kernel's stack is no larger than this.</summary>
     private const uint StackSpan = 0x4000;
@@ -18,12 +16,11 @@ public static unsafe class Backtrace
     /// <param name="symbols">An address that they do not know as code ends the walk: it is no return address.</param>
     /// <param name="most">Frames at most.</param>
     /// <returns>EIP, then return addresses, innermost first.</returns>
-    public static List<uint> Frames(Guest guest, SymbolTable symbols, int most)
+    public static List<uint> Frames(IDebugPort guest, SymbolTable symbols, int most)
     {
-        CpuState* cpu = guest.Core.Cpu;
-        List<uint> frames = [cpu->Eip];
-        uint stack = cpu->Registers[(int)GeneralRegister.Esp];
-        uint frame = cpu->Registers[(int)GeneralRegister.Ebp];
+        List<uint> frames = [guest.Registers.Eip];
+        uint stack = guest.Registers[GeneralRegister.Esp];
+        uint frame = guest.Registers[GeneralRegister.Ebp];
         uint low = stack;
         while (frames.Count < most && frame >= low && frame - stack < StackSpan && frame % sizeof(uint) == 0)
         {
@@ -46,10 +43,10 @@ public static unsafe class Backtrace
     /// <param name="guest">The guest, at rest.</param>
     /// <param name="symbols">What is code.</param>
     /// <param name="words">How far to look.</param>
-    public static List<uint> Candidates(Guest guest, SymbolTable symbols, int words)
+    public static List<uint> Candidates(IDebugPort guest, SymbolTable symbols, int words)
     {
         List<uint> found = [];
-        uint stack = guest.Core.Cpu->Ss.Base + guest.Core.Cpu->Registers[(int)GeneralRegister.Esp];
+        uint stack = guest.Registers.Segment(SegmentName.Ss).Base + guest.Registers[GeneralRegister.Esp];
         for (int i = 0; i < words; i++)
         {
             if (Word(guest, stack + (uint)(i * sizeof(uint))) is not { } word)
@@ -66,11 +63,11 @@ public static unsafe class Backtrace
         symbols.TryFind(address, out Symbol symbol) && symbol.IsCode;
 
     /// <summary>Whether the bytes before an address are a near call: relative, or through a register or memory (FF /2).</summary>
-    private static bool IsAfterCall(Guest guest, uint address)
+    private static bool IsAfterCall(IDebugPort guest, uint address)
     {
         const int longest = 7;
         Span<byte> before = stackalloc byte[longest];
-        if (PageTableView.Read(guest.Memory, guest.PageDirectory, address - longest, before) < longest)
+        if (guest.ReadLinear(address - longest, before) < longest)
             return false;
         if (before[^5] == 0xE8)
             return true;
@@ -95,5 +92,5 @@ public static unsafe class Backtrace
         return 2 + (hasIndex ? 1 : 0) + displacement;
     }
 
-    private static uint? Word(Guest guest, uint linear) => PageTableView.ReadWord(guest.Memory, guest.PageDirectory, linear);
+    private static uint? Word(IDebugPort guest, uint linear) => guest.ReadLinearWord(linear);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Lguest.Devices;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
+using Lguest.GuestAbi.Paging;
 using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Reports;
@@ -14,7 +14,7 @@ namespace Lguest.Inspect.Reports;
 /// address space in force, so that gdb finds everything at its virtual address and tools that know physical ones find those.
 /// Pages that are all zero are holes in the file.
 /// </summary>
-public static unsafe class CoreDump
+public static class CoreDump
 {
     private const int HeaderSize = 52;
     private const int ProgramHeaderSize = 32;
@@ -35,7 +35,7 @@ public static unsafe class CoreDump
     /// <param name="guest">The guest, at rest.</param>
     /// <param name="file">Where to; its owner closes it.</param>
     /// <returns>Null, or why it could not be written.</returns>
-    public static string? Write(Guest guest, OutputFile file)
+    public static string? Write(IDebugPort guest, OutputFile file)
     {
         byte[] notes = Notes(guest);
         List<Stretch> loads = Loads(guest);
@@ -81,10 +81,10 @@ public static unsafe class CoreDump
         };
     }
 
-    private static List<Stretch> Loads(Guest guest)
+    private static List<Stretch> Loads(IDebugPort guest)
     {
         List<Stretch> loads = [];
-        foreach (MappedRun run in PageTableView.Runs(guest.Memory, guest.PageDirectory))
+        foreach (MappedRun run in guest.MappedRuns())
         {
             // A run that is scattered in physical memory is looked up page by page.
             for (ulong at = 0; at < run.Length; at += Page.Size)
@@ -92,7 +92,7 @@ public static unsafe class CoreDump
                 uint linear = (uint)(run.Start + at);
 
                 // Looked up again, and so asked again: others may write to the tables, and what was mapped need not be any more.
-                uint? found = run.IsLinear ? (uint)(run.Physical + at) : PageTableView.Look(guest.Memory, guest.PageDirectory, linear).Physical;
+                uint? found = run.IsLinear ? (uint)(run.Physical + at) : guest.Look(linear).Physical;
                 if (found is not { } physical || FileOffset(guest.Memory, physical) is not { } offset)
                     continue;
                 uint flags = 4u | 1u | ((run.Rights & PageFlags.Writable) != 0 ? 2u : 0);
@@ -119,9 +119,9 @@ public static unsafe class CoreDump
         return null;
     }
 
-    private static byte[] Notes(Guest guest)
+    private static byte[] Notes(IDebugPort guest)
     {
-        CpuState* cpu = guest.Core.Cpu;
+        IRegisters from = guest.Registers;
         byte[] status = new byte[StatusSize];
         BinaryPrimitives.WriteInt32LittleEndian(status, SignalSegmentation);
         BinaryPrimitives.WriteInt16LittleEndian(status.AsSpan(12), SignalSegmentation);
@@ -130,15 +130,18 @@ public static unsafe class CoreDump
         // struct user_regs_struct of i386.
         ReadOnlySpan<uint> registers =
         [
-            cpu->Registers[(int)GeneralRegister.Ebx], cpu->Registers[(int)GeneralRegister.Ecx], cpu->Registers[(int)GeneralRegister.Edx],
-            cpu->Registers[(int)GeneralRegister.Esi], cpu->Registers[(int)GeneralRegister.Edi], cpu->Registers[(int)GeneralRegister.Ebp],
-            cpu->Registers[(int)GeneralRegister.Eax], cpu->Ds.Selector, cpu->Es.Selector, cpu->Fs.Selector, cpu->Gs.Selector,
-            uint.MaxValue, cpu->Eip, cpu->Cs.Selector, cpu->Flags, cpu->Registers[(int)GeneralRegister.Esp], cpu->Ss.Selector,
+            from[GeneralRegister.Ebx], from[GeneralRegister.Ecx], from[GeneralRegister.Edx],
+            from[GeneralRegister.Esi], from[GeneralRegister.Edi], from[GeneralRegister.Ebp],
+            from[GeneralRegister.Eax], Selector(SegmentName.Ds), Selector(SegmentName.Es), Selector(SegmentName.Fs), Selector(SegmentName.Gs),
+            uint.MaxValue, from.Eip, Selector(SegmentName.Cs), from.Flags, from[GeneralRegister.Esp], Selector(SegmentName.Ss),
         ];
         for (int i = 0; i < registers.Length; i++)
             BinaryPrimitives.WriteUInt32LittleEndian(status.AsSpan(RegistersOffset + (i * sizeof(uint))), registers[i]);
         BinaryPrimitives.WriteInt32LittleEndian(status.AsSpan(StatusSize - sizeof(int)), 1);
-        return [.. OneNote("CORE", NoteStatus, status), .. OneNote("LINUX", NoteFxSave, new ReadOnlySpan<byte>(cpu->FxState, FxImage.ByteSize))];
+        FxImage floats = from.FloatingPoint;
+        return [.. OneNote("CORE", NoteStatus, status), .. OneNote("LINUX", NoteFxSave, MemoryMarshal.AsBytes(new ReadOnlySpan<FxImage>(in floats)))];
+
+        uint Selector(SegmentName name) => from.Segment(name).Selector;
     }
 
     private static byte[] OneNote(string name, uint type, ReadOnlySpan<byte> content)

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
-using Lguest.Engine.Translator;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Symbols;
@@ -11,7 +8,7 @@ using Lguest.Inspect.Symbols;
 namespace Lguest.Inspect.Reports;
 
 /// <summary>What a dead guest leaves behind, for whoever has to find out why: what an oops would say, and more.</summary>
-public static unsafe class DeathReport
+public static class DeathReport
 {
     private const int CodeBefore = 8;
     private const int CodeAfter = 6;
@@ -29,7 +26,7 @@ public static unsafe class DeathReport
     /// <summary>The whole report: lines, each with its end. Anything in the guest may be nonsense; that is what is reported.</summary>
     /// <param name="guest">The guest, dead, its memory still there.</param>
     /// <param name="symbols">Names.</param>
-    public static string Of(Guest guest, SymbolTable symbols)
+    public static string Of(IDebugPort guest, SymbolTable symbols)
     {
         StringBuilder text = new();
         Registers(text, guest, symbols);
@@ -41,35 +38,35 @@ public static unsafe class DeathReport
         return text.ToString();
     }
 
-    private static void Registers(StringBuilder text, Guest guest, SymbolTable symbols)
+    private static void Registers(StringBuilder text, IDebugPort guest, SymbolTable symbols)
     {
-        CpuState* cpu = guest.Core.Cpu;
-        text.Append($"  eip {symbols.Format(cpu->Eip)}  ring {cpu->Cpl}{(guest.Core is TranslatorCore ? string.Empty : $", after {cpu->Instructions} instructions")}\n ");
+        IRegisters registers = guest.Registers;
+        text.Append($"  eip {symbols.Format(registers.Eip)}  ring {registers.Cpl}{(registers.Instructions is { } count ? $", after {count} instructions" : string.Empty)}\n ");
         foreach (GeneralRegister register in Enum.GetValues<GeneralRegister>())
         {
-            text.Append($" {register.ToString().ToLowerInvariant()} {cpu->Registers[(int)register]:x8}");
+            text.Append($" {register.ToString().ToLowerInvariant()} {registers[register]:x8}");
             if (register == GeneralRegister.Ebx)
                 text.Append("\n ");
         }
 
-        uint flags = cpu->Flags;
+        uint flags = registers.Flags;
         text.Append($"\n  eflags {flags:x8} [{string.Join(' ', FlagNames.Where(f => (flags & f.Bit) != 0).Select(f => f.Name))}]");
         if (guest.Data is { } data)
             text.Append($"  irq_enabled {(data.TakesInterrupts ? "on" : "off")}  cr2 {data.Cr2:x8}");
         text.Append($"  page directory {guest.PageDirectory:x8}\n ");
         foreach (SegmentName segment in Enum.GetValues<SegmentName>())
         {
-            ref SegmentRegister register = ref CpuState.Segment(cpu, segment);
+            SegmentRegister register = registers.Segment(segment);
             text.Append($" {segment.ToString().ToLowerInvariant()} {register.Selector:x4}{(register.Base != 0 ? $" (base {register.Base:x8})" : string.Empty)}");
         }
 
         text.Append('\n');
     }
 
-    private static void Code(StringBuilder text, Guest guest, SymbolTable symbols)
+    private static void Code(StringBuilder text, IDebugPort guest, SymbolTable symbols)
     {
-        uint eip = guest.Core.Cpu->Eip;
-        uint codeBase = guest.Core.Cpu->Cs.Base;
+        uint eip = guest.Registers.Eip;
+        uint codeBase = guest.Registers.Segment(SegmentName.Cs).Base;
 
         // Backwards nobody can disassemble: it is done forwards from the start of the function, if that is known.
         uint start = symbols.TryFind(eip, out Symbol function) && eip - function.Address <= LongestWalkBack ? function.Address : eip;
@@ -100,20 +97,20 @@ public static unsafe class DeathReport
         }
     }
 
-    private static byte[] ReadAt(Guest guest, uint linear, int length)
+    private static byte[] ReadAt(IDebugPort guest, uint linear, int length)
     {
         byte[] bytes = new byte[length];
-        return bytes[..PageTableView.Read(guest.Memory, guest.PageDirectory, linear, bytes)];
+        return bytes[..guest.ReadLinear(linear, bytes)];
     }
 
-    private static void Stack(StringBuilder text, Guest guest, SymbolTable symbols)
+    private static void Stack(StringBuilder text, IDebugPort guest, SymbolTable symbols)
     {
-        uint esp = guest.Core.Cpu->Registers[(int)GeneralRegister.Esp];
+        uint esp = guest.Registers[GeneralRegister.Esp];
         text.Append("stack:\n");
         for (int i = 0; i < StackWords; i++)
         {
-            uint at = guest.Core.Cpu->Ss.Base + esp + (uint)(i * sizeof(uint));
-            if (PageTableView.ReadWord(guest.Memory, guest.PageDirectory, at) is not { } word)
+            uint at = guest.Registers.Segment(SegmentName.Ss).Base + esp + (uint)(i * sizeof(uint));
+            if (guest.ReadLinearWord(at) is not { } word)
             {
                 text.Append($"  {at:x8} not mapped\n");
                 break;
@@ -125,7 +122,7 @@ public static unsafe class DeathReport
         }
     }
 
-    private static void Calls(StringBuilder text, Guest guest, SymbolTable symbols)
+    private static void Calls(StringBuilder text, IDebugPort guest, SymbolTable symbols)
     {
         List<uint> frames = Backtrace.Frames(guest, symbols, MostFrames);
         text.Append("backtrace by frame pointers:\n");
@@ -142,7 +139,7 @@ public static unsafe class DeathReport
     }
 
     /// <summary>The address of a page fault that nobody handled, out of the reason.</summary>
-    private static uint? FaultAddress(Guest guest)
+    private static uint? FaultAddress(IDebugPort guest)
     {
         const string unhandled = "unhandled trap 14 at ";
         string reason = guest.DeathReason ?? string.Empty;

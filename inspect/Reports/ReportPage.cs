@@ -2,7 +2,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Common;
 using Lguest.Inspect.Statistics;
 using Lguest.Inspect.Target;

@@ -2,9 +2,8 @@
 using System.Diagnostics;
 using System.Text;
 using Lguest.Devices;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Statistics;
 using Lguest.Inspect.Target;
 
@@ -15,7 +14,7 @@ namespace Lguest.Inspect.Reports;
 /// hundred times a second. A guest that sleeps is not woken for it. However long the run, the record stays small: the timeline
 /// gets coarser.
 /// </summary>
-public sealed unsafe class RunRecorder
+public sealed class RunRecorder
 {
     private const int MostIntervals = 1200;
     private const int MostLines = 4000;
@@ -177,7 +176,7 @@ public sealed unsafe class RunRecorder
     }
 
     /// <summary>On the owner's thread, which must not end over it: where the guest is, is up to the guest.</summary>
-    private string PlaceOrUnknown(Guest guest)
+    private string PlaceOrUnknown(IDebugPort guest)
     {
         try
         {
@@ -189,10 +188,10 @@ public sealed unsafe class RunRecorder
         }
     }
 
-    private string Place(Guest guest)
+    private string Place(IDebugPort guest)
     {
         const uint user = 3;
-        if (guest.Core.Cpu->Cpl == user)
+        if (guest.Registers.Cpl == user)
             return "programs (ring 3)";
         StringBuilder place = new("kernel (ring 1)");
         List<uint> frames = Backtrace.Frames(guest, _target.Symbols, MostFrames);
@@ -234,7 +233,7 @@ public sealed unsafe class RunRecorder
 
     private RunInterval Totals()
     {
-        GuestStatistics statistics = _running!.Guest.Statistics;
+        IGuestStatistics statistics = _running!.Guest.Statistics;
         return new RunInterval
         {
             End = Now,

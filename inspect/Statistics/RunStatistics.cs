@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Target;
 
 namespace Lguest.Inspect.Statistics;
@@ -71,11 +70,11 @@ public sealed class RunStatistics
     /// <param name="atRest">Asked by the guest's owner; else the engine's own counters are left alone.</param>
     public static RunStatistics Of(DebugTarget.Running running, IReadOnlyList<DeviceTraffic> traffic, bool atRest = true)
     {
-        GuestStatistics counted = running.Guest.Statistics;
+        IGuestStatistics counted = running.Guest.Statistics;
         RunStatistics statistics = new()
         {
             Kernel = running.Places.Kernel,
-            Engine = running.Engine.Name,
+            Engine = running.Engine,
             Guests = 1,
             Sleeps = counted.Sleeps,
             Slept = TimeSpan.FromMicroseconds(counted.SleptNanoseconds / 1000.0),
@@ -90,10 +89,10 @@ public sealed class RunStatistics
             Add(statistics.Interrupts, Vectors.NameOf(Vectors.FirstIrq + irq), counted.Interrupts[(int)irq]);
         for (uint vector = 0; vector < (uint)counted.Traps.Length; vector++)
             Add(statistics.Traps, Vectors.NameOf(vector), counted.Traps[(int)vector]);
-        foreach (ExitKind kind in Enum.GetValues<ExitKind>())
-            Add(statistics.Exits, ExitName(kind), counted.Exits[(int)kind]);
+        foreach ((string reason, long count) in counted.Exits)
+            Add(statistics.Exits, reason, count);
         if (atRest)
-            statistics.Counters.AddRange(running.Guest.Core.Counters);
+            statistics.Counters.AddRange(running.Guest.Counters);
         for (int i = 0; i < traffic.Count; i++)
         {
             DeviceTraffic device = traffic[i];
@@ -152,13 +151,4 @@ public sealed class RunStatistics
         else
             counts[known] = new NamedCount(name, counts[known].Value + value);
     }
-
-    private static string ExitName(ExitKind kind) => kind switch
-    {
-        ExitKind.Attention => "budget used up, or called away",
-        ExitKind.Exception => "fault or trap",
-        ExitKind.SoftwareInterrupt => "int n: hypercall or system call",
-        ExitKind.Debug => "breakpoint or watchpoint",
-        _ => kind.ToString().ToLowerInvariant(),
-    };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Inspect.Statistics;
 

@@ -2,7 +2,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Inspect.Statistics;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using Lguest.Devices;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Target;
 
 namespace Lguest.Inspect.Statistics;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Text;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 
 namespace Lguest.Inspect.Statistics;
 

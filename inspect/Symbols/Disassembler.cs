@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 
 namespace Lguest.Inspect.Symbols;
 
 /// <summary>Instructions as text, in the AT&amp;T syntax of the kernel's sources, with names for addresses.</summary>
-public sealed unsafe class Disassembler : ISymbolResolver
+public sealed class Disassembler : ISymbolResolver
 {
     private const int LongestInstruction = 15;
     private readonly SymbolTable _symbols;
@@ -23,11 +21,11 @@ public sealed unsafe class Disassembler : ISymbolResolver
     }
 
     /// <summary>The instruction that a guest is about to execute.</summary>
-    public string At(Guest guest)
+    public string At(IDebugPort guest)
     {
         Span<byte> bytes = stackalloc byte[LongestInstruction];
-        uint eip = guest.Core.Cpu->Eip;
-        int count = PageTableView.Read(guest.Memory, guest.PageDirectory, guest.Core.Cpu->Cs.Base + eip, bytes);
+        uint eip = guest.Registers.Eip;
+        int count = guest.ReadLinear(guest.Registers.Segment(SegmentName.Cs).Base + eip, bytes);
         return count == 0 ? "(not mapped)" : One(bytes[..count], eip, Is32(guest)).Text;
     }
 
@@ -45,7 +43,7 @@ public sealed unsafe class Disassembler : ISymbolResolver
     }
 
     /// <summary>Whether a guest's code segment is a 32-bit one.</summary>
-    public static bool Is32(Guest guest) => (guest.Core.Cpu->Cs.Attributes & SegmentLoad.BigBit) != 0;
+    public static bool Is32(IDebugPort guest) => (guest.Registers.Segment(SegmentName.Cs).Attributes & SegmentLoad.BigBit) != 0;
 
     /// <inheritdoc/>
     public bool TryGetSymbol(in Instruction instruction, int operand, int instructionOperand, ulong address, int addressSize, out SymbolResult symbol)

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
-using Lguest.Engine;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Symbols;
 
 namespace Lguest.Inspect.Target;
@@ -146,13 +144,13 @@ public sealed class DebugTarget
             _watchpoints.Add(watchpoint);
         else
             _watchpoints.Remove(watchpoint);
-        running.Guest.Core.SetWatchpoints(_watchpoints);
+        running.Guest.SetWatchpoints(_watchpoints);
     });
 
-    private void Apply(Guest guest)
+    private void Apply(IDebugPort guest)
     {
         guest.SetBreakpoints(_breakpoints);
-        guest.Core.SetWatchpoints(_watchpoints);
+        guest.SetWatchpoints(_watchpoints);
     }
 
     /// <summary>A guest and what belongs to it.</summary>
@@ -160,7 +158,8 @@ public sealed class DebugTarget
     /// <param name="Bus">Its devices.</param>
     /// <param name="Places">Where the launcher put what it gave the guest.</param>
     /// <param name="Console">The host's side of its console.</param>
-    /// <param name="Engine">The engine that it got.</param>
+    /// <param name="Engine">The name of the engine that it got.</param>
+    /// <param name="EngineWords">The same as users are shown it.</param>
     /// <param name="LookAfterDevices">Makes the launcher look after its devices soon. Any thread.</param>
-    public sealed record Running(Guest Guest, DmaBus Bus, GuestPlaces Places, ConsolePort Console, EngineChoice Engine, Action LookAfterDevices);
+    public sealed record Running(IDebugPort Guest, DmaBus Bus, GuestPlaces Places, ConsolePort Console, string Engine, string EngineWords, Action LookAfterDevices);
 }

@@ -2,10 +2,8 @@
 using System.Diagnostics;
 using Lguest.Devices;
 using Lguest.Devices.Models;
-using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
-using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Processor;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Symbols;
@@ -17,12 +15,12 @@ namespace Lguest.Inspect.Trace;
 /// Turns what happens to a guest into lines of a trace. An event appears once, under the first of its categories that is on:
 /// a SET_PTE from the ring is <c>async</c>, or <c>mmu</c> when only that is traced.
 /// </summary>
-public sealed unsafe class Tracer : IGuestObserver, IDisposable
+public sealed class Tracer : IGuestObserver, IDisposable
 {
     private readonly TraceWriter _writer;
     private readonly Disassembler _disassembler;
     private readonly long _start;
-    private Guest? _guest;
+    private IDebugPort? _guest;
 
     /// <summary>A tracer that sees nothing yet.</summary>
     /// <param name="request">What to trace, and how.</param>
@@ -51,7 +49,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
         | If(TraceCategories.Exec, GuestEvents.Instructions);
 
     /// <summary>Looks at a guest from now on. On the thread that owns it.</summary>
-    public void Attach(Guest guest)
+    public void Attach(IDebugPort guest)
     {
         _guest = guest;
         guest.Observer = this;
@@ -146,8 +144,8 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
         if (ExceptionVector.PushesErrorCode(vector))
             _writer.Hex("error", errorCode);
         if (vector == Vectors.SystemCall)
-            _writer.Decimal("eax", _guest!.Core.Cpu->Registers[(int)GeneralRegister.Eax]);
-        _writer.Decimal("ring", _guest!.Core.Cpu->Cpl);
+            _writer.Decimal("eax", _guest!.Registers[GeneralRegister.Eax]);
+        _writer.Decimal("ring", _guest!.Registers.Cpl);
         EndAtEip();
     }
 
@@ -180,7 +178,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
     /// <inheritdoc/>
     public void Instruction()
     {
-        Begin("exec", "ring " + _guest!.Core.Cpu->Cpl);
+        Begin("exec", "ring " + _guest!.Registers.Cpl);
         _writer.Text("code", _disassembler.At(_guest));
         EndAtEip();
     }
@@ -266,7 +264,7 @@ public sealed unsafe class Tracer : IGuestObserver, IDisposable
 
     private void EndAtEip()
     {
-        _writer.Place(_guest!.Core.Cpu->Eip);
+        _writer.Place(_guest!.Registers.Eip);
         _writer.End();
     }
 }

@@ -252,7 +252,7 @@ public sealed class GuestSession : IDisposable
         try
         {
             SealOnce();
-            _debug.Begin(new DebugTarget.Running(guest, bus, _places, _console, engine, waker.RequestBreak));
+            _debug.Begin(new DebugTarget.Running(guest, bus, _places, _console, engine.Name, engine.ToString(), waker.RequestBreak));
             using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(guest, _console, waker.RequestBreak) : null;
             bool MustStop() => signals.Status != 0 || end?.IsFinished() == true;
             RunOutcome outcome = new GuestLoop(guest, bus, _console, waker, MustStop, guest.WaitToWrite).Run();

@@ -18,8 +18,7 @@ public sealed partial class FolderTests
     {
         ["engine"] =
         [
-            "engine/Cpu", "engine/Debugging", "engine/FloatingPoint", "engine/Hypervisor", "engine/Interpreter",
-            "engine/Memory", "engine/Native", "engine/Translator",
+            "engine/Cpu", "engine/FloatingPoint", "engine/Interpreter", "engine/Memory", "engine/Native", "engine/Translator",
         ],
     };
 

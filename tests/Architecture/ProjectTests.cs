@@ -15,7 +15,7 @@ public sealed class ProjectTests
         ["guestabi"] = [],
         ["devices"] = ["guestabi"],
         ["engine"] = ["guestabi"],
-        ["inspect"] = ["guestabi", "devices", "engine"],
+        ["inspect"] = ["guestabi", "devices"],
         ["launcher"] = ["guestabi", "devices", "engine", "inspect"],
     };
 

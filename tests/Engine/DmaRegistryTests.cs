@@ -92,7 +92,7 @@ public sealed class DmaRegistryTests : IDisposable
                 return false;
         }
 
-        IEnumerable<(uint, uint)> left = registry.Bindings.Select(one => (one.Key, one.Array));
+        IEnumerable<(uint, uint)> left = registry.Bindings.Select(one => (one.Key, one.Bound.Array));
         return left.Order().SequenceEqual(bound.Select(one => (one.Key, one.Array)).Order());
     }
 }

@@ -5,9 +5,9 @@ using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Models;
 using Lguest.Engine;
-using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Reports;
 using Lguest.Inspect.Target;
 using Lguest.Tests.Contract;
@@ -45,6 +45,7 @@ public sealed unsafe class ChangingTablesTests
     public void AWriteIsAllOrNothingWhileTablesChange()
     {
         using TinyGuest guest = new(EngineKind.Interpreter, g => g.Spin(), prepare: Scatter);
+        Guest inner = guest.Guest;
         using Flipper others = Flipper.Of((uint*)(guest.Memory.Base + GuestPlan.SpareTable + 8), Frame | GuestPlan.Mapped, 0);
         Stopwatch clock = Stopwatch.StartNew();
         byte[] bytes = new byte[8];
@@ -54,7 +55,7 @@ public sealed unsafe class ChangingTablesTests
             // The first half lies in the second page, whose entry stays; the other half in the one whose entry does not.
             bytes.AsSpan().Fill(i);
             uint before = guest.Memory.ReadUInt32(Frame + (4 * Page.Size) + Page.Size - 4);
-            bool written = PageTableView.Write(guest.Memory, GuestPlan.Directory, Window + (2 * Page.Size) - 4, bytes);
+            bool written = inner.WriteLinear(Window + (2 * Page.Size) - 4, bytes);
             answers.Add(written);
             uint after = guest.Memory.ReadUInt32(Frame + (4 * Page.Size) + Page.Size - 4);
             Assert.Equal(written ? i * 0x0101_0101u : before, after);

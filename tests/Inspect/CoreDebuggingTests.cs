@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Iced.Intel;
 using Lguest.Engine.Cpu;
-using Lguest.Engine.Debugging;
+using Lguest.GuestAbi.Debugging;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.Inspect;

@@ -47,7 +47,7 @@ internal static class DebuggedGuest
         launch.Debug.Trace = options.Trace;
         using OutputFiles outputs = OutputFiles.Open(launch);
         using DebugHub hub = new(options, outputs.ToInspect(kernel.Path, null), static _ => { }, System.Diagnostics.Stopwatch.GetTimestamp());
-        hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(kernel.Path, (uint)layout.DescriptorPage, []), port, choice, waker.RequestBreak));
+        hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(kernel.Path, (uint)layout.DescriptorPage, []), port, choice.Name, choice.ToString(), waker.RequestBreak));
         using Deadline deadline = new(waker.RequestBreak);
         RunOutcome outcome = new GuestLoop(guest, bus, port, waker, () => deadline.Passed).Run();
         deadline.Check(guest.Core.Cpu);

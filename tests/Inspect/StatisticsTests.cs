@@ -7,6 +7,7 @@ using Lguest.Engine;
 using Lguest.Engine.Debugging;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Common;
 using Lguest.Inspect.Statistics;
 using Lguest.Tests.Contract;

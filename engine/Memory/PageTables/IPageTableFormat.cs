@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Memory.PageTables;
 

@@ -2,6 +2,7 @@
 using System.Runtime.CompilerServices;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Generations;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Memory.PageTables;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Runtime.CompilerServices;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Paging;
 
 namespace Lguest.Engine.Memory.PageTables;
 

@@ -116,7 +116,7 @@ internal sealed class FuzzedGuest
             GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Guest guest = GuestEngine.Start(EngineKind.Interpreter, memory, _kernel.Generation, start, out EngineChoice engine);
             using Waker waker = new(guest, bus.Inputs);
-            _hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, engine, waker.RequestBreak));
+            _hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, engine.Name, engine.ToString(), waker.RequestBreak));
             RunOutcome outcome = new GuestLoop(guest, bus, port, waker, static () => false).Run();
             _hub.Finished(outcome.Words, outcome.End == RunEnd.Died);
             _hub.End();

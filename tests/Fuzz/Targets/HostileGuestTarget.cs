@@ -71,7 +71,7 @@ internal sealed class HostileGuestTarget : IFuzzTarget
             signature.Add(count == 0 ? 0u : 1);
         foreach (long count in statistics.Hypercalls)
             signature.Add(count == 0 ? 0u : 1);
-        foreach (long count in statistics.Exits)
+        foreach ((_, long count) in statistics.Exits)
             signature.Add(count == 0 ? 0u : 1);
         return signature.Value;
     }

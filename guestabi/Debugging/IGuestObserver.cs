@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Engine.Cpu;
-using Lguest.GuestAbi;
-
-namespace Lguest.Engine.Debugging;
+namespace Lguest.GuestAbi.Debugging;
 
 /// <summary>What an observer wants to hear of.</summary>
 [Flags]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-namespace Lguest.Engine.Debugging;
+namespace Lguest.GuestAbi.Debugging;
 
 /// <summary>Something that an engine counts for itself.</summary>
 /// <param name="Name">What, in a few words.</param>

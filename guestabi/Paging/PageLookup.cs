@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.GuestAbi;
-
-namespace Lguest.Engine.Memory.PageTables;
+namespace Lguest.GuestAbi.Paging;
 
 /// <summary>What one level of page tables has for an address.</summary>
 /// <param name="Name">What the level's entries are called; null: there is no such level.</param>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-namespace Lguest.Engine.Debugging;
+namespace Lguest.GuestAbi.Debugging;
 
 /// <summary>Why a guest stands still.</summary>
 public enum StopCause
@@ -32,7 +32,7 @@ public interface IGuestDebugger
 {
     /// <summary>
     /// The guest has stopped. Called on the thread that owns it; must not wait for anything. What the debugger does next, it
-    /// does with <see cref="Hypervisor.Guest.Invoke"/>, until somebody resumes the guest.
+    /// does with <see cref="IDebugPort.Invoke"/>, until somebody resumes the guest.
     /// </summary>
     void Stopped(in GuestStop stop);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-namespace Lguest.Engine.Debugging;
+namespace Lguest.GuestAbi.Debugging;
 
 /// <summary>Which accesses a watchpoint stops at.</summary>
 [Flags]

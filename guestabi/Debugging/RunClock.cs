@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 
-namespace Lguest.Engine.Debugging;
+namespace Lguest.GuestAbi.Debugging;
 
 /// <summary>What the thread that owns a guest does with its time.</summary>
 public enum RunPhase
