@@ -30,13 +30,6 @@ public sealed class GuestAddressException(uint address, uint length)
     public uint Length { get; } = length;
 }
 
-/// <summary>Told before the host (a device, the launcher) writes guest memory, so that an engine can drop what it derived from it.</summary>
-public interface IHostWriteObserver
-{
-    /// <summary>The host is about to write this range.</summary>
-    void HostWrites(uint address, uint length);
-}
-
 // [P:100] What a guest is
 // A guest is a kernel and its programs, with one processor and some memory. Its memory begins at address 0; to the host it is one
 // mapping of a file, in which guest physical address x is at Base + x. Everybody on this side, whether device, hypervisor or
@@ -50,6 +43,7 @@ public interface IHostWriteObserver
 public abstract unsafe class GuestMemory : IDisposable
 {
     private readonly MemoryRange[] _ranges;
+    private IHostWriteObserver? _observer;
 
     /// <summary>Describes a mapping made by a derived class.</summary>
     /// <param name="mapping">Host address of guest physical address 0.</param>
@@ -96,11 +90,38 @@ public abstract unsafe class GuestMemory : IDisposable
     /// <exception cref="System.ComponentModel.Win32Exception">The host does not map it.</exception>
     public abstract void MapFile(uint address, int fileDescriptor, ulong offset);
 
-    /// <summary>Who wants to know of host writes.</summary>
-    public IHostWriteObserver? Observer { get; set; }
-
     /// <summary>First address that is not the guest's whatever the ranges say: the pfn limit of INITIALIZE, in bytes (abi.md §5).</summary>
-    public ulong Limit { get; set; } = ulong.MaxValue;
+    public ulong Limit { get; private set; } = ulong.MaxValue;
+
+    /// <summary>Whether anybody wants to know of host writes.</summary>
+    public bool IsObserved => _observer is not null;
+
+    /// <summary>Which pages were written since <see cref="TrackWrites"/>; null: nobody asks.</summary>
+    public DirtyLog? Dirty { get; private set; }
+
+    /// <summary>Takes what lies above from the guest. An engine does that once, before the guest runs.</summary>
+    public void LimitTo(ulong limit) => Limit = limit;
+
+    /// <summary>From now on, somebody is told before the host writes; after those who were there before.</summary>
+    public void AddObserver(IHostWriteObserver observer) => _observer = WriteObservers.With(_observer, observer);
+
+    /// <summary>Somebody does not want to know of host writes any more, if ever.</summary>
+    public void RemoveObserver(IHostWriteObserver observer) => _observer = WriteObservers.Without(_observer, observer);
+
+    /// <summary>
+    /// Notes which pages are written from now on: by the host, which says so; and by the guest, if its engine, which has to be told,
+    /// notes that here.
+    /// </summary>
+    public void TrackWrites()
+    {
+        if (Dirty is not null)
+            return;
+        Dirty = new DirtyLog(Top);
+        AddObserver(Dirty);
+    }
+
+    /// <summary>Tells those who want to know that the host is about to write, for an engine that then does so by itself.</summary>
+    public void AnnounceWrite(uint address, uint length) => _observer?.HostWrites(address, length);
 
     // [P:110+13] The one check
     // All that a guest can hand us is numbers, and most of them are addresses. This is what is asked of each before anything is
@@ -137,7 +158,7 @@ public abstract unsafe class GuestMemory : IDisposable
     {
         if (!Contains(address, length) || length > int.MaxValue)
             throw new GuestAddressException(address, length);
-        Observer?.HostWrites(address, length);
+        _observer?.HostWrites(address, length);
         return new Span<byte>(Base + address, (int)length);
     }
 

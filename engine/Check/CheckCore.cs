@@ -22,7 +22,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 {
     private readonly TranslatorCore _translator;
     private readonly InterpreterCore _oracle;
-    private readonly IHostWriteObserver _translatorObserver;
     private readonly ClockTape _tape;
     private readonly WriteJournal _journal;
     private readonly ShadowMemory _shadow;
@@ -52,8 +51,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _tape = both.Tape;
         _oracle = both.Oracle;
         _translator = both.Translator;
-        _translatorObserver = Memory.Observer!;
-        Memory.Observer = this;
+        Memory.AddObserver(this);
         _journal = new WriteJournal(Memory);
         _oracle.ForeignCode = _journal;
         _oracle.FlushTlb();
@@ -188,9 +186,15 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     /// <inheritdoc/>
     public void HostWrites(uint address, uint length)
     {
-        _translatorObserver.HostWrites(address, length);
-        _oracle.HostWrites(address, length);
+        // Both engines observe the memory themselves.
         _hostWrites.Add((address, (int)length));
+    }
+
+    /// <inheritdoc/>
+    public override void PagesAreClean()
+    {
+        _translator.PagesAreClean();
+        _oracle.PagesAreClean();
     }
 
     /// <inheritdoc/>
@@ -272,8 +276,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _oracle.Dispose();
         _shadow?.Dispose();
         System.Runtime.InteropServices.NativeMemory.AlignedFree(_before);
-        if (Memory.Observer == this)
-            Memory.Observer = null;
+        Memory.RemoveObserver(this);
     }
 
     /// <summary>A block by both.</summary>

@@ -165,6 +165,9 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>Forgets cached translations: those of the whole address space, or of every one.</summary>
     public abstract void FlushTlb();
 
+    /// <summary>Pages count as clean: of each that <see cref="GuestMemory.Dirty"/> has not, the next write is to be noted there.</summary>
+    public abstract void PagesAreClean();
+
     /// <summary>Forgets the cached user translations of the current address space.</summary>
     public virtual void FlushUserTlb() => FlushTlb();
 

@@ -70,7 +70,7 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        _memory.Observer?.HostWrites(address, _abi.Data.Size);
+        _memory.AnnounceWrite(address, _abi.Data.Size);
         _data = new GuestData(_memory, address, _abi.Data);
         _core.SetGuestData(_data);
         (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT

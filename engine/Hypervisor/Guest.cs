@@ -12,7 +12,8 @@ namespace Lguest.Engine.Hypervisor;
 /// A guest and its hypervisor: what lg.ko was. Any <see cref="ExecutionCore"/> runs the instructions; what they mean to the
 /// world outside is decided here. The parts: <see cref="Run"/> is the loop everything hangs on,
 /// <c>Guest.Hypercalls.cs</c> what the guest can ask for, <c>Guest.Traps.cs</c> how it is interrupted,
-/// <c>Guest.Outside.cs</c> what devices and other threads want of it, <c>Guest.Debugging.cs</c> how it is stopped and looked into.
+/// <c>Guest.Outside.cs</c> what devices and other threads want of it, <c>Guest.Dirty.cs</c> what it has written, <c>Guest.Debugging.cs</c> how it is stopped
+/// and looked into.
 /// </summary>
 public sealed unsafe partial class Guest : IGuest
 {
@@ -65,7 +66,7 @@ public sealed unsafe partial class Guest : IGuest
         _gdt = core.Gdt;
         _pageOffset = start.PageOffset;
         _guestId = start.GuestId;
-        _memory.Limit = (ulong)start.PfnLimit << Page.Shift;
+        _memory.LimitTo((ulong)start.PfnLimit << Page.Shift);
         _pageDirectory = start.PageDirectory;
         _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);
@@ -173,6 +174,7 @@ public sealed unsafe partial class Guest : IGuest
                 continue;
             }
 
+            _hasRun = true;
             _cpu->Budget = ChooseBudget();
             if (_irqsPending != 0)
                 _core.SetDeadline(++_rechecks, PendingIrqRecheck);

@@ -363,8 +363,10 @@ public sealed unsafe partial class InterpreterCore
             _fills[_fillCount] = (nint)entry;
         _fillCount++;
         uint page = linear & ~Page.OffsetMask;
+        if (write)
+            Memory.Dirty?.Mark(found.Frame);
         entry->ReadTag = page;
-        entry->WriteTag = (found.Rights & PageFlags.Writable) != 0 && (found.Entry & PageFlags.Dirty) != 0 && !HasCode(found.Frame)
+        entry->WriteTag = (found.Rights & PageFlags.Writable) != 0 && (found.Entry & PageFlags.Dirty) != 0 && !MustSeeWrites(found.Frame)
             ? page
             : InvalidTag;
         entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
@@ -378,6 +380,7 @@ public sealed unsafe partial class InterpreterCore
     {
         if (found.Unmarked == 0)
             return;
+        Memory.Dirty?.Mark(found.MarkedAt);
         ulong granules = _granules[found.MarkedAt >> Page.Shift];
         if (granules != 0 && (granules & CodeGranules.Mask(found.MarkedAt & Page.OffsetMask, sizeof(uint))) != 0)
             DropBlocks(found.MarkedAt, sizeof(uint));

@@ -31,7 +31,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     private MicroOp* _current;
 
     /// <summary>Makes a processor at rest.</summary>
-    /// <param name="memory">The guest's memory; the core becomes its observer.</param>
+    /// <param name="memory">The guest's memory; the core observes it.</param>
     /// <param name="gdt">The guest's GDT.</param>
     /// <param name="clock">The guest's time.</param>
     public InterpreterCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
@@ -48,7 +48,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         }
 
         _builder = new BlockBuilder(this);
-        memory.Observer = this;
+        memory.AddObserver(this);
         SegmentsChanged();
         Cpu->Budget = int.MaxValue;
     }
@@ -175,8 +175,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     protected override void Dispose(bool disposing)
     {
         _floatingPoint?.Dispose();
-        if (Memory.Observer == this)
-            Memory.Observer = null;
+        Memory.RemoveObserver(this);
         FreeTables();
 
         // Null, if the tables could not be had.

@@ -111,6 +111,31 @@ internal sealed unsafe class AddressWindow : IDisposable
         Mappings += 2;
     }
 
+    /// <summary>Takes the right to write away from all pages of some frames.</summary>
+    /// <param name="which">Whether a frame, of which an address is given, is one of them.</param>
+    public void ProtectAll(Func<uint, bool> which)
+    {
+        foreach (MappedTable table in Tables)
+        {
+            uint run = 0;
+            for (uint page = table.First; table.Pages != 0 && page <= table.Last; page++)
+            {
+                if ((_pages[page] & WritableBit) != 0 && which(_pages[page] & ~Page.OffsetMask))
+                {
+                    run++;
+                    continue;
+                }
+
+                if (run != 0)
+                    Protect(page - run, run, writable: false);
+                run = 0;
+            }
+
+            if (run != 0)
+                Protect(table.Last + 1 - run, run, writable: false);
+        }
+    }
+
     /// <summary>Unmaps a run of mapped pages.</summary>
     public void Unmap(uint page, uint count)
     {

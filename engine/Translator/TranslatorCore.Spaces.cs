@@ -213,7 +213,7 @@ public sealed unsafe partial class TranslatorCore
             return MapResult.Fault;
         if (!user && linear < KernelStart)
             return MapResult.Interpret;
-        if (write && _interpreter.HasCode(found.Frame))
+        if (write && !MayBeWritten(found.Frame))
             return MapResult.Code;
         Map(linear, user, in found);
         return MapResult.Mapped;
@@ -225,7 +225,7 @@ public sealed unsafe partial class TranslatorCore
         AddressWindow window = user ? CurrentUserWindow() : _kernelWindow;
         LimitMappings(window);
         uint page = linear >> Page.Shift;
-        bool writable = IsWritable(found.Entry, found.Rights) && !_interpreter.HasCode(found.Frame);
+        bool writable = IsWritable(found.Entry, found.Rights) && !_interpreter.MustSeeWrites(found.Frame);
         uint first = page;
         uint last = page;
         uint run = user ? UserRun : Walker.PagesPerTable;
@@ -269,7 +269,7 @@ public sealed unsafe partial class TranslatorCore
             return false;
         if (candidate << Page.Shift >= Walker.ReservedStart || window[candidate] != 0)
             return false;
-        bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(expected);
+        bool mayWrite = (entry & tableEntry & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.MustSeeWrites(expected);
         return mayWrite == writable;
     }
 
@@ -326,7 +326,7 @@ public sealed unsafe partial class TranslatorCore
         if (Walker.IsForbidden(entry))
             return 0;
         uint frame = entry & ~Page.OffsetMask;
-        bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.HasCode(frame);
+        bool writable = (rights & (uint)PageFlags.Writable) != 0 && (entry & (uint)PageFlags.Dirty) != 0 && !_interpreter.MustSeeWrites(frame);
         return frame | AddressWindow.MappedBit | (writable ? AddressWindow.WritableBit : 0);
     }
 

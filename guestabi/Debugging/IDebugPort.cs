@@ -22,6 +22,9 @@ public interface IDebugPort
     /// <summary>Its memory, by guest physical address.</summary>
     GuestMemory Memory { get; }
 
+    /// <summary>Which pages of it are written.</summary>
+    IDirtyTracker Writes { get; }
+
     /// <summary>The generation it speaks.</summary>
     Generation Generation { get; }
 

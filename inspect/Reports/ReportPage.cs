@@ -167,13 +167,16 @@ public static class ReportPage
 
     private static void Memory(StringBuilder page, RunRecord run)
     {
-        page.Append("<section id=\"memory\">\n<h2>Memory at the start</h2>\n<div class=\"map\">");
+        page.Append("<section id=\"memory\">\n<h2>Memory</h2>\n<p>Above what was there at the start, below the pages that were written since.</p>\n<div class=\"map\">");
         double all = run.Memory.Sum(p => (double)(p.End - p.Start));
         foreach (MemoryPart part in run.Memory)
             page.Append($"<i class=\"m-{part.Kind}\" style=\"flex:{Number(Math.Max((part.End - part.Start) / all, 0.008) * 1000)}\" title=\"{Text(part.Name)}\"></i>");
-        page.Append("</div>\n<table>\n<tr><th>guest physical</th><th>what</th><th class=\"n\">KiB</th></tr>\n");
+        page.Append("</div>\n<div class=\"map written\">");
         foreach (MemoryPart part in run.Memory)
-            page.Append($"<tr><td><code>{part.Start:x8}–{part.End - 1:x8}</code></td><td><i class=\"key m-{part.Kind}\"></i>{Text(part.Name)}</td><td class=\"n\">{(part.End - part.Start + 1023) / 1024:n0}</td></tr>\n");
+            page.Append($"<i style=\"flex:{Number(Math.Max((part.End - part.Start) / all, 0.008) * 1000)}{WrittenPages.Picture(run.Written, part)}\"></i>");
+        page.Append("</div>\n<table>\n<tr><th>guest physical</th><th>what</th><th class=\"n\">KiB</th><th class=\"n\">written</th></tr>\n");
+        foreach (MemoryPart part in run.Memory)
+            page.Append($"<tr><td><code>{part.Start:x8}–{part.End - 1:x8}</code></td><td><i class=\"key m-{part.Kind}\"></i>{Text(part.Name)}</td><td class=\"n\">{(part.End - part.Start + 1023) / 1024:n0}</td><td class=\"n\">{WrittenPages.Bytes(run.Written, part) / 1024:n0}</td></tr>\n");
         page.Append("</table>\n</section>\n");
     }
 
@@ -255,6 +258,7 @@ public static class ReportPage
         .row{display:flex;width:100%}.row>div{min-width:0}
         .bar{overflow:hidden;white-space:nowrap;text-overflow:ellipsis;padding:1px 3px;margin:0 1px 1px 0;border-radius:2px;color:#1c1200}
         .h0{background:#f2b366}.h1{background:#f0c674}.h2{background:#ee9f6a}.h3{background:#e9b08a}.h4{background:#f5cf8e}.h5{background:#e8a24e}
+        .map.written{height:1.1rem}
         .map{display:flex;height:2.2rem;border:1px solid var(--line);border-radius:4px;overflow:hidden;margin-bottom:.6rem}
         .key{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.4rem;vertical-align:-1px}
         .m-kernel{background:var(--a)}.m-tables{background:var(--c)}.m-initrd{background:var(--e)}.m-boot{background:var(--b)}.m-free{background:var(--line)}.m-device{background:var(--d)}

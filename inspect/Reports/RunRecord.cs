@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
 using Lguest.Inspect.Statistics;
 using Lguest.Inspect.Target;
 
@@ -70,6 +71,9 @@ public sealed class RunRecord
 
     /// <summary>What the guest said, and when.</summary>
     public List<(double Seconds, string Text)> ConsoleLines { get; } = [];
+
+    /// <summary>The pages that were written while the last guest ran, as runs in order.</summary>
+    public IReadOnlyList<MemoryRange> Written { get; set; } = [];
 
     /// <summary>The memory map.</summary>
     public List<MemoryPart> Memory { get; } = [];

@@ -51,7 +51,7 @@ public sealed class RunRecorder
 
     private double Now => Stopwatch.GetElapsedTime(_start).TotalSeconds;
 
-    /// <summary>A guest is about to run; after a restart, another one.</summary>
+    /// <summary>A guest is about to run; after a restart, another one. On its owner's thread.</summary>
     public void Begin(DebugTarget.Running running, DeviceWatcher watcher)
     {
         lock (_lock)
@@ -61,6 +61,7 @@ public sealed class RunRecorder
             _last = Totals();
             _record.Kernel = running.Places.Kernel;
             _record.Generation = running.Guest.Generation.Name;
+            running.Guest.Writes.TrackWrites();
         }
 
         _timer = new Timer(static recorder => ((RunRecorder)recorder!).Ask(), this, SamplePeriod, SamplePeriod);
@@ -92,6 +93,7 @@ public sealed class RunRecorder
             _record.End = ending;
             _record.Seconds = Now;
             _record.Statistics.Add(RunStatistics.Of(running, _watcher!.Traffic));
+            _record.Written = running.Guest.Writes.EverWritten(new MemoryRange(0, running.Guest.Memory.Top));
             if (_record.Memory.Count == 0)
                 _record.Memory.AddRange(running.Places.Memory);
         }

@@ -55,7 +55,7 @@ public sealed class GuestVectorTests : IDisposable
     {
         IHostWriteObserver observer = Substitute.For<IHostWriteObserver>();
         _guest.WriteDma(0x100, (0x1000, 8), (0xFFFFFFFF, 2));
-        _guest.Memory.Observer = observer;
+        _guest.Memory.AddObserver(observer);
         Assert.Throws<GuestAddressException>(() => _vector.Load(_guest.Memory, 0x100, toGuest: true));
         Assert.Equal(0, _vector.Length);
         observer.DidNotReceive().HostWrites(Arg.Any<uint>(), Arg.Any<uint>());
@@ -67,7 +67,7 @@ public sealed class GuestVectorTests : IDisposable
     {
         IHostWriteObserver observer = Substitute.For<IHostWriteObserver>();
         _guest.WriteDma(0x100, (0x1000, 8), (0x2000, 16));
-        _guest.Memory.Observer = observer;
+        _guest.Memory.AddObserver(observer);
         _vector.Load(_guest.Memory, 0x100, toGuest: false);
         observer.DidNotReceive().HostWrites(Arg.Any<uint>(), Arg.Any<uint>());
         _vector.Load(_guest.Memory, 0x100, toGuest: true);

@@ -86,7 +86,7 @@ public sealed class EngineRegistryTests
                 catch (EngineUnavailableException reason)
                 {
                     Assert.Contains("refused for a test", reason.Message, StringComparison.Ordinal);
-                    Assert.Null(memory.Observer);
+                    Assert.False(memory.IsObserved);
                     refused = true;
                 }
                 finally

@@ -83,7 +83,7 @@ public sealed class GuestMemoryTests
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create(s_ranges);
         Observer observer = new();
-        memory.Observer = observer;
+        memory.AddObserver(observer);
         memory.WriteUInt32(0x100, 5);
         memory.Write(0x8000, 16).Clear();
         Assert.Throws<GuestAddressException>(() => memory.WriteUInt32(0x5000, 1));

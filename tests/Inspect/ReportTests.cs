@@ -3,8 +3,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Lguest.GuestAbi;
 using Lguest.Inspect.Reports;
 using Lguest.Inspect.Statistics;
+using Lguest.Inspect.Target;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Inspect;
@@ -75,6 +77,37 @@ public sealed class ReportTests : IDisposable
         run.Intervals.Add(new RunInterval { End = 0.5, Length = 0.25, Hypercalls = 10 });
         run.Intervals.Add(new RunInterval { End = 1, Length = 0.25, Hypercalls = 5 });
         Assert.Contains("<path d=\"M250 70V4H500V70ZM750 70V37H1000V70Z\"/>", ReportPage.Of(run), StringComparison.Ordinal);
+    }
+
+    /// <summary>The memory map says what was written of each part, and where.</summary>
+    [Fact]
+    public void TheMapShowsWhichPagesWereWritten()
+    {
+        RunRecord run = new() { Written = [new MemoryRange(0x1000, 0x1000), new MemoryRange(0x5000, 0x4000)] };
+        run.Memory.Add(new MemoryPart("kernel", 0, 0x4000, "kernel"));
+        run.Memory.Add(new MemoryPart("initrd", 0x4000, 0x5000, "initrd"));
+        run.Memory.Add(new MemoryPart("free", 0x5000, 0x9000, "free"));
+        string page = ReportPage.Of(run);
+        Assert.Contains("kernel</td><td class=\"n\">16</td><td class=\"n\">4</td>", page, StringComparison.Ordinal);
+        Assert.Contains("initrd</td><td class=\"n\">4</td><td class=\"n\">0</td>", page, StringComparison.Ordinal);
+        Assert.Contains("free</td><td class=\"n\">16</td><td class=\"n\">16</td>", page, StringComparison.Ordinal);
+        Assert.Contains("linear-gradient(90deg,rgba(200,60,30,0) 0% 25%,rgba(200,60,30,1) 25% 50%,rgba(200,60,30,0) 50% 75%,rgba(200,60,30,0) 75% 100%)", page, StringComparison.Ordinal);
+        Assert.Equal(2, Regex.Count(page, "linear-gradient"));
+    }
+
+    /// <summary>A guest in 16 MiB writes some of its kernel and some of what is free, and by no means all.</summary>
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData("interpreter")]
+    [InlineData("translator")]
+    public void ARunHasItsWrittenPages(string engine)
+    {
+        Assert.Equal(0, LauncherProcess.Run("--engine=" + engine, "--report=" + Report, "16m", Needs.Guest("conformance/hello")).Status);
+        MatchCollection rows = Regex.Matches(File.ReadAllText(Report), "</i>(kernel|free for the guest)</td><td class=\"n\">([0-9,]+)</td><td class=\"n\">([0-9,]+)</td>");
+        Assert.NotEmpty(rows);
+        long written = rows.Sum(row => Number(row.Groups[3]));
+        Assert.InRange(written, 4, rows.Sum(row => Number(row.Groups[2])) / 4);
+
+        static long Number(Group digits) => long.Parse(digits.Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
     }
 
     /// <summary>Sleep is counted beside the flame graph, not in it.</summary>

@@ -89,7 +89,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         signature.Add(happened);
         signature.AddCount(_guest.Irqs);
         signature.AddCount(_port.BytesWritten);
-        _memory.Observer = null;
+        _memory.RemoveObserver(this);
         if (new FileInfo(_disk).Length != (Sectors * BlockPage.SectorSize) + OddBytes)
             throw new FuzzFindException("the disk has another length");
         return signature.Value;
@@ -104,14 +104,14 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
 
     private void Reset()
     {
-        _memory.Observer = null;
+        _memory.RemoveObserver(this);
         _memory.Write(0, Ram).Clear();
         _clean.CopyTo(_memory.Write(Descriptors, (uint)_clean.Length));
         _guest.Clear();
         _changes.Clear();
         _link.Packets.Clear();
         _port.Take(_port.Held.Length);
-        _memory.Observer = this;
+        _memory.AddObserver(this);
     }
 
     /// <returns>What happened, as a set of bits.</returns>

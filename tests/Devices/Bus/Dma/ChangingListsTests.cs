@@ -40,7 +40,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
     {
         _guest.WriteDma(List, (TestGuest.Ram - 16, 16));
         uint length = List + sizeof(uint) + (LguestDma.MaxSections * sizeof(uint));
-        _guest.Memory.Observer = new Meanwhile(() => *(ushort*)(_guest.Memory.Base + length) = ushort.MaxValue);
+        _guest.Memory.AddObserver(new Meanwhile(() => *(ushort*)(_guest.Memory.Base + length) = ushort.MaxValue));
         GuestVector vector = new();
         vector.Load(_guest.Memory, List, toGuest: true);
         Assert.Equal(16, vector.Length);
@@ -61,9 +61,10 @@ public sealed unsafe class ChangingListsTests : IDisposable
         _guest.WriteDma(Reply, (Data, BlockPage.SectorSize));
         _guest.Memory.WriteValue(DevicePage, new BlockPage { Type = BlockRequestType.Read, Bytes = BlockPage.SectorSize });
         _guest.Fake.Bind(DevicePage, Reply, 1);
-        _guest.Memory.Observer = new Meanwhile(() => *(uint*)(_guest.Memory.Base + DevicePage + (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.Bytes))) = 7);
+        Meanwhile change = new(() => *(uint*)(_guest.Memory.Base + DevicePage + (uint)Marshal.OffsetOf<BlockPage>(nameof(BlockPage.Bytes))) = 7);
+        _guest.Memory.AddObserver(change);
         device.HandleOutput(_guest.Fake, DevicePage, new GuestVector());
-        _guest.Memory.Observer = null;
+        _guest.Memory.RemoveObserver(change);
         Assert.Equal(BlockResult.Ok, _guest.Memory.ReadValue<BlockPage>(DevicePage).Result);
     }
 
