@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Runtime.InteropServices;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.FloatingPoint;
 using Lguest.GuestAbi;
@@ -26,12 +27,12 @@ public sealed unsafe partial class CheckCore
 
     /// <summary>The translator was interrupted in the middle of a repeated string instruction.</summary>
     private bool IsBetweenRounds(in Stretch expected) =>
-        _path.Contains(Cpu->Eip) && (Cpu->Eip != _oracle.Cpu->Eip || expected.HasExit || !RegistersAgree())
-        && _translator.Stepper.IsRepeatedString(Cpu->Eip);
+        _path.Contains(Cpu->Arch.Eip) && (Cpu->Arch.Eip != _oracle.Cpu->Arch.Eip || expected.HasExit || !RegistersAgree())
+        && _translator.Stepper.IsRepeatedString(Cpu->Arch.Eip);
 
     /// <summary>The translator was interrupted by a fault that it repaired, before it could do anything.</summary>
     private bool HasNotBegun(in Stretch expected) =>
-        Cpu->Eip == _before->Eip && (expected.HasExit || Cpu->Eip != _oracle.Cpu->Eip || !RegistersAgree());
+        Cpu->Arch.Eip == _before.Eip && (expected.HasExit || Cpu->Arch.Eip != _oracle.Cpu->Arch.Eip || !RegistersAgree());
 
     /// <summary>
     /// A repeated string instruction that both have stopped in, since it wrote over itself: at which round a processor notices is
@@ -40,18 +41,18 @@ public sealed unsafe partial class CheckCore
     private bool HasOverwrittenItself(in CpuExit exit)
     {
         const uint longest = 15;
-        uint eip = Cpu->Eip;
-        if (exit.Kind != ExitKind.Attention || _oracle.Cpu->Eip != eip || !_path.Contains(eip))
+        uint eip = Cpu->Arch.Eip;
+        if (exit.Kind != ExitKind.Attention || _oracle.Cpu->Arch.Eip != eip || !_path.Contains(eip))
             return false;
         bool overwritten = false;
         for (uint i = 0; i < longest && !overwritten; i++)
             overwritten = _translator.Stepper.TryFetch(eip + i, out uint physical, out _) && _shadow[physical] != Memory.Base[physical];
-        uint rounds = _oracle.Cpu->Registers[(int)GeneralRegister.Ecx] - Cpu->Registers[(int)GeneralRegister.Ecx];
+        uint rounds = _oracle.Cpu->Arch.Registers[(int)GeneralRegister.Ecx] - Cpu->Arch.Registers[(int)GeneralRegister.Ecx];
         return overwritten && HasMoved(GeneralRegister.Esi) && HasMoved(GeneralRegister.Edi);
 
         bool HasMoved(GeneralRegister register)
         {
-            uint way = Cpu->Registers[(int)register] - _oracle.Cpu->Registers[(int)register];
+            uint way = Cpu->Arch.Registers[(int)register] - _oracle.Cpu->Arch.Registers[(int)register];
             return way == 0 || (int)way == (int)rounds || (int)way == 2 * (int)rounds || (int)way == 4 * (int)rounds
                 || (int)way == -(int)rounds || (int)way == -2 * (int)rounds || (int)way == -4 * (int)rounds;
         }
@@ -64,7 +65,7 @@ public sealed unsafe partial class CheckCore
         _faultedAt = exit.Kind is ExitKind.Exception or ExitKind.Killed ? exit.InstructionEip : null;
         bool stopped = exit.Kind == ExitKind.Attention;
         if (stopped && stretch.HasExit && stretch.Exit.Kind == ExitKind.SoftwareInterrupt && stretch.Exit.Vector == Vectors.SystemCall
-            && _systemCallHandler is not null && Cpu->Cpl == Selectors.GuestRing && _before->Cpl != Selectors.GuestRing)
+            && _systemCallHandler is not null && Cpu->Arch.Cpl == Selectors.GuestRing && _before.Cpl != Selectors.GuestRing)
         {
             stretch = RunOracleAgain(_journal.Now(), stretch.End, int.MaxValue, delivers: true);
         }
@@ -138,8 +139,8 @@ public sealed unsafe partial class CheckCore
     /// <summary>How many instructions the translator has done if it stopped on the way; not one that could not be fetched.</summary>
     private int InstructionsUpTo(in Stretch stretch)
     {
-        int at = _path.LastIndexOf(Cpu->Eip);
-        return at < 0 && stretch.HasExit && stretch.Exit.InstructionEip == Cpu->Eip ? _path.Count : at;
+        int at = _path.LastIndexOf(Cpu->Arch.Eip);
+        return at < 0 && stretch.HasExit && stretch.Exit.InstructionEip == Cpu->Arch.Eip ? _path.Count : at;
     }
 
     private string? Difference(in Stretch stretch, in CpuExit exit)
@@ -174,25 +175,20 @@ public sealed unsafe partial class CheckCore
     {
         CpuState* a = _oracle.Cpu;
         CpuState* b = Cpu;
-        if (!new ReadOnlySpan<uint>(a->Registers, 8).SequenceEqual(new ReadOnlySpan<uint>(b->Registers, 8)) || a->Eip != b->Eip || a->Cpl != b->Cpl)
+        if (!new ReadOnlySpan<uint>(a->Arch.Registers, 8).SequenceEqual(new ReadOnlySpan<uint>(b->Arch.Registers, 8)) || a->Arch.Eip != b->Arch.Eip || a->Arch.Cpl != b->Arch.Cpl)
             return false;
-        uint difference = a->Flags ^ b->Flags;
+        uint difference = a->Arch.Flags ^ b->Arch.Flags;
         return difference == 0 || (difference & ~UndefinedBehind()) == 0;
     }
 
-    private bool SegmentsAgree()
-    {
-        const int bytes = 6 * 16;
-        return a().SequenceEqual(b()) && _oracle.Cpu->TaskSwitched == Cpu->TaskSwitched && _oracle.Cpu->SingleStepped == Cpu->SingleStepped;
-
-        ReadOnlySpan<byte> a() => new(&_oracle.Cpu->Es, bytes);
-        ReadOnlySpan<byte> b() => new(&Cpu->Es, bytes);
-    }
+    private bool SegmentsAgree() =>
+        MemoryMarshal.AsBytes(_oracle.Cpu->Arch.Segments).SequenceEqual(MemoryMarshal.AsBytes(Cpu->Arch.Segments))
+        && _oracle.Cpu->Arch.TaskSwitched == Cpu->Arch.TaskSwitched && _oracle.Cpu->Arch.SingleStepped == Cpu->Arch.SingleStepped;
 
     private bool FloatsAgree()
     {
-        ReadOnlySpan<byte> a = new(_oracle.Cpu->FxState, FxImage.Bytes32);
-        ReadOnlySpan<byte> b = new(Cpu->FxState, FxImage.Bytes32);
+        ReadOnlySpan<byte> a = new(_oracle.Cpu->Arch.FxState, FxImage.Bytes32);
+        ReadOnlySpan<byte> b = new(Cpu->Arch.FxState, FxImage.Bytes32);
         if (a.SequenceEqual(b))
             return true;
 
@@ -232,7 +228,7 @@ public sealed unsafe partial class CheckCore
     /// </summary>
     private bool IsExcusedByCount()
     {
-        uint difference = _oracle.Cpu->Flags ^ Cpu->Flags;
+        uint difference = _oracle.Cpu->Arch.Flags ^ Cpu->Arch.Flags;
         return difference != 0 && _undefined is null && (difference & ~UndefinedBehind(counts: false)) != 0;
     }
 
@@ -264,7 +260,7 @@ public sealed unsafe partial class CheckCore
     {
         if (_recent.Count == Remembered)
             _recent.Dequeue();
-        _recent.Enqueue(new DisagreementReport.BlockRun(_before->Eip, Cpu->Eip, _before->Cpl, _path.Count));
+        _recent.Enqueue(new DisagreementReport.BlockRun(_before.Eip, Cpu->Arch.Eip, _before.Cpl, _path.Count));
     }
 
     /// <summary>Throws if the translator has written where the interpreter has not.</summary>
@@ -299,7 +295,7 @@ public sealed unsafe partial class CheckCore
         }
 
         return new EngineDisagreementException(
-            $"{what}, after {_path.Count} instructions from 0x{_before->Eip:x8} in ring {_before->Cpl}; they had agreed on {Instructions:N0} before",
-            report.Text(_before, _oracle.Cpu, Cpu) + DisagreementReport.Blocks(_recent));
+            $"{what}, after {_path.Count} instructions from 0x{_before.Eip:x8} in ring {_before.Cpl}; they had agreed on {Instructions:N0} before",
+            report.Text(in _before, in _oracle.Cpu->Arch, in Cpu->Arch) + DisagreementReport.Blocks(_recent));
     }
 }

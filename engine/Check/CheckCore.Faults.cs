@@ -24,13 +24,13 @@ public sealed unsafe partial class CheckCore
         if (exit.Kind != ExitKind.Exception || !stretch.HasExit || stretch.Exit.Vector != exit.Vector || stretch.Exit.InstructionEip != exit.InstructionEip)
             return;
         Instruction instruction = DisagreementReport.Decode([exit.InstructionEip], Fetch).First();
-        FxImage* expected = &_oracle.Cpu->Float;
-        FxImage* actual = &Cpu->Float;
+        FxImage* expected = &_oracle.Cpu->Arch.Float;
+        FxImage* actual = &Cpu->Arch.Float;
         switch (exit.Vector)
         {
             case ExceptionVector.DivideError:
                 // A division that does not come off leaves no flag defined.
-                _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
+                _oracle.Cpu->Arch.Flags = (_oracle.Cpu->Arch.Flags & ~EFlags.Arithmetic) | (Cpu->Arch.Flags & EFlags.Arithmetic);
                 break;
             case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when instruction.Op0Register.IsMM() || instruction.Op1Register.IsMM():
                 // It may have turned the x87 unit to MMX already: the same registers, seen from another top.
@@ -41,7 +41,7 @@ public sealed unsafe partial class CheckCore
                 break;
             case ExceptionVector.GeneralProtection or ExceptionVector.PageFault when (InstructionCatalog.Of(in instruction).Differs & Differences.RepeatedComparisonFault) != 0:
                 // VendorDifferences.RepeatedComparisonFault; and it may have been interrupted and begun anew on the way.
-                _oracle.Cpu->Flags = (_oracle.Cpu->Flags & ~EFlags.Arithmetic) | (Cpu->Flags & EFlags.Arithmetic);
+                _oracle.Cpu->Arch.Flags = (_oracle.Cpu->Arch.Flags & ~EFlags.Arithmetic) | (Cpu->Arch.Flags & EFlags.Arithmetic);
                 if (IsOtherOperandsFault(in instruction, in stretch.Exit, in exit))
                 {
                     stretch.Exit.FaultAddress = exit.FaultAddress;
@@ -81,9 +81,9 @@ public sealed unsafe partial class CheckCore
 
         uint mask = instruction.Op0Kind == OpKind.MemorySegSI ? ushort.MaxValue : uint.MaxValue;
         uint size = (uint)instruction.MemorySize.GetSize();
-        return expected.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Edi] & mask) < size
-            && actual.FaultAddress - (Cpu->Registers[(int)GeneralRegister.Esi] & mask) < size
-            && Walker.Walk(_pageDirectory, actual.FaultAddress, write: false, user: Cpu->Cpl == Selectors.UserRing, out Translation found) == WalkResult.Fault
+        return expected.FaultAddress - (Cpu->Arch.Registers[(int)GeneralRegister.Edi] & mask) < size
+            && actual.FaultAddress - (Cpu->Arch.Registers[(int)GeneralRegister.Esi] & mask) < size
+            && Walker.Walk(_pageDirectory, actual.FaultAddress, write: false, user: Cpu->Arch.Cpl == Selectors.UserRing, out Translation found) == WalkResult.Fault
             && found.ErrorCode == actual.ErrorCode;
     }
 }

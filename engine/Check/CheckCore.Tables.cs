@@ -76,18 +76,18 @@ public sealed unsafe partial class CheckCore
         bool isClear = _tables.IsEmpty;
         if (!isClear)
             _oracle.FlushTlb();
-        Stretch expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
+        Stretch expected = RunOracle(block?.End ?? Cpu->Arch.Eip, int.MaxValue);
         if (!isClear && _tables.IsAmbiguous(_journal.Walked))
         {
             ForgetTranslations();
             block = _translator.NextBlock();
-            expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
+            expected = RunOracle(block?.End ?? Cpu->Arch.Eip, int.MaxValue);
         }
 
         if (!ChangesTables())
             return expected;
         _oracle.FlushTlb();
-        expected = RunOracle(block?.End ?? Cpu->Eip, int.MaxValue);
+        expected = RunOracle(block?.End ?? Cpu->Arch.Eip, int.MaxValue);
         TableChanges own = new(Memory, Walker);
         own.Flushed(_pageDirectory);
         foreach (ref readonly WriteJournal.Entry entry in _journal.Entries)

@@ -57,7 +57,7 @@ public sealed unsafe partial class CheckCore
     private bool TryAll(IMemoryChange written, in Stretch stretch, int upTo, in CpuExit exit) =>
         Search(written, stretch.End, int.MaxValue, stretch.Delivers, in exit)
         || (upTo > 0 && Search(written, stretch.End, upTo, delivers: false, in exit))
-        || Search(written, exit.Kind == ExitKind.Attention ? Cpu->Eip : Nowhere, int.MaxValue, delivers: false, in exit);
+        || Search(written, exit.Kind == ExitKind.Attention ? Cpu->Arch.Eip : Nowhere, int.MaxValue, delivers: false, in exit);
 
     private bool LeavesUndefined()
     {
@@ -103,7 +103,7 @@ public sealed unsafe partial class CheckCore
     /// <summary>The interpreter's turn, instruction by instruction, with chosen values for undefined flags that are looked at.</summary>
     private Stretch RunOracleChoosing(IMemoryChange translated, uint end, int limit, bool delivers, FlagChoices choices)
     {
-        Copy(_before, _oracle.Cpu);
+        _oracle.Cpu->Arch = _before;
         CpuState* cpu = _oracle.Cpu;
         _tape.Rewind();
         _journal.Open();
@@ -113,12 +113,12 @@ public sealed unsafe partial class CheckCore
         bool floats = false;
         while (_path.Count < limit)
         {
-            uint eip = cpu->Eip;
+            uint eip = cpu->Arch.Eip;
             if (_path.Count > 0 && (eip == end || ((eip ^ _path[0]) & ~Page.OffsetMask) != 0))
                 break;
             Instruction instruction = DisagreementReport.Decode([eip], Fetch).First();
             Choose(UndefinedFlags.Read(in instruction));
-            byte cl = (byte)cpu->Registers[(int)GeneralRegister.Ecx];
+            byte cl = (byte)cpu->Arch.Registers[(int)GeneralRegister.Ecx];
             uint? pointers = floats && StoresPointers(in instruction) ? Operand(in instruction) : null;
             stretch.HasExit = _oracle.RunStretch(end, 1, _step, out stretch.Exit);
             _path.AddRange(_step);
@@ -128,7 +128,7 @@ public sealed unsafe partial class CheckCore
             if (pointers is { } at)
                 TakePointers(translated, in instruction, at);
             floats |= InstructionClassifier.TryClassify(in instruction, out _);
-            if (stretch.HasExit || cpu->Eip != eip + (uint)instruction.Length)
+            if (stretch.HasExit || cpu->Arch.Eip != eip + (uint)instruction.Length)
                 break;
         }
 
@@ -149,8 +149,8 @@ public sealed unsafe partial class CheckCore
                 return;
 
             // The translator's flags in the end are mostly those that were looked at: they are tried first, and then all others.
-            uint likely = (cpu->Flags ^ Cpu->Flags) & read;
-            cpu->Flags ^= likely ^ choices.Flips(read);
+            uint likely = (cpu->Arch.Flags ^ Cpu->Arch.Flags) & read;
+            cpu->Arch.Flags ^= likely ^ choices.Flips(read);
             undefined &= ~read;
         }
     }
@@ -163,10 +163,10 @@ public sealed unsafe partial class CheckCore
     {
         CpuState* cpu = _oracle.Cpu;
         if (register.IsGPR32())
-            return cpu->Registers[register.GetNumber()];
+            return cpu->Arch.Registers[register.GetNumber()];
         if (register.IsGPR16())
-            return (ushort)cpu->Registers[register.GetNumber()];
-        return register.IsSegmentRegister() ? (&cpu->Es)[register.GetNumber()].Base : 0;
+            return (ushort)cpu->Arch.Registers[register.GetNumber()];
+        return register.IsSegmentRegister() ? (&cpu->Arch.Es)[register.GetNumber()].Base : 0;
     });
 
     /// <summary>Where the last floating-point instruction was is the processor's affair: the translator's idea of it is taken.</summary>

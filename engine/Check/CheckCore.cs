@@ -27,7 +27,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private readonly ShadowMemory _shadow;
     private readonly List<(uint Physical, int Size)> _hostWrites = [];
     private readonly List<uint> _path = [];
-    private readonly CpuState* _before;
+    private ArchState _before;
     private uint _pageDirectory;
     private GuestData? _guestData;
     private uint? _systemCallHandler;
@@ -62,7 +62,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         {
             _shadow = new ShadowMemory(Memory);
             _tables = new TableChanges(Memory, Walker);
-            _before = (CpuState*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         }
         catch
         {
@@ -160,7 +159,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         for (bool first = true; ; first = false)
         {
             if (!first && (budget < 0 || Volatile.Read(ref Cpu->Attention) != 0))
-                return new CpuExit { Kind = ExitKind.Attention, InstructionEip = Cpu->Eip };
+                return new CpuExit { Kind = ExitKind.Attention, InstructionEip = Cpu->Arch.Eip };
             if (_translator.IsInterpreting)
             {
                 Cpu->Budget = (int)Math.Max(budget, 0);
@@ -275,7 +274,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _translator.Dispose();
         _oracle.Dispose();
         _shadow?.Dispose();
-        System.Runtime.InteropServices.NativeMemory.AlignedFree(_before);
         Memory.RemoveObserver(this);
     }
 
@@ -284,7 +282,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     /// <returns>Whether it is the hypervisor's turn.</returns>
     private bool RunBlock(out CpuExit exit)
     {
-        Copy(Cpu, _before);
+        _before = Cpu->Arch;
         _tape.Clear();
         Block? block = _translator.NextBlock();
         Stretch expected = RunOracleOnTables(ref block, out bool free);
@@ -318,7 +316,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     /// <param name="delivers">A system call at its end is the processor's, as it is when the translator makes it.</param>
     private Stretch RunOracle(uint end, int limit, bool delivers = false)
     {
-        Copy(_before, _oracle.Cpu);
+        _oracle.Cpu->Arch = _before;
         _tape.Rewind();
         _journal.Open();
         Stretch stretch = default;
@@ -348,16 +346,16 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private bool DeliverSystemCall()
     {
         CpuState* cpu = _oracle.Cpu;
-        uint flags = (cpu->Flags & ~EFlags.Interrupt) | (*_irqEnabled & EFlags.Interrupt);
-        Span<uint> frame = [cpu->Ss.Selector, cpu->Registers[(int)GeneralRegister.Esp], flags, cpu->Cs.Selector, cpu->Eip];
+        uint flags = (cpu->Arch.Flags & ~EFlags.Interrupt) | (*_irqEnabled & EFlags.Interrupt);
+        Span<uint> frame = [cpu->Arch.Ss.Selector, cpu->Arch.Registers[(int)GeneralRegister.Esp], flags, cpu->Arch.Cs.Selector, cpu->Arch.Eip];
         uint stackBase = Gdt.TryGet(_stackSelector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
         if (!_oracle.PushAsKernel(stackBase + _stackPointer, frame, out _, out _))
             return false;
-        cpu->Registers[(int)GeneralRegister.Esp] = _stackPointer - ((uint)frame.Length * sizeof(uint));
-        cpu->SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
+        cpu->Arch.Registers[(int)GeneralRegister.Esp] = _stackPointer - ((uint)frame.Length * sizeof(uint));
+        cpu->Arch.SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
         _oracle.SetSegment(SegmentName.Ss, _stackSelector);
         _oracle.SetSegment(SegmentName.Cs, Selectors.KernelCode);
-        cpu->Eip = _systemCallHandler!.Value;
+        cpu->Arch.Eip = _systemCallHandler!.Value;
         return true;
     }
 
@@ -376,18 +374,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _hostWrites.Clear();
         if (_guestData is { } data)
             TakeIntoShadow(data.Address, (int)data.Layout.Size);
-    }
-
-    /// <summary>Copies what a guest's processor remembers: registers, flags, segments, floating point.</summary>
-    private static void Copy(CpuState* from, CpuState* to)
-    {
-        byte* tlb = to->Tlb;
-        byte* jumpCache = to->JumpCache;
-        uint jumpKey = to->JumpKey;
-        Buffer.MemoryCopy(from, to, CpuState.ByteSize, State.Scratch.Offset);
-        to->Tlb = tlb;
-        to->JumpCache = jumpCache;
-        to->JumpKey = jumpKey;
     }
 
     private struct Stretch

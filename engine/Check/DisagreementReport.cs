@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using Iced.Intel;
 using Lguest.Engine.Cpu;
@@ -55,7 +56,7 @@ internal sealed unsafe class DisagreementReport
     }
 
     /// <summary>All but the blocks.</summary>
-    public string Text(CpuState* before, CpuState* interpreter, CpuState* translator)
+    public string Text(in ArchState before, in ArchState interpreter, in ArchState translator)
     {
         StringBuilder text = new("the code:\n");
         GasFormatter formatter = new(new FormatterOptions { HexPrefix = "0x", UppercaseHex = false, SmallHexNumbersInDecimal = false });
@@ -70,30 +71,30 @@ internal sealed unsafe class DisagreementReport
 
         text.Append(CultureInfo.InvariantCulture, $"{string.Empty,-12}{"before",-20}{"interpreter",-20}{"translator",-20}\n");
         for (int i = 0; i < s_registers.Length; i++)
-            Row(text, s_registers[i], before->Registers[i], interpreter->Registers[i], translator->Registers[i]);
-        Row(text, "eip", before->Eip, interpreter->Eip, translator->Eip);
-        Row(text, "eflags", before->Flags, interpreter->Flags, translator->Flags, Undefined);
-        Row(text, "ring", before->Cpl, interpreter->Cpl, translator->Cpl);
+            Row(text, s_registers[i], before.Registers[i], interpreter.Registers[i], translator.Registers[i]);
+        Row(text, "eip", before.Eip, interpreter.Eip, translator.Eip);
+        Row(text, "eflags", before.Flags, interpreter.Flags, translator.Flags, Undefined);
+        Row(text, "ring", before.Cpl, interpreter.Cpl, translator.Cpl);
         for (int i = 0; i < s_segments.Length; i++)
         {
-            SegmentRegister* a = &before->Es + i;
-            SegmentRegister* b = &interpreter->Es + i;
-            SegmentRegister* c = &translator->Es + i;
-            Row(text, s_segments[i], a->Selector, b->Selector, c->Selector);
-            if (b->Base != c->Base || b->Limit != c->Limit || b->Attributes != c->Attributes)
+            SegmentRegister a = before.Segments[i];
+            SegmentRegister b = interpreter.Segments[i];
+            SegmentRegister c = translator.Segments[i];
+            Row(text, s_segments[i], a.Selector, b.Selector, c.Selector);
+            if (b.Base != c.Base || b.Limit != c.Limit || b.Attributes != c.Attributes)
             {
-                Row(text, s_segments[i] + " base", a->Base, b->Base, c->Base);
-                Row(text, s_segments[i] + " limit", a->Limit, b->Limit, c->Limit);
-                Row(text, s_segments[i] + " rights", a->Attributes, b->Attributes, c->Attributes);
+                Row(text, s_segments[i] + " base", a.Base, b.Base, c.Base);
+                Row(text, s_segments[i] + " limit", a.Limit, b.Limit, c.Limit);
+                Row(text, s_segments[i] + " rights", a.Attributes, b.Attributes, c.Attributes);
             }
         }
 
         for (int i = 0; i < FxImage.ByteSize / sizeof(uint); i++)
         {
-            uint b = ((uint*)interpreter->FxState)[i];
-            uint c = ((uint*)translator->FxState)[i];
+            uint b = Word(in interpreter, i);
+            uint c = Word(in translator, i);
             if (b != c)
-                Row(text, $"fxsave+{i * sizeof(uint):x3}", ((uint*)before->FxState)[i], b, c);
+                Row(text, $"fxsave+{i * sizeof(uint):x3}", Word(in before, i), b, c);
         }
 
         text.Append(CultureInfo.InvariantCulture, $"{"stopped for",-12}{string.Empty,-20}{Describe(InterpreterExit)}; {Describe(TranslatorExit)}\n");
@@ -105,6 +106,8 @@ internal sealed unsafe class DisagreementReport
 
         return text.ToString();
     }
+
+    private static uint Word(in ArchState state, int index) => MemoryMarshal.Cast<FxImage, uint>(new ReadOnlySpan<FxImage>(in state.Float))[index];
 
     private static void Row(StringBuilder text, string name, uint before, uint interpreter, uint translator, uint ignored = 0)
     {

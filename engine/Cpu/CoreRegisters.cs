@@ -10,47 +10,47 @@ internal sealed unsafe class CoreRegisters(ExecutionCore core) : IRegisters
     /// <inheritdoc/>
     public uint this[GeneralRegister register]
     {
-        get => core.Cpu->Registers[(int)register];
-        set => core.Cpu->Registers[(int)register] = value;
+        get => core.Cpu->Arch.Registers[(int)register];
+        set => core.Cpu->Arch.Registers[(int)register] = value;
     }
 
     /// <inheritdoc/>
     public uint Eip
     {
-        get => core.Cpu->Eip;
-        set => core.Cpu->Eip = value;
+        get => core.Cpu->Arch.Eip;
+        set => core.Cpu->Arch.Eip = value;
     }
 
     /// <inheritdoc/>
     public uint Flags
     {
-        get => core.Cpu->Flags;
-        set => core.Cpu->Flags = value | EFlags.Interrupt;
+        get => core.Cpu->Arch.Flags;
+        set => core.Cpu->Arch.Flags = value | EFlags.Interrupt;
     }
 
     /// <inheritdoc/>
     public FxImage FloatingPoint
     {
-        get => core.Cpu->Float;
-        set => core.Cpu->Float = value;
+        get => core.Cpu->Arch.Float;
+        set => core.Cpu->Arch.Float = value;
     }
 
     /// <inheritdoc/>
-    public uint Cpl => core.Cpu->Cpl;
+    public uint Cpl => core.Cpu->Arch.Cpl;
 
     /// <inheritdoc/>
-    public bool IsTaskSwitched => core.Cpu->TaskSwitched != 0;
+    public bool IsTaskSwitched => core.Cpu->Arch.TaskSwitched != 0;
 
     /// <inheritdoc/>
     public ulong? Instructions => core.CountsInstructions ? core.Cpu->Instructions : null;
 
     /// <inheritdoc/>
-    public SegmentRegister Segment(SegmentName name) => CpuState.Segment(core.Cpu, name);
+    public SegmentRegister Segment(SegmentName name) => core.Cpu->Arch.Segment(name);
 
     /// <inheritdoc/>
     public bool TryLoadSegment(SegmentName name, uint selector)
     {
-        if (CpuState.Segment(core.Cpu, name).Selector == selector)
+        if (core.Cpu->Arch.Segment(name).Selector == selector)
             return true;
         if ((selector & 0xFFFC) != 0 && (!core.Gdt.TryGet(selector, out ulong descriptor) || (SegmentLoad.Attributes(descriptor) & SegmentLoad.PresentBit) == 0))
             return false;

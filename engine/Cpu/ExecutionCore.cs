@@ -77,12 +77,12 @@ public abstract unsafe class ExecutionCore : IDisposable
         Registers = new CoreRegisters(this);
         _cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         new Span<byte>(_cpu, CpuState.ByteSize).Clear();
-        _cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
+        _cpu->Arch.Flags = EFlags.Fixed | EFlags.Interrupt;
 
         // The floating point unit as FNINIT leaves it.
-        _cpu->Float.Control = FxImage.ControlInitial;
-        _cpu->Float.Mxcsr = FxImage.MxcsrMasks;
-        _cpu->Float.MxcsrMask = FxImage.MxcsrValid;
+        _cpu->Arch.Float.Control = FxImage.ControlInitial;
+        _cpu->Arch.Float.Mxcsr = FxImage.MxcsrMasks;
+        _cpu->Arch.Float.MxcsrMask = FxImage.MxcsrValid;
     }
 
     /// <summary>Shares the registers of another core.</summary>
@@ -237,9 +237,9 @@ public abstract unsafe class ExecutionCore : IDisposable
     public void SetSegment(SegmentName name, uint selector)
     {
         Gdt.TryGet(selector, out ulong descriptor);
-        SegmentLoad.SetHidden(ref CpuState.Segment(_cpu, name), selector, descriptor);
+        SegmentLoad.SetHidden(ref _cpu->Arch.Segment(name), selector, descriptor);
         if (name == SegmentName.Cs)
-            _cpu->Cpl = selector & 3;
+            _cpu->Arch.Cpl = selector & 3;
         SegmentsChanged();
     }
 

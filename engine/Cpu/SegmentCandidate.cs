@@ -10,7 +10,7 @@ public struct SegmentCandidate
     /// <summary>Selector and hidden part.</summary>
     public SegmentRegister Segment;
 
-    /// <summary>See <see cref="CpuState.FsBias"/>.</summary>
+    /// <summary>See <see cref="TranslatorScratch.FsBias"/>.</summary>
     public ulong Bias;
 
     /// <summary>The selector, negated.</summary>

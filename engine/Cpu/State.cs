@@ -15,66 +15,70 @@ internal readonly struct State
     /// <summary>Only for its shape.</summary>
     private static CpuState s_shape;
 
-    public static readonly State Eip = At(ref s_shape.Eip);
+    public static readonly State Eip = At(ref s_shape.Arch.Eip);
     public static readonly State Attention = At(ref s_shape.Attention);
-    public static readonly State Cpl = At(ref s_shape.Cpl);
-    public static readonly unsafe State FxState = At(ref s_shape.FxState[0]);
-    public static readonly State Mxcsr = At(ref s_shape.Float.Mxcsr);
+    public static readonly State Cpl = At(ref s_shape.Arch.Cpl);
+    public static readonly unsafe State FxState = At(ref s_shape.Arch.FxState[0]);
+    public static readonly State Mxcsr = At(ref s_shape.Arch.Float.Mxcsr);
     public static readonly unsafe State Scratch = At(ref s_shape.Scratch[0]);
     public static readonly unsafe State ScratchByte1 = At(ref s_shape.Scratch[1]);
 
-    public static readonly State ExitReason = At(ref s_shape.ExitReason);
-    public static readonly State ExitDetail = At(ref s_shape.ExitDetail);
-    public static readonly State FaultRip = At(ref s_shape.FaultRip);
-    public static readonly State FaultAddress = At(ref s_shape.FaultAddress);
-    public static readonly State FaultError = At(ref s_shape.FaultError);
-    public static readonly State FaultVector = At(ref s_shape.FaultVector);
-    public static readonly State SavedR9 = At(ref s_shape.SavedR9);
-    public static readonly State SavedR10 = At(ref s_shape.SavedR10);
+    public static readonly State ExitReason = At(ref s_shape.Translator.ExitReason);
+    public static readonly State ExitDetail = At(ref s_shape.Translator.ExitDetail);
+    public static readonly State FaultRip = At(ref s_shape.Translator.FaultRip);
+    public static readonly State FaultAddress = At(ref s_shape.Translator.FaultAddress);
+    public static readonly State FaultError = At(ref s_shape.Translator.FaultError);
+    public static readonly State FaultVector = At(ref s_shape.Translator.FaultVector);
+    public static readonly State SavedR9 = At(ref s_shape.Translator.SavedR9);
+    public static readonly State SavedR10 = At(ref s_shape.Translator.SavedR10);
 
-    public static readonly State EnterTarget = At(ref s_shape.EnterTarget);
-    public static readonly State HostStack = At(ref s_shape.HostStack);
-    public static readonly State HostFlags = At(ref s_shape.HostFlags);
-    public static readonly State HostMxcsr = At(ref s_shape.HostMxcsr);
-    public static readonly State WindowBase = At(ref s_shape.WindowBase);
-    public static readonly State BranchKey = At(ref s_shape.BranchKey);
-    public static readonly State BranchTable = At(ref s_shape.BranchTable);
+    public static readonly State EnterTarget = At(ref s_shape.Translator.EnterTarget);
+    public static readonly State HostStack = At(ref s_shape.Translator.HostStack);
+    public static readonly State HostFlags = At(ref s_shape.Translator.HostFlags);
+    public static readonly State HostMxcsr = At(ref s_shape.Translator.HostMxcsr);
+    public static readonly State WindowBase = At(ref s_shape.Translator.WindowBase);
+    public static readonly State BranchKey = At(ref s_shape.Translator.BranchKey);
+    public static readonly State BranchTable = At(ref s_shape.Translator.BranchTable);
 
-    public static readonly State FloatLive = At(ref s_shape.FloatLive);
-    public static readonly State FloatResume = At(ref s_shape.FloatResume);
-    public static readonly State FloatWasLive = At(ref s_shape.FloatWasLive);
+    public static readonly State FloatLive = At(ref s_shape.Translator.FloatLive);
+    public static readonly State FloatResume = At(ref s_shape.Translator.FloatResume);
+    public static readonly State FloatWasLive = At(ref s_shape.Translator.FloatWasLive);
 
-    public static readonly State ExtraFlags = At(ref s_shape.ExtraFlags);
-    public static readonly State NegatedEs = At(ref s_shape.NegatedEs);
-    public static readonly State NegatedDs = At(ref s_shape.NegatedDs);
-    public static readonly State FsBias = At(ref s_shape.FsBias);
-    public static readonly State GsBias = At(ref s_shape.GsBias);
+    public static readonly State ExtraFlags = At(ref s_shape.Translator.ExtraFlags);
+    public static readonly State NegatedEs = At(ref s_shape.Translator.NegatedEs);
+    public static readonly State NegatedDs = At(ref s_shape.Translator.NegatedDs);
+    public static readonly State FsBias = At(ref s_shape.Translator.FsBias);
+    public static readonly State GsBias = At(ref s_shape.Translator.GsBias);
 
-    public static readonly State SystemCallEntry = At(ref s_shape.SystemCallEntry);
-    public static readonly State SystemCallTail = At(ref s_shape.SystemCallTail);
-    public static readonly State InterruptReturnEntry = At(ref s_shape.InterruptReturnEntry);
-    public static readonly State InterruptReturnTail = At(ref s_shape.InterruptReturnTail);
-    public static readonly State KernelWindowBase = At(ref s_shape.KernelWindowBase);
-    public static readonly State KernelBranchKey = At(ref s_shape.KernelBranchKey);
-    public static readonly State UserWindowBase = At(ref s_shape.UserWindowBase);
-    public static readonly State UserBranchKey = At(ref s_shape.UserBranchKey);
-    public static readonly State IrqEnabledAddress = At(ref s_shape.IrqEnabledAddress);
-    public static readonly State KernelStack = At(ref s_shape.KernelStack);
-    public static readonly State SystemCalls = At(ref s_shape.SystemCalls);
+    public static readonly State SystemCallEntry = At(ref s_shape.Translator.SystemCallEntry);
+    public static readonly State SystemCallTail = At(ref s_shape.Translator.SystemCallTail);
+    public static readonly State InterruptReturnEntry = At(ref s_shape.Translator.InterruptReturnEntry);
+    public static readonly State InterruptReturnTail = At(ref s_shape.Translator.InterruptReturnTail);
+    public static readonly State KernelWindowBase = At(ref s_shape.Translator.KernelWindowBase);
+    public static readonly State KernelBranchKey = At(ref s_shape.Translator.KernelBranchKey);
+    public static readonly State UserWindowBase = At(ref s_shape.Translator.UserWindowBase);
+    public static readonly State UserBranchKey = At(ref s_shape.Translator.UserBranchKey);
+    public static readonly State IrqEnabledAddress = At(ref s_shape.Translator.IrqEnabledAddress);
+    public static readonly State KernelStack = At(ref s_shape.Translator.KernelStack);
+    public static readonly State SystemCalls = At(ref s_shape.Translator.SystemCalls);
 
-    public static readonly SegmentPlace KernelCs = new(At(ref s_shape.KernelCs));
-    public static readonly SegmentPlace KernelSs = new(At(ref s_shape.KernelSs));
-    public static readonly SegmentPlace UserCs = new(At(ref s_shape.UserCs));
-    public static readonly SegmentPlace UserSs = new(At(ref s_shape.UserSs));
-    public static readonly CandidatePlace FsCandidate0 = new(At(ref s_shape.FsCandidate0));
-    public static readonly CandidatePlace FsCandidate1 = new(At(ref s_shape.FsCandidate1));
-    public static readonly CandidatePlace GsCandidate0 = new(At(ref s_shape.GsCandidate0));
-    public static readonly CandidatePlace GsCandidate1 = new(At(ref s_shape.GsCandidate1));
+    public static readonly SegmentPlace KernelCs = new(At(ref s_shape.Translator.KernelCs));
+    public static readonly SegmentPlace KernelSs = new(At(ref s_shape.Translator.KernelSs));
+    public static readonly SegmentPlace UserCs = new(At(ref s_shape.Translator.UserCs));
+    public static readonly SegmentPlace UserSs = new(At(ref s_shape.Translator.UserSs));
+    public static readonly CandidatePlace FsCandidate0 = new(At(ref s_shape.Translator.FsCandidate0));
+    public static readonly CandidatePlace FsCandidate1 = new(At(ref s_shape.Translator.FsCandidate1));
+    public static readonly CandidatePlace GsCandidate0 = new(At(ref s_shape.Translator.GsCandidate0));
+    public static readonly CandidatePlace GsCandidate1 = new(At(ref s_shape.Translator.GsCandidate1));
 
     // Each is the first of several.
-    private static readonly unsafe State s_registers = At(ref s_shape.Registers[0]);
-    private static readonly unsafe State s_vectors = At(ref s_shape.Float.Xmm[0]);
-    private static readonly State s_segments = At(ref s_shape.Es);
+    private static readonly unsafe State s_registers = At(ref s_shape.Arch.Registers[0]);
+    private static readonly unsafe State s_vectors = At(ref s_shape.Arch.Float.Xmm[0]);
+    private static readonly State s_segments = At(ref s_shape.Arch.Es);
+
+    // What an op of the interpreter names, which has a byte for that.
+    public static readonly State Zero = At(ref s_shape.Interpreter.Zero);
+    public static readonly State EffectiveAddress = At(ref s_shape.Interpreter.EffectiveAddress);
 
     private State(int offset) => Offset = offset;
 

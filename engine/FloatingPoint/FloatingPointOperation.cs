@@ -54,8 +54,8 @@ public sealed unsafe class FloatingPointOperation
     public bool ImplicitDestination { get; internal init; }
 
     /// <summary>
-    /// Executes the instruction. x87 records where it was from <see cref="CpuState.Eip"/> (which must still name this
-    /// instruction) and, with a memory operand, <see cref="CpuState.EffectiveAddress"/> (its linear address).
+    /// Executes the instruction. x87 records where it was from <see cref="ArchState.Eip"/> (which must still name this
+    /// instruction) and, with a memory operand, <see cref="InterpreterScratch.EffectiveAddress"/> (its linear address).
     /// </summary>
     /// <param name="cpu">The guest's processor.</param>
     /// <returns>
@@ -64,7 +64,7 @@ public sealed unsafe class FloatingPointOperation
     /// </returns>
     public byte Execute(CpuState* cpu)
     {
-        FxImage* image = &cpu->Float;
+        FxImage* image = &cpu->Arch.Float;
         switch (_kind)
         {
             case FloatingPointKind.SseMove:
@@ -81,7 +81,7 @@ public sealed unsafe class FloatingPointOperation
     /// Whether <see cref="Execute"/> would raise <see cref="ExceptionVector.MathFault"/>: a pending x87 exception comes before a fault of the
     /// memory operand, so ask first.
     /// </summary>
-    public bool IsHeldUp(CpuState* cpu) => _waits && (cpu->Float.Status & FxImage.StatusErrorSummary) != 0;
+    public bool IsHeldUp(CpuState* cpu) => _waits && (cpu->Arch.Float.Status & FxImage.StatusErrorSummary) != 0;
 
     private byte Simd(CpuState* cpu, FxImage* image)
     {
@@ -158,7 +158,7 @@ public sealed unsafe class FloatingPointOperation
                 WithPointers(cpu, image, 0);
                 return Done;
             case FloatingPointKind.LegacyFlags:
-                SetArithmeticFlags(cpu, WithPointers(cpu, image, (cpu->Flags & EFlags.Arithmetic) | EFlags.Fixed) >> 8);
+                SetArithmeticFlags(cpu, WithPointers(cpu, image, (cpu->Arch.Flags & EFlags.Arithmetic) | EFlags.Fixed) >> 8);
                 return Done;
             case FloatingPointKind.Mixed:
                 return Mixed(cpu, image);
@@ -172,7 +172,7 @@ public sealed unsafe class FloatingPointOperation
                 Unsafe.WriteUnaligned(cpu->Scratch, image->Status);
                 return Done;
             case FloatingPointKind.StoreStatusRegister:
-                cpu->Registers[(int)GeneralRegister.Eax] = (cpu->Registers[(int)GeneralRegister.Eax] & 0xFFFF_0000) | image->Status;
+                cpu->Arch.Registers[(int)GeneralRegister.Eax] = (cpu->Arch.Registers[(int)GeneralRegister.Eax] & 0xFFFF_0000) | image->Status;
                 return Done;
             case FloatingPointKind.ClearExceptions:
                 image->ClearExceptions();
@@ -240,12 +240,12 @@ public sealed unsafe class FloatingPointOperation
         if (_opcode >= 0)
         {
             opcode = (ushort)(_opcode & OpcodeBits);
-            instruction = cpu->Eip;
-            instructionSelector = cpu->Cs.Selector;
+            instruction = cpu->Arch.Eip;
+            instructionSelector = cpu->Arch.Cs.Selector;
             if (OperandBytes != 0)
             {
-                ref SegmentRegister segment = ref CpuState.Segment(cpu, _segment);
-                data = cpu->EffectiveAddress - segment.Base;
+                ref SegmentRegister segment = ref cpu->Arch.Segment(_segment);
+                data = cpu->Interpreter.EffectiveAddress - segment.Base;
                 dataSelector = segment.Selector;
             }
         }
@@ -281,5 +281,5 @@ public sealed unsafe class FloatingPointOperation
     }
 
     private static void SetArithmeticFlags(CpuState* cpu, uint flags) =>
-        cpu->Flags = (cpu->Flags & ~EFlags.Arithmetic) | flags;
+        cpu->Arch.Flags = (cpu->Arch.Flags & ~EFlags.Arithmetic) | flags;
 }

@@ -274,8 +274,8 @@ public sealed unsafe partial class Guest : IDebugPort
     private CpuExit RunOne()
     {
         // A step leaves the breakpoint it stands on behind; running by steps, for an observer, must not run over any.
-        if (!_stepOnce && _breakpoints.Contains(_cpu->Cs.Base + _cpu->Eip))
-            return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Eip };
+        if (!_stepOnce && _breakpoints.Contains(_cpu->Arch.Cs.Base + _cpu->Arch.Eip))
+            return new CpuExit { Kind = ExitKind.Debug, InstructionEip = _cpu->Arch.Eip };
         if (Wants(GuestEvents.Instructions))
             _observer!.Instruction();
         _times?.Enter(RunPhase.Guest);
@@ -288,7 +288,7 @@ public sealed unsafe partial class Guest : IDebugPort
 
     private void BeforeCall(HypercallKind kind, in GuestCall call, bool isAsync)
     {
-        _statistics.CountHypercall(kind, in call, _cpu->Eip, isAsync);
+        _statistics.CountHypercall(kind, in call, _cpu->Arch.Eip, isAsync);
         if (Wants(GuestEvents.Hypercalls))
             _observer!.Hypercall(kind, in call, isAsync);
     }

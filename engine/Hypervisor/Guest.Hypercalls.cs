@@ -43,10 +43,10 @@ public sealed unsafe partial class Guest
         _hypercallPending = false;
         GuestCall call = CallInRegisters();
         Call(ref call, isAsync: false);
-        _cpu->Registers[(int)GeneralRegister.Eax] = call.Number;
+        _cpu->Arch.Registers[(int)GeneralRegister.Eax] = call.Number;
     }
 
-    private GuestCall CallInRegisters() => _abi.Convention.InRegisters(new ReadOnlySpan<uint>(_cpu->Registers, GeneralRegisters));
+    private GuestCall CallInRegisters() => _abi.Convention.InRegisters(new ReadOnlySpan<uint>(_cpu->Arch.Registers, GeneralRegisters));
 
     // [H:150+30] The first call
     // The other end of [G:120]. The address is checked once, with the size of the whole structure; from now on the host may write
@@ -157,7 +157,7 @@ public sealed unsafe partial class Guest
                 SetStack(call.First, call.Second, call.Third);
                 break;
             case HypercallKind.SetTaskSwitched:
-                _cpu->TaskSwitched = call.First;
+                _cpu->Arch.TaskSwitched = call.First;
                 break;
             case HypercallKind.SetClockEvent:
                 SetClockEvent(call.First);
@@ -259,20 +259,20 @@ public sealed unsafe partial class Guest
     {
         for (SegmentName name = SegmentName.Es; name <= SegmentName.Gs; name++)
         {
-            uint selector = CpuState.Segment(_cpu, name).Selector;
+            uint selector = _cpu->Arch.Segment(name).Selector;
             if ((selector & 0xFFFC) == 0)
                 continue;
             bool found = _gdt.TryGet(selector, out ulong descriptor);
             const uint needed = SegmentLoad.PresentBit | SegmentLoad.NonSystemBit;
             if (!found || (SegmentLoad.Attributes(descriptor) & needed) != needed)
             {
-                Kill($"unhandled trap 256 at {Hex(_cpu->Eip)} (0x0)");
+                Kill($"unhandled trap 256 at {Hex(_cpu->Arch.Eip)} (0x0)");
                 return;
             }
 
-            uint ring = _cpu->Cpl;
+            uint ring = _cpu->Arch.Cpl;
             _core.SetSegment(name, selector);
-            _cpu->Cpl = ring;
+            _cpu->Arch.Cpl = ring;
         }
     }
 

@@ -32,7 +32,7 @@ public sealed unsafe partial class Guest
         uint deliverable = _irqsPending & ~_data.BlockedInterrupts; // Read once
         if (deliverable == 0)
             return;
-        if (_cpu->Eip >= _noIrqStart && _cpu->Eip < _noIrqEnd)
+        if (_cpu->Arch.Eip >= _noIrqStart && _cpu->Arch.Eip < _noIrqEnd)
             return;
         if (_halted)
         {
@@ -53,7 +53,7 @@ public sealed unsafe partial class Guest
             _statistics.CountInterrupt(irq);
             if (Wants(GuestEvents.Interrupts))
                 _observer!.IrqDelivered((uint)irq);
-            Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Flags);
+            Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Arch.Flags);
         }
 
         _data.SetTime(_clock.Wall);
@@ -64,22 +64,22 @@ public sealed unsafe partial class Guest
     // may use; a system call of a program is that. Without one it is a protection fault, as on a processor.
     private void HandleSoftwareInterrupt(in CpuExit exit)
     {
-        if (exit.Vector == Vectors.Hypercall && _cpu->Cpl == Selectors.GuestRing)
+        if (exit.Vector == Vectors.Hypercall && _cpu->Arch.Cpl == Selectors.GuestRing)
         {
             _hypercallPending = true;
             return;
         }
 
         Gate gate = _idt[exit.Vector];
-        if (gate.Present && gate.Dpl >= _cpu->Cpl && MayBeRaised(exit.Vector))
+        if (gate.Present && gate.Dpl >= _cpu->Arch.Cpl && MayBeRaised(exit.Vector))
         {
             BeforeTrap(in exit);
-            Deliver(exit.Vector, gate, errorCode: null, _cpu->Flags);
+            Deliver(exit.Vector, gate, errorCode: null, _cpu->Arch.Flags);
             return;
         }
 
         // No gate, or not for this ring: a protection fault at the instruction, whose error code names the gate.
-        _cpu->Eip = exit.InstructionEip;
+        _cpu->Arch.Eip = exit.InstructionEip;
         DeliverTrap(new CpuExit { Kind = ExitKind.Exception, Vector = ExceptionVector.GeneralProtection, ErrorCode = (exit.Vector * 8u) + 2 });
     }
 
@@ -90,12 +90,12 @@ public sealed unsafe partial class Guest
         Gate gate = _idt[exit.Vector];
         if (!gate.Present)
         {
-            Kill($"unhandled trap {exit.Vector} at {Hex(_cpu->Eip)} ({Hex(exit.Vector == ExceptionVector.PageFault ? exit.FaultAddress : exit.ErrorCode)})");
+            Kill($"unhandled trap {exit.Vector} at {Hex(_cpu->Arch.Eip)} ({Hex(exit.Vector == ExceptionVector.PageFault ? exit.FaultAddress : exit.ErrorCode)})");
             return;
         }
 
         BeforeTrap(in exit);
-        uint flags = _cpu->Flags | (ExceptionVector.PushesResumeFlag(exit.Vector) ? EFlags.Resume : 0);
+        uint flags = _cpu->Arch.Flags | (ExceptionVector.PushesResumeFlag(exit.Vector) ? EFlags.Resume : 0);
         Deliver(exit.Vector, gate, ExceptionVector.PushesErrorCode(exit.Vector) ? exit.ErrorCode : null, flags);
     }
 
@@ -109,11 +109,11 @@ public sealed unsafe partial class Guest
     {
         Span<uint> frame = stackalloc uint[6];
         int words = 0;
-        bool fromUser = _cpu->Cpl != Selectors.GuestRing;
-        uint selector = _cpu->Ss.Selector;
-        uint stack = _cpu->Registers[(int)GeneralRegister.Esp];
-        uint stackBase = _cpu->Ss.Base;
-        uint interrupted = _cpu->Eip;
+        bool fromUser = _cpu->Arch.Cpl != Selectors.GuestRing;
+        uint selector = _cpu->Arch.Ss.Selector;
+        uint stack = _cpu->Arch.Registers[(int)GeneralRegister.Esp];
+        uint stackBase = _cpu->Arch.Ss.Base;
+        uint interrupted = _cpu->Arch.Eip;
         if (fromUser)
         {
             frame[words++] = selector;
@@ -126,7 +126,7 @@ public sealed unsafe partial class Guest
         // The guest never really turns interrupts off: what it believes is in irq_enabled.
         bool enabled = _data is null || _data.TakesInterrupts;
         frame[words++] = enabled ? flags | EFlags.Interrupt : flags & ~EFlags.Interrupt;
-        frame[words++] = _cpu->Cs.Selector;
+        frame[words++] = _cpu->Arch.Cs.Selector;
         frame[words++] = interrupted;
         if (errorCode is { } code)
             frame[words++] = code;
@@ -138,12 +138,12 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        _cpu->Registers[(int)GeneralRegister.Esp] = stack - (uint)(words * sizeof(uint));
-        _cpu->SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
+        _cpu->Arch.Registers[(int)GeneralRegister.Esp] = stack - (uint)(words * sizeof(uint));
+        _cpu->Arch.SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
         if (fromUser)
             _core.SetSegment(SegmentName.Ss, selector);
         _core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
-        _cpu->Eip = gate.Handler;
+        _cpu->Arch.Eip = gate.Handler;
         if (gate.IsInterruptGate && _data is not null)
             _data.IrqEnabled = 0;
     }

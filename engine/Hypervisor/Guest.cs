@@ -81,7 +81,7 @@ public sealed unsafe partial class Guest : IGuest
         core.SetSegment(SegmentName.Ds, Selectors.KernelData);
         core.SetSegment(SegmentName.Es, Selectors.KernelData);
         core.SetSegment(SegmentName.Ss, Selectors.KernelData);
-        _cpu->Eip = start.Entry;
+        _cpu->Arch.Eip = start.Entry;
         core.SetGeneration(abi);
         core.SetKernelStart(start.PageOffset);
         core.LoadPageDirectory(start.PageDirectory);

@@ -100,8 +100,8 @@ internal readonly unsafe struct Add : IAlu
         where TWidth : struct, IWidth
     {
         uint result = a + b;
-        cpu->FlagResult = TWidth.Extend(result);
-        cpu->FlagAux = AluFlags.Add<TWidth>(a, b, result);
+        cpu->Arch.FlagResult = TWidth.Extend(result);
+        cpu->Arch.FlagAux = AluFlags.Add<TWidth>(a, b, result);
         return result;
     }
 }
@@ -114,9 +114,9 @@ internal readonly unsafe struct Adc : IAlu
     public static uint Run<TWidth>(CpuState* cpu, uint a, uint b)
         where TWidth : struct, IWidth
     {
-        uint result = a + b + LazyFlags.Carry(cpu->FlagAux);
-        cpu->FlagResult = TWidth.Extend(result);
-        cpu->FlagAux = AluFlags.Add<TWidth>(a, b, result);
+        uint result = a + b + LazyFlags.Carry(cpu->Arch.FlagAux);
+        cpu->Arch.FlagResult = TWidth.Extend(result);
+        cpu->Arch.FlagAux = AluFlags.Add<TWidth>(a, b, result);
         return result;
     }
 }
@@ -130,8 +130,8 @@ internal readonly unsafe struct Sub : IAlu
         where TWidth : struct, IWidth
     {
         uint result = a - b;
-        cpu->FlagResult = TWidth.Extend(result);
-        cpu->FlagAux = AluFlags.Subtract<TWidth>(a, b, result);
+        cpu->Arch.FlagResult = TWidth.Extend(result);
+        cpu->Arch.FlagAux = AluFlags.Subtract<TWidth>(a, b, result);
         return result;
     }
 }
@@ -144,9 +144,9 @@ internal readonly unsafe struct Sbb : IAlu
     public static uint Run<TWidth>(CpuState* cpu, uint a, uint b)
         where TWidth : struct, IWidth
     {
-        uint result = a - b - LazyFlags.Carry(cpu->FlagAux);
-        cpu->FlagResult = TWidth.Extend(result);
-        cpu->FlagAux = AluFlags.Subtract<TWidth>(a, b, result);
+        uint result = a - b - LazyFlags.Carry(cpu->Arch.FlagAux);
+        cpu->Arch.FlagResult = TWidth.Extend(result);
+        cpu->Arch.FlagAux = AluFlags.Subtract<TWidth>(a, b, result);
         return result;
     }
 }
@@ -213,8 +213,8 @@ internal static unsafe class AluFlags
     public static uint Logic<TWidth>(CpuState* cpu, uint result)
         where TWidth : struct, IWidth
     {
-        cpu->FlagResult = TWidth.Extend(result);
-        cpu->FlagAux = 0;
+        cpu->Arch.FlagResult = TWidth.Extend(result);
+        cpu->Arch.FlagAux = 0;
         return result;
     }
 
@@ -222,20 +222,20 @@ internal static unsafe class AluFlags
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SetCarry(CpuState* cpu, uint carry)
     {
-        uint overflow = (cpu->FlagAux ^ (cpu->FlagAux << 1)) >> 31;
+        uint overflow = (cpu->Arch.FlagAux ^ (cpu->Arch.FlagAux << 1)) >> 31;
         SetCarryOverflow(cpu, carry, overflow);
     }
 
     /// <summary>Sets CF and OF, leaving the others.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SetCarryOverflow(CpuState* cpu, uint carry, uint overflow) =>
-        cpu->FlagAux = (cpu->FlagAux & 0x3FFF_FFFF) | LazyFlags.Make(carry, overflow, 0);
+        cpu->Arch.FlagAux = (cpu->Arch.FlagAux & 0x3FFF_FFFF) | LazyFlags.Make(carry, overflow, 0);
 
     /// <summary>Sets ZF alone.</summary>
     public static void SetZero(CpuState* cpu, bool zero)
     {
-        uint flags = cpu->Flags;
-        cpu->Flags = zero ? flags | EFlags.Zero : flags & ~EFlags.Zero;
+        uint flags = cpu->Arch.Flags;
+        cpu->Arch.Flags = zero ? flags | EFlags.Zero : flags & ~EFlags.Zero;
     }
 }
 

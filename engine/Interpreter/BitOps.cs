@@ -73,7 +73,7 @@ internal static unsafe class BitOps
     public static MicroOp* TestString<TChange, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TChange : struct, IBitChange
         where TWidth : struct, IWidth =>
-        TestAt<TChange, TWidth>(core, cpu, op, cpu->EffectiveAddress, (int)(Operand.Get<TWidth>(cpu, op->Source) & (31u >> (TWidth.Shift / 16))));
+        TestAt<TChange, TWidth>(core, cpu, op, cpu->Interpreter.EffectiveAddress, (int)(Operand.Get<TWidth>(cpu, op->Source) & (31u >> (TWidth.Shift / 16))));
 
     public static MicroOp* ScanForward<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TSource : struct, ISource
@@ -121,14 +121,14 @@ internal static unsafe class BitOps
     public static MicroOp* CompareExchangeReg<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        uint accumulator = Operand.Get<TWidth>(cpu, 0);
+        uint accumulator = Operand.Get<TWidth>(cpu, GeneralRegister.Eax);
         uint value = Operand.Get<TWidth>(cpu, op->Destination);
         uint source = Operand.Get<TWidth>(cpu, op->Source);
         Cmp.Run<TWidth>(cpu, accumulator, value);
         if (accumulator == value)
             Operand.Set<TWidth>(cpu, op->Destination, source);
         else
-            Operand.Set<TWidth>(cpu, 0, value);
+            Operand.Set<TWidth>(cpu, GeneralRegister.Eax, value);
         return op + 1;
     }
 
@@ -137,14 +137,14 @@ internal static unsafe class BitOps
         where TWidth : struct, IWidth
     {
         byte* place = core.BeginModify(Operand.Address(cpu, op), TWidth.Size);
-        uint accumulator = Operand.Get<TWidth>(cpu, 0);
+        uint accumulator = Operand.Get<TWidth>(cpu, GeneralRegister.Eax);
         uint value = TWidth.Load(place);
         if (accumulator == value)
             TWidth.Store(place, Operand.Get<TWidth>(cpu, op->Source));
         core.EndModify();
         Cmp.Run<TWidth>(cpu, accumulator, value);
         if (accumulator != value)
-            Operand.Set<TWidth>(cpu, 0, value);
+            Operand.Set<TWidth>(cpu, GeneralRegister.Eax, value);
         return op + 1;
     }
 
@@ -152,14 +152,14 @@ internal static unsafe class BitOps
     {
         ulong* place = (ulong*)core.BeginModify(Operand.Address(cpu, op), 8);
         ulong old = *place;
-        bool equal = old == (cpu->Registers[(int)GeneralRegister.Eax] | ((ulong)cpu->Registers[(int)GeneralRegister.Edx] << 32));
+        bool equal = old == (cpu->Arch.Registers[(int)GeneralRegister.Eax] | ((ulong)cpu->Arch.Registers[(int)GeneralRegister.Edx] << 32));
         if (equal)
-            *place = cpu->Registers[(int)GeneralRegister.Ebx] | ((ulong)cpu->Registers[(int)GeneralRegister.Ecx] << 32);
+            *place = cpu->Arch.Registers[(int)GeneralRegister.Ebx] | ((ulong)cpu->Arch.Registers[(int)GeneralRegister.Ecx] << 32);
         core.EndModify();
         if (!equal)
         {
-            cpu->Registers[(int)GeneralRegister.Eax] = (uint)old;
-            cpu->Registers[(int)GeneralRegister.Edx] = (uint)(old >> 32);
+            cpu->Arch.Registers[(int)GeneralRegister.Eax] = (uint)old;
+            cpu->Arch.Registers[(int)GeneralRegister.Edx] = (uint)(old >> 32);
         }
 
         AluFlags.SetZero(cpu, equal);

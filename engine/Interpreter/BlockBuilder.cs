@@ -129,7 +129,7 @@ internal sealed unsafe class BlockBuilder : IDisposable
     /// </summary>
     public MicroOp* BuildSingle(uint eip)
     {
-        ref SegmentRegister cs = ref _core.Cpu->Cs;
+        ref SegmentRegister cs = ref _core.Cpu->Arch.Cs;
         if (eip > cs.Limit)
             throw _core.RaiseProtection();
         uint linear = cs.Base + eip;
@@ -183,7 +183,7 @@ internal sealed unsafe class BlockBuilder : IDisposable
 
     private static MicroOp* EndSingle(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        cpu->Eip = op->Eip;
+        cpu->Arch.Eip = op->Eip;
         cpu->Budget--;
         return null;
     }

@@ -23,21 +23,20 @@ internal static unsafe class BranchOps
     /// <summary>JCXZ, JECXZ.</summary>
     public static MicroOp* IfCountZero<TCount>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TCount : struct, IWidth =>
-        Operand.Get<TCount>(cpu, (int)GeneralRegister.Ecx * 4) == 0 ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
+        Operand.Get<TCount>(cpu, GeneralRegister.Ecx) == 0 ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
 
     /// <summary>LOOP, LOOPE, LOOPNE (<see cref="MicroOp.Extra"/> 0, 1, 2).</summary>
     public static MicroOp* Loop<TCount>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TCount : struct, IWidth
     {
-        const int ecx = (int)GeneralRegister.Ecx * 4;
-        uint count = Operand.Get<TCount>(cpu, ecx) - 1;
-        Operand.Set<TCount>(cpu, ecx, count);
-        bool again = Operand.Get<TCount>(cpu, ecx) != 0
+        uint count = Operand.Get<TCount>(cpu, GeneralRegister.Ecx) - 1;
+        Operand.Set<TCount>(cpu, GeneralRegister.Ecx, count);
+        bool again = Operand.Get<TCount>(cpu, GeneralRegister.Ecx) != 0
             && op->Extra switch
             {
                 0 => true,
-                1 => cpu->FlagResult == 0,
-                _ => cpu->FlagResult != 0,
+                1 => cpu->Arch.FlagResult == 0,
+                _ => cpu->Arch.FlagResult != 0,
             };
         return again ? core.Branch(cpu, op, op->Immediate, op->Position + 1) : op + 1;
     }
@@ -125,7 +124,7 @@ internal static unsafe class BranchOps
         where TWidth : struct, IWidth
     {
         const uint changes = EFlags.Arithmetic | EFlags.Trap | EFlags.Direction | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification;
-        if ((cpu->SystemFlags & EFlags.NestedTask) != 0)
+        if ((cpu->Arch.SystemFlags & EFlags.NestedTask) != 0)
             throw core.Raise(ExceptionVector.InvalidTss);
         int size = TWidth.Size;
         uint target = core.StackRead(0, size);
@@ -133,7 +132,7 @@ internal static unsafe class BranchOps
         uint flags = core.StackRead(size * 2, size);
         uint mask = size == 2 ? changes & 0xFFFF : changes;
         MicroOp* next = ReturnTo(core, cpu, op, target, selector, size * 3, 0, size);
-        cpu->Flags = (cpu->Flags & ~mask) | (flags & mask);
+        cpu->Arch.Flags = (cpu->Arch.Flags & ~mask) | (flags & mask);
         return core.UpdateMode() ? null : next;
     }
 
@@ -145,12 +144,12 @@ internal static unsafe class BranchOps
             uint low = core.StackAddress(-returnBytes * 2, (uint)returnBytes, write: true);
             uint high = core.StackAddress(-returnBytes, (uint)returnBytes, write: true);
             core.ProbeWrite(low, returnBytes);
-            core.WriteSlow(high, returnBytes, cpu->Cs.Selector);
+            core.WriteSlow(high, returnBytes, cpu->Arch.Cs.Selector);
             core.WriteSlow(low, returnBytes, op->NextEip);
             core.StackMove(-returnBytes * 2);
         }
 
-        SegmentLoad.SetHidden(ref cpu->Cs, (selector & 0xFFFC) | cpu->Cpl, descriptor);
+        SegmentLoad.SetHidden(ref cpu->Arch.Cs, (selector & 0xFFFC) | cpu->Arch.Cpl, descriptor);
         core.UpdateMode();
         return InterpreterCore.JumpTo(cpu, offset, op->Position + 1);
     }
@@ -168,10 +167,10 @@ internal static unsafe class BranchOps
     {
         ulong code = core.CheckCodeSegment(selector, target, isReturn: true);
         uint ring = selector & 3;
-        if (ring == cpu->Cpl)
+        if (ring == cpu->Arch.Cpl)
         {
             core.StackMove(popped + release);
-            SegmentLoad.SetHidden(ref cpu->Cs, selector, code);
+            SegmentLoad.SetHidden(ref cpu->Arch.Cs, selector, code);
         }
         else
         {
@@ -180,11 +179,11 @@ internal static unsafe class BranchOps
             core.CheckStackSegment(stackSelector, ring, nullVector: 13, out ulong stack);
             if (target > SegmentLoad.Limit(code))
                 throw core.RaiseProtection();
-            SegmentLoad.SetHidden(ref cpu->Cs, selector, code);
-            SegmentLoad.SetHidden(ref cpu->Ss, stackSelector, stack);
-            cpu->Cpl = ring;
+            SegmentLoad.SetHidden(ref cpu->Arch.Cs, selector, code);
+            SegmentLoad.SetHidden(ref cpu->Arch.Ss, stackSelector, stack);
+            cpu->Arch.Cpl = ring;
             uint mask = core.StackMask;
-            cpu->Registers[(int)GeneralRegister.Esp] = (cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((esp + (uint)release) & mask);
+            cpu->Arch.Registers[(int)GeneralRegister.Esp] = (cpu->Arch.Registers[(int)GeneralRegister.Esp] & ~mask) | ((esp + (uint)release) & mask);
             core.DropInnerSegments();
         }
 

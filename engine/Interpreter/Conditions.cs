@@ -15,49 +15,49 @@ internal unsafe interface ICondition
 internal readonly unsafe struct IfOverflow : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => LazyFlags.Overflow(cpu->FlagAux);
+    public static bool Holds(CpuState* cpu) => LazyFlags.Overflow(cpu->Arch.FlagAux);
 }
 
 internal readonly unsafe struct IfBelow : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => (int)cpu->FlagAux < 0;
+    public static bool Holds(CpuState* cpu) => (int)cpu->Arch.FlagAux < 0;
 }
 
 internal readonly unsafe struct IfEqual : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => cpu->FlagResult == 0;
+    public static bool Holds(CpuState* cpu) => cpu->Arch.FlagResult == 0;
 }
 
 internal readonly unsafe struct IfBelowOrEqual : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => (int)cpu->FlagAux < 0 || cpu->FlagResult == 0;
+    public static bool Holds(CpuState* cpu) => (int)cpu->Arch.FlagAux < 0 || cpu->Arch.FlagResult == 0;
 }
 
 internal readonly unsafe struct IfSign : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => LazyFlags.Sign(cpu->FlagResult, cpu->FlagAux);
+    public static bool Holds(CpuState* cpu) => LazyFlags.Sign(cpu->Arch.FlagResult, cpu->Arch.FlagAux);
 }
 
 internal readonly unsafe struct IfParity : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => LazyFlags.Parity(cpu->FlagResult, cpu->FlagAux);
+    public static bool Holds(CpuState* cpu) => LazyFlags.Parity(cpu->Arch.FlagResult, cpu->Arch.FlagAux);
 }
 
 internal readonly unsafe struct IfLess : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => LazyFlags.Less(cpu->FlagResult, cpu->FlagAux);
+    public static bool Holds(CpuState* cpu) => LazyFlags.Less(cpu->Arch.FlagResult, cpu->Arch.FlagAux);
 }
 
 internal readonly unsafe struct IfLessOrEqual : ICondition
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool Holds(CpuState* cpu) => cpu->FlagResult == 0 || LazyFlags.Less(cpu->FlagResult, cpu->FlagAux);
+    public static bool Holds(CpuState* cpu) => cpu->Arch.FlagResult == 0 || LazyFlags.Less(cpu->Arch.FlagResult, cpu->Arch.FlagAux);
 }
 
 internal readonly unsafe struct IfNot<TCondition> : ICondition

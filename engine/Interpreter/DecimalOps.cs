@@ -11,8 +11,8 @@ internal static unsafe class DecimalOps
 {
     public static MicroOp* Daa(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        uint flags = cpu->Flags;
-        uint al = *(byte*)cpu;
+        uint flags = cpu->Arch.Flags;
+        uint al = *(byte*)cpu->Arch.Registers;
         uint result = al;
         uint carry = flags & EFlags.Carry;
         uint adjust = 0;
@@ -31,8 +31,8 @@ internal static unsafe class DecimalOps
 
     public static MicroOp* Das(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        uint flags = cpu->Flags;
-        uint al = *(byte*)cpu;
+        uint flags = cpu->Arch.Flags;
+        uint al = *(byte*)cpu->Arch.Registers;
         uint result = al;
         uint carry = flags & EFlags.Carry;
         uint newCarry = 0;
@@ -63,38 +63,38 @@ internal static unsafe class DecimalOps
         uint divisor = op->Immediate & 0xFF;
         if (divisor == 0)
             throw core.Raise(ExceptionVector.DivideError);
-        uint al = *(byte*)cpu;
-        *(ushort*)cpu = (ushort)((al / divisor << 8) | (al % divisor));
+        uint al = *(byte*)cpu->Arch.Registers;
+        *(ushort*)cpu->Arch.Registers = (ushort)((al / divisor << 8) | (al % divisor));
         Finish(cpu, al % divisor, 0, 0);
         return op + 1;
     }
 
     public static MicroOp* Aad(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        uint ax = *(ushort*)cpu;
+        uint ax = *(ushort*)cpu->Arch.Registers;
         uint al = ((ax & 0xFF) + ((ax >> 8) * (op->Immediate & 0xFF))) & 0xFF;
-        *(ushort*)cpu = (ushort)al;
+        *(ushort*)cpu->Arch.Registers = (ushort)al;
         Finish(cpu, al, 0, 0);
         return op + 1;
     }
 
     private static MicroOp* AdjustAscii(CpuState* cpu, MicroOp* op, uint step)
     {
-        uint flags = cpu->Flags;
-        uint ax = *(ushort*)cpu;
+        uint flags = cpu->Arch.Flags;
+        uint ax = *(ushort*)cpu->Arch.Registers;
         bool adjust = (ax & 0xF) > 9 || (flags & EFlags.Adjust) != 0;
         if (adjust)
             ax += step;
-        *(ushort*)cpu = (ushort)(ax & 0xFF0F);
+        *(ushort*)cpu->Arch.Registers = (ushort)(ax & 0xFF0F);
         Finish(cpu, ax & 0xF, adjust ? 1u : 0, adjust ? 1u : 0);
         return op + 1;
     }
 
     private static void Finish(CpuState* cpu, uint al, uint carry, uint adjust)
     {
-        *(byte*)cpu = (byte)al;
-        cpu->FlagResult = (sbyte)al;
-        cpu->FlagAux = LazyFlags.Make(carry, 0, adjust);
+        *(byte*)cpu->Arch.Registers = (byte)al;
+        cpu->Arch.FlagResult = (sbyte)al;
+        cpu->Arch.FlagAux = LazyFlags.Make(carry, 0, adjust);
     }
 }
 

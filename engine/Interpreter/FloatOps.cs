@@ -32,8 +32,8 @@ internal static unsafe class FloatOps
                 core.CopyFrom(address, cpu->Scratch, bytes);
         }
 
-        cpu->Eip = op->Eip;
-        cpu->EffectiveAddress = address;
+        cpu->Arch.Eip = op->Eip;
+        cpu->Interpreter.EffectiveAddress = address;
         byte vector = operation.Execute(cpu);
         if (vector != 0)
             throw core.Raise(vector);
@@ -59,13 +59,13 @@ internal static unsafe class FloatOps
     /// <summary>SMSW to memory.</summary>
     public static MicroOp* StoreMachineStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), 0x33u | (cpu->TaskSwitched != 0 ? 8u : 0));
+        core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), 0x33u | (cpu->Arch.TaskSwitched != 0 ? 8u : 0));
         return op + 1;
     }
 
     // No unit, or an exception left behind by an earlier instruction, comes before anything that is wrong with the operand.
     private static byte Unavailable(CpuState* cpu, FloatingPointOperation operation) =>
-        cpu->TaskSwitched != 0 ? ExceptionVector.DeviceNotAvailable : operation.IsHeldUp(cpu) ? ExceptionVector.MathFault : (byte)0;
+        cpu->Arch.TaskSwitched != 0 ? ExceptionVector.DeviceNotAvailable : operation.IsHeldUp(cpu) ? ExceptionVector.MathFault : (byte)0;
 
     private static uint Mask(MicroOp* op) => (op->Second & SegmentOps.Address16) != 0 ? 0xFFFFu : uint.MaxValue;
 }
@@ -81,7 +81,7 @@ internal sealed unsafe partial class InstructionSelector
         if (operation!.ImplicitDestination)
         {
             bool address16 = i.Op0Kind == OpKind.MemorySegDI;
-            _proto.Base = (int)GeneralRegister.Edi * 4;
+            _proto.Base = Offset(Register.EDI);
             _proto.Second = 0x8000_0000 | (address16 ? SegmentOps.Address16 : 0);
             _proto.Extra = (byte)SegmentOf(i.MemorySegment);
         }

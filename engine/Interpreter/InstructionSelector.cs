@@ -41,8 +41,8 @@ internal sealed unsafe partial class InstructionSelector
             Eip = instruction.IP32,
             NextEip = (_core.Mode & CodeMode.Code16) != 0 ? instruction.NextIP16 : instruction.NextIP32,
             Position = (ushort)position,
-            Base = CpuState.ZeroOffset,
-            Index = CpuState.ZeroOffset,
+            Base = Operand.Zero,
+            Index = Operand.Zero,
             Quiet = IsQuiet(in instruction, line.Quiet) ? (byte)1 : (byte)0,
         };
         Handler handler = instruction.IsInvalid ? NoInstruction(in instruction) : Select(in instruction, line.Family);
@@ -106,7 +106,7 @@ internal sealed unsafe partial class InstructionSelector
     private static byte Offset(Register register)
     {
         int number = register.GetNumber();
-        return (byte)(register.IsGPR8() && number >= 4 ? ((number - 4) * 4) + 1 : number * 4);
+        return (byte)(Operand.FirstRegister + (register.IsGPR8() && number >= 4 ? ((number - 4) * 4) + 1 : number * 4));
     }
 
     private static SegmentName SegmentOf(Register register) => register switch
@@ -137,8 +137,8 @@ internal sealed unsafe partial class InstructionSelector
         Register index = i.MemoryIndex;
         bool address16 = baseRegister.IsGPR16() || index.IsGPR16() || (baseRegister == Register.None && index == Register.None && i.MemoryDisplSize == 2);
         MicroOp address = _proto;
-        address.Base = baseRegister == Register.None ? (byte)CpuState.ZeroOffset : Offset(baseRegister);
-        address.Index = index == Register.None ? (byte)CpuState.ZeroOffset : Offset(index);
+        address.Base = baseRegister == Register.None ? Operand.Zero : Offset(baseRegister);
+        address.Index = index == Register.None ? Operand.Zero : Offset(index);
         address.Scale = (byte)(i.MemoryIndexScale switch { 2 => 1, 4 => 2, 8 => 3, _ => 0 });
         address.Displacement = i.MemoryDisplacement32;
         SegmentName segment = SegmentOf(i.MemorySegment);
@@ -171,7 +171,7 @@ internal sealed unsafe partial class InstructionSelector
         address.Handler = &SegmentOps.WorkOutAddress;
         address.Quiet = 0;
         *_op++ = address;
-        _proto.Base = CpuState.EffectiveAddressOffset;
+        _proto.Base = Operand.EffectiveAddress;
     }
 
     /// <summary>

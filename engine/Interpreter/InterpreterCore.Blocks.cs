@@ -67,7 +67,7 @@ public sealed unsafe partial class InterpreterCore
     internal MicroOp* FindBlock(uint eip)
     {
         JumpEntry* jump = Jump(Cpu, eip);
-        if (jump->Eip == eip && jump->Key == Cpu->JumpKey)
+        if (jump->Eip == eip && jump->Key == Cpu->Interpreter.JumpKey)
             return jump->First;
         if (!TryTranslateFetch(eip, out uint physical))
             return null;
@@ -105,11 +105,11 @@ public sealed unsafe partial class InterpreterCore
     internal static MicroOp* JumpTo(CpuState* cpu, uint target, int executed)
     {
         cpu->Budget -= executed;
-        cpu->Eip = target;
+        cpu->Arch.Eip = target;
         if ((cpu->Budget | -cpu->Attention) < 0)
             return null;
         JumpEntry* entry = Jump(cpu, target);
-        return entry->Eip == target && entry->Key == cpu->JumpKey ? entry->First : null;
+        return entry->Eip == target && entry->Key == cpu->Interpreter.JumpKey ? entry->First : null;
     }
 
     /// <summary>A direct branch within its page: linked to its target the first time.</summary>
@@ -119,7 +119,7 @@ public sealed unsafe partial class InterpreterCore
         cpu->Budget -= executed;
         if ((cpu->Budget | -cpu->Attention) < 0)
         {
-            cpu->Eip = target;
+            cpu->Arch.Eip = target;
             return null;
         }
 
@@ -131,29 +131,29 @@ public sealed unsafe partial class InterpreterCore
     {
         CpuState* cpu = Cpu;
         CodeMode mode = CodeMode.None;
-        bool user = cpu->Cpl == Selectors.UserRing;
+        bool user = cpu->Arch.Cpl == Selectors.UserRing;
         if (user)
         {
             mode |= CodeMode.User;
-            if ((cpu->SystemFlags & EFlags.AlignmentCheck) != 0)
+            if ((cpu->Arch.SystemFlags & EFlags.AlignmentCheck) != 0)
                 mode |= CodeMode.AlignmentCheck;
         }
 
-        if (!IsFlatData(cpu->Ds))
+        if (!IsFlatData(cpu->Arch.Ds))
             mode |= CodeMode.DsNotFlat;
-        if (!IsFlatData(cpu->Es))
+        if (!IsFlatData(cpu->Arch.Es))
             mode |= CodeMode.EsNotFlat;
-        if (!IsFlatData(cpu->Ss) || (cpu->Ss.Attributes & SegmentLoad.BigBit) == 0)
+        if (!IsFlatData(cpu->Arch.Ss) || (cpu->Arch.Ss.Attributes & SegmentLoad.BigBit) == 0)
             mode |= CodeMode.SsNotFlat;
-        if ((cpu->Cs.Attributes & SegmentLoad.BigBit) == 0)
+        if ((cpu->Arch.Cs.Attributes & SegmentLoad.BigBit) == 0)
             mode |= CodeMode.Code16;
-        if (cpu->Cs.Base != 0 || cpu->Cs.Limit != uint.MaxValue || (cpu->SystemFlags & EFlags.Trap) != 0 || _singleStep)
+        if (cpu->Arch.Cs.Base != 0 || cpu->Arch.Cs.Limit != uint.MaxValue || (cpu->Arch.SystemFlags & EFlags.Trap) != 0 || _singleStep)
             mode |= CodeMode.Single;
-        cpu->Tlb = user ? _userTlb : _kernelTlb;
+        cpu->Interpreter.Tlb = user ? _userTlb : _kernelTlb;
         if (mode == _mode)
             return false;
         _mode = mode;
-        cpu->JumpKey = (_generation << 8) | (uint)mode;
+        cpu->Interpreter.JumpKey = (_generation << 8) | (uint)mode;
         return true;
     }
 
@@ -161,14 +161,14 @@ public sealed unsafe partial class InterpreterCore
     protected override void SegmentsChanged()
     {
         UpdateMode();
-        Cpu->JumpKey = (_generation << 8) | (uint)_mode;
+        Cpu->Interpreter.JumpKey = (_generation << 8) | (uint)_mode;
     }
 
     private static bool IsFlatData(in SegmentRegister segment) => segment.Base == 0 && segment.IsWide;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static JumpEntry* Jump(CpuState* cpu, uint eip) =>
-        (JumpEntry*)(cpu->JumpCache + (((eip ^ (eip >> 13)) & (JumpEntries - 1)) << 4));
+        (JumpEntry*)(cpu->Interpreter.JumpCache + (((eip ^ (eip >> 13)) & (JumpEntries - 1)) << 4));
 
     private static int Bucket(uint physical) => (int)((physical ^ (physical >> 15)) & (HashSize - 1));
 
@@ -176,13 +176,13 @@ public sealed unsafe partial class InterpreterCore
     {
         core._wentStale = true;
         cpu->Budget -= op->Position;
-        cpu->Eip = op->Eip;
+        cpu->Arch.Eip = op->Eip;
         return null;
     }
 
     private MicroOp* BranchSlow(CpuState* cpu, MicroOp* op, uint target)
     {
-        cpu->Eip = target;
+        cpu->Arch.Eip = target;
         if (_faultPending)
             return null;
         if (_stepping || (_mode & CodeMode.Single) != 0 || ((target ^ op->Eip) & ~Page.OffsetMask) != 0)
@@ -201,7 +201,7 @@ public sealed unsafe partial class InterpreterCore
     private MicroOp* Remember(JumpEntry* jump, uint eip, MicroOp* first)
     {
         jump->Eip = eip;
-        jump->Key = Cpu->JumpKey;
+        jump->Key = Cpu->Interpreter.JumpKey;
         jump->First = first;
         MarkJumpedTo(eip);
 
@@ -340,8 +340,8 @@ public sealed unsafe partial class InterpreterCore
     {
         _generation = (_generation + 1) & 0xFF_FFFF;
         if (_generation == 0)
-            NativeMemory.Clear(Cpu->JumpCache, JumpCacheBytes);
-        Cpu->JumpKey = (_generation << 8) | (uint)_mode;
+            NativeMemory.Clear(Cpu->Interpreter.JumpCache, JumpCacheBytes);
+        Cpu->Interpreter.JumpKey = (_generation << 8) | (uint)_mode;
         _jumpPages.AsSpan().Clear();
     }
 

@@ -55,7 +55,7 @@ public sealed unsafe partial class InterpreterCore
             _current = null;
             RunSingle(Cpu);
             if (!_hasExit)
-                _exit = new CpuExit { Kind = ExitKind.Attention, InstructionEip = Cpu->Eip };
+                _exit = new CpuExit { Kind = ExitKind.Attention, InstructionEip = Cpu->Arch.Eip };
         }
         catch (GuestFault fault)
         {
@@ -84,7 +84,7 @@ public sealed unsafe partial class InterpreterCore
 
     private void ExitAtBreakpoint(uint eip)
     {
-        Cpu->Eip = eip;
+        Cpu->Arch.Eip = eip;
         _exit = new CpuExit { Kind = ExitKind.Debug, InstructionEip = eip };
         _hasExit = true;
     }
@@ -121,11 +121,11 @@ public sealed unsafe partial class InterpreterCore
     {
         if (_current != null)
         {
-            Cpu->Eip = _current->Eip;
+            Cpu->Arch.Eip = _current->Eip;
             Cpu->Budget -= _current->Position;
         }
 
-        uint eip = Cpu->Eip;
+        uint eip = Cpu->Arch.Eip;
         Watchpoint[] watchpoints = _watchpoints;
         _watchpoints = [];
         try

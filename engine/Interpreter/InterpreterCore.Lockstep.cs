@@ -41,7 +41,7 @@ public sealed unsafe partial class InterpreterCore
                 // Without a budget whatever goes elsewhere comes back here.
                 cpu->Budget = 0;
                 _wentStale = false;
-                MicroOp* op = FindBlock(cpu->Eip);
+                MicroOp* op = FindBlock(cpu->Arch.Eip);
                 MicroOp* last = op;
                 for (; op != null; op = op->Handler(this, cpu, op))
                 {
@@ -50,7 +50,7 @@ public sealed unsafe partial class InterpreterCore
                     {
                         if (path.Count == limit || (path.Count > 0 && IsBehind(op->Eip)))
                         {
-                            cpu->Eip = op->Eip;
+                            cpu->Arch.Eip = op->Eip;
                             exit = default;
                             return false;
                         }
@@ -65,15 +65,15 @@ public sealed unsafe partial class InterpreterCore
                 if (_hasExit)
                     break;
 
-                if (IsBehind(cpu->Eip))
+                if (IsBehind(cpu->Arch.Eip))
                     break;
 
                 // What comes back to itself is a branch; or a repeated string instruction that is not done, or one that was not
                 // even begun since its block was written over.
-                bool again = _wentStale || (cpu->Eip == last->Eip && last->NextEip != 0 && IsRepeatedString(cpu->Eip));
-                if (!again && last->NextEip != 0 && cpu->Eip != last->NextEip)
+                bool again = _wentStale || (cpu->Arch.Eip == last->Eip && last->NextEip != 0 && IsRepeatedString(cpu->Arch.Eip));
+                if (!again && last->NextEip != 0 && cpu->Arch.Eip != last->NextEip)
                     break;
-                if (path.Count == limit && cpu->Eip != path[^1])
+                if (path.Count == limit && cpu->Arch.Eip != path[^1])
                     break;
             }
         }

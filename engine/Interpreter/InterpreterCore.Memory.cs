@@ -86,7 +86,7 @@ public sealed unsafe partial class InterpreterCore
     internal uint ReadLinear<TWidth>(CpuState* cpu, uint address)
         where TWidth : struct, IWidth
     {
-        TlbEntry* entry = Entry(cpu->Tlb, address);
+        TlbEntry* entry = Entry(cpu->Interpreter.Tlb, address);
         if (entry->ReadTag == ((address + (uint)(TWidth.Size - 1)) & ~Page.OffsetMask))
             return TWidth.Load((byte*)(entry->Addend + (nint)address));
         return (uint)ReadSlow(address, TWidth.Size);
@@ -97,7 +97,7 @@ public sealed unsafe partial class InterpreterCore
     internal void WriteLinear<TWidth>(CpuState* cpu, uint address, uint value)
         where TWidth : struct, IWidth
     {
-        TlbEntry* entry = Entry(cpu->Tlb, address);
+        TlbEntry* entry = Entry(cpu->Interpreter.Tlb, address);
         if (entry->WriteTag == ((address + (uint)(TWidth.Size - 1)) & ~Page.OffsetMask))
             TWidth.Store((byte*)(entry->Addend + (nint)address), value);
         else
@@ -108,7 +108,7 @@ public sealed unsafe partial class InterpreterCore
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static byte* InPlace(CpuState* cpu, uint address, int size)
     {
-        TlbEntry* entry = Entry(cpu->Tlb, address);
+        TlbEntry* entry = Entry(cpu->Interpreter.Tlb, address);
         return entry->WriteTag == ((address + (uint)(size - 1)) & ~Page.OffsetMask) ? (byte*)(entry->Addend + (nint)address) : null;
     }
 
@@ -215,11 +215,11 @@ public sealed unsafe partial class InterpreterCore
     /// </summary>
     internal byte* Translate(uint linear, bool write)
     {
-        TlbEntry* entry = Entry(Cpu->Tlb, linear);
+        TlbEntry* entry = Entry(Cpu->Interpreter.Tlb, linear);
         uint page = linear & ~Page.OffsetMask;
         if (write ? entry->WriteTag == page : entry->ReadTag == page)
             return (byte*)(entry->Addend + (nint)linear);
-        return TranslateMiss(linear, write, Cpu->Cpl == Selectors.UserRing, entry);
+        return TranslateMiss(linear, write, Cpu->Arch.Cpl == Selectors.UserRing, entry);
     }
 
     /// <summary>Guest physical address of a linear one, for fetching code.</summary>
@@ -229,8 +229,8 @@ public sealed unsafe partial class InterpreterCore
     /// <returns>Whether it can be fetched.</returns>
     internal bool TryTranslateFetch(uint linear, out uint physical)
     {
-        TlbEntry* entry = Entry(Cpu->Tlb, linear);
-        if (entry->ReadTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: false, Cpu->Cpl == Selectors.UserRing, entry))
+        TlbEntry* entry = Entry(Cpu->Interpreter.Tlb, linear);
+        if (entry->ReadTag != (linear & ~Page.OffsetMask) && !TryFill(linear, write: false, Cpu->Arch.Cpl == Selectors.UserRing, entry))
         {
             _current = null;
             TakeFault(_fault);
@@ -398,13 +398,13 @@ public sealed unsafe partial class InterpreterCore
         _tables = MemoryMap.Zeroes(TableBytes);
         _kernelTlb = _tables;
         _userTlb = _tables + TlbBytes;
-        Cpu->JumpCache = _userTlb + TlbBytes;
-        _emptyTlb = Cpu->JumpCache + JumpCacheBytes;
+        Cpu->Interpreter.JumpCache = _userTlb + TlbBytes;
+        _emptyTlb = Cpu->Interpreter.JumpCache + JumpCacheBytes;
         _rmwBuffer = _emptyTlb + TlbBytes;
         _nowhere = _rmwBuffer + NowhereBytes;
         _fills = (nint*)(_nowhere + NowhereBytes);
         NativeMemory.Fill(_kernelTlb, TlbBytes * 2, 0xFF);
-        Cpu->Tlb = _kernelTlb;
+        Cpu->Interpreter.Tlb = _kernelTlb;
         AllocateBlocks();
         ForgetJumps();
     }

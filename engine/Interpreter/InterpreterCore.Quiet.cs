@@ -59,15 +59,15 @@ public sealed unsafe partial class InterpreterCore
                 continue;
             }
 
-            ulong* registers = (ulong*)cpu->Registers;
+            ulong* registers = (ulong*)cpu->Arch.Registers;
             (ulong first, ulong second, ulong third, ulong fourth) = (registers[0], registers[1], registers[2], registers[3]);
-            ulong flags = *(ulong*)&cpu->FlagResult;
+            ulong flags = *(ulong*)&cpu->Arch.FlagResult;
             int budget = cpu->Budget;
             MicroOp* next = op->Handler(this, cpu, op);
             if (_faultPending)
             {
                 (registers[0], registers[1], registers[2], registers[3]) = (first, second, third, fourth);
-                *(ulong*)&cpu->FlagResult = flags;
+                *(ulong*)&cpu->Arch.FlagResult = flags;
                 cpu->Budget = budget;
                 _faultPending = false;
                 _current = op;
@@ -95,7 +95,7 @@ public sealed unsafe partial class InterpreterCore
         _faultPending = true;
         if (*(uint*)_emptyTlb == 0)
             NativeMemory.Fill(_emptyTlb, TlbBytes, 0xFF);
-        cpu->Tlb = _emptyTlb;
+        cpu->Interpreter.Tlb = _emptyTlb;
         return _nowhere;
     }
 }

@@ -16,7 +16,7 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Linear address of an access through a segment, after the processor's checks of rights and limit.</summary>
     internal uint SegmentAddress(SegmentName name, uint offset, uint size, bool write)
     {
-        ref SegmentRegister segment = ref CpuState.Segment(Cpu, name);
+        ref SegmentRegister segment = ref Cpu->Arch.Segment(name);
         uint attributes = segment.Attributes;
         byte vector = name == SegmentName.Ss ? ExceptionVector.StackFault : ExceptionVector.GeneralProtection;
         if ((attributes & SegmentLoad.PresentBit) == 0)
@@ -47,12 +47,12 @@ public sealed unsafe partial class InterpreterCore
     }
 
     /// <summary>Mask of the stack pointer: %esp or %sp.</summary>
-    internal uint StackMask => (Cpu->Ss.Attributes & SegmentLoad.BigBit) != 0 ? uint.MaxValue : 0xFFFF;
+    internal uint StackMask => (Cpu->Arch.Ss.Attributes & SegmentLoad.BigBit) != 0 ? uint.MaxValue : 0xFFFF;
 
     /// <summary>Linear address at an offset from the stack pointer, checked.</summary>
     internal uint StackAddress(int offset, uint size, bool write)
     {
-        uint linear = SegmentAddress(SegmentName.Ss, (Cpu->Registers[(int)GeneralRegister.Esp] + (uint)offset) & StackMask, size, write);
+        uint linear = SegmentAddress(SegmentName.Ss, (Cpu->Arch.Registers[(int)GeneralRegister.Esp] + (uint)offset) & StackMask, size, write);
         if ((_mode & CodeMode.AlignmentCheck) != 0)
             CheckAlignment(linear, size);
         return linear;
@@ -65,7 +65,7 @@ public sealed unsafe partial class InterpreterCore
     internal void StackMove(int offset)
     {
         uint mask = StackMask;
-        Cpu->Registers[(int)GeneralRegister.Esp] = (Cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((Cpu->Registers[(int)GeneralRegister.Esp] + (uint)offset) & mask);
+        Cpu->Arch.Registers[(int)GeneralRegister.Esp] = (Cpu->Arch.Registers[(int)GeneralRegister.Esp] & ~mask) | ((Cpu->Arch.Registers[(int)GeneralRegister.Esp] + (uint)offset) & mask);
     }
 
     /// <summary>Pushes a word; the stack pointer moves only if that worked.</summary>
@@ -80,10 +80,10 @@ public sealed unsafe partial class InterpreterCore
     {
         selector &= 0xFFFF;
         uint error = selector & 0xFFFC;
-        ref SegmentRegister segment = ref CpuState.Segment(Cpu, name);
+        ref SegmentRegister segment = ref Cpu->Arch.Segment(name);
         if (name == SegmentName.Ss)
         {
-            CheckStackSegment(selector, Cpu->Cpl, ExceptionVector.GeneralProtection, out ulong stack);
+            CheckStackSegment(selector, Cpu->Arch.Cpl, ExceptionVector.GeneralProtection, out ulong stack);
             SegmentLoad.SetHidden(ref segment, selector, stack);
             UpdateMode();
             return;
@@ -103,7 +103,7 @@ public sealed unsafe partial class InterpreterCore
         if ((attributes & SegmentLoad.NonSystemBit) == 0 || (code && (attributes & SegmentLoad.ReadableOrWritableBit) == 0))
             throw RaiseProtection(error);
         bool conforming = code && (attributes & SegmentLoad.ConformingOrExpandDownBit) != 0;
-        if (!conforming && Math.Max(Cpu->Cpl, selector & 3) > SegmentLoad.Dpl(attributes))
+        if (!conforming && Math.Max(Cpu->Arch.Cpl, selector & 3) > SegmentLoad.Dpl(attributes))
             throw RaiseProtection(error);
         if ((attributes & SegmentLoad.PresentBit) == 0)
             throw Raise(ExceptionVector.SegmentNotPresent, error);
@@ -130,13 +130,13 @@ public sealed unsafe partial class InterpreterCore
         uint rpl = selector & 3;
         bool conforming = (attributes & SegmentLoad.ConformingOrExpandDownBit) != 0;
         bool allowed = isReturn
-            ? rpl >= Cpu->Cpl && (conforming ? dpl <= rpl : dpl == rpl)
-            : conforming ? dpl <= Cpu->Cpl : rpl <= Cpu->Cpl && dpl == Cpu->Cpl;
+            ? rpl >= Cpu->Arch.Cpl && (conforming ? dpl <= rpl : dpl == rpl)
+            : conforming ? dpl <= Cpu->Arch.Cpl : rpl <= Cpu->Arch.Cpl && dpl == Cpu->Arch.Cpl;
         if (!allowed)
             throw RaiseProtection(error);
         if ((attributes & SegmentLoad.PresentBit) == 0)
             throw Raise(ExceptionVector.SegmentNotPresent, error);
-        if (offset > SegmentLoad.Limit(descriptor) && (!isReturn || rpl == Cpu->Cpl))
+        if (offset > SegmentLoad.Limit(descriptor) && (!isReturn || rpl == Cpu->Arch.Cpl))
             throw RaiseProtection();
         return descriptor;
     }
@@ -166,10 +166,10 @@ public sealed unsafe partial class InterpreterCore
     {
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Es, SegmentName.Ds, SegmentName.Fs, SegmentName.Gs])
         {
-            ref SegmentRegister segment = ref CpuState.Segment(Cpu, name);
+            ref SegmentRegister segment = ref Cpu->Arch.Segment(name);
             bool conforming = (segment.Attributes & (SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit))
                 == (SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit);
-            if (segment.Attributes != 0 && !conforming && SegmentLoad.Dpl(segment.Attributes) < Cpu->Cpl)
+            if (segment.Attributes != 0 && !conforming && SegmentLoad.Dpl(segment.Attributes) < Cpu->Arch.Cpl)
                 SegmentLoad.SetHidden(ref segment, 0, 0);
         }
     }

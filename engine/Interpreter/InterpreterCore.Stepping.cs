@@ -64,7 +64,7 @@ public sealed unsafe partial class InterpreterCore
         try
         {
             _current = null;
-            MicroOp* op = ops != null ? ops : _builder.BuildSingle(Cpu->Eip);
+            MicroOp* op = ops != null ? ops : _builder.BuildSingle(Cpu->Arch.Eip);
             RunBlocksQuietly(Cpu, op);
             exit = _exit;
             return _hasExit;

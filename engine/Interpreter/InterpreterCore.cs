@@ -79,21 +79,21 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
                     _current = null;
                     if (cpu->Attention != 0 || cpu->Budget < 0)
                     {
-                        _exit = new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip };
+                        _exit = new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Arch.Eip };
                         break;
                     }
 
                     if ((_mode & CodeMode.Single) != 0)
                     {
                         // Without blocks: 16-bit or based code, which breakpoints know by its linear address.
-                        if (IsBreakpoint(cpu->Cs.Base + cpu->Eip))
-                            ExitAtBreakpoint(cpu->Eip);
+                        if (IsBreakpoint(cpu->Arch.Cs.Base + cpu->Arch.Eip))
+                            ExitAtBreakpoint(cpu->Arch.Eip);
                         else
                             RunSingle(cpu);
                     }
                     else
                     {
-                        MicroOp* op = FindBlock(cpu->Eip);
+                        MicroOp* op = FindBlock(cpu->Arch.Eip);
                         if (Quietly)
                             RunBlocksQuietly(cpu, op);
                         else
@@ -125,7 +125,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     {
         _exit = new CpuExit { Kind = kind, Vector = vector, InstructionEip = op->Eip };
         _hasExit = true;
-        Cpu->Eip = eip;
+        Cpu->Arch.Eip = eip;
         Cpu->Budget -= op->Position + 1;
         return null;
     }
@@ -198,9 +198,9 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     /// </summary>
     private void RunSingle(CpuState* cpu)
     {
-        bool trap = (cpu->SystemFlags & EFlags.Trap) != 0;
+        bool trap = (cpu->Arch.SystemFlags & EFlags.Trap) != 0;
         StackSegmentLoaded = false;
-        MicroOp* op = _builder.BuildSingle(cpu->Eip);
+        MicroOp* op = _builder.BuildSingle(cpu->Arch.Eip);
         MicroOp* last = op;
         while (op != null)
         {
@@ -211,7 +211,7 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
 
         if (trap && !_hasExit && !StackSegmentLoaded)
         {
-            cpu->SingleStepped = DebugStatus.SingleStep;
+            cpu->Arch.SingleStepped = DebugStatus.SingleStep;
             _exit = new CpuExit { Kind = ExitKind.Exception, Vector = ExceptionVector.Debug, InstructionEip = last->Eip };
             _hasExit = true;
         }
@@ -224,19 +224,19 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
         // A fault without an instruction is one of fetching it: EIP is right already.
         if (_current != null)
         {
-            Cpu->Eip = _current->Eip;
+            Cpu->Arch.Eip = _current->Eip;
             Cpu->Budget -= _current->Position;
         }
 
         _exit = fault.KillReason is { } reason
-            ? new CpuExit { Kind = ExitKind.Killed, Reason = reason, InstructionEip = Cpu->Eip }
+            ? new CpuExit { Kind = ExitKind.Killed, Reason = reason, InstructionEip = Cpu->Arch.Eip }
             : new CpuExit
             {
                 Kind = ExitKind.Exception,
                 Vector = fault.Vector,
                 ErrorCode = fault.ErrorCode,
                 FaultAddress = fault.Address,
-                InstructionEip = Cpu->Eip,
+                InstructionEip = Cpu->Arch.Eip,
             };
     }
 

@@ -107,14 +107,14 @@ internal static unsafe class MoveOps
     /// <summary>CBW.</summary>
     public static MicroOp* ConvertByte(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        *(ushort*)cpu = (ushort)*(sbyte*)cpu;
+        *(ushort*)cpu->Arch.Registers = (ushort)*(sbyte*)cpu->Arch.Registers;
         return op + 1;
     }
 
     /// <summary>CWDE.</summary>
     public static MicroOp* ConvertWord(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        *(uint*)cpu = (uint)*(short*)cpu;
+        *(uint*)cpu->Arch.Registers = (uint)*(short*)cpu->Arch.Registers;
         return op + 1;
     }
 
@@ -122,21 +122,21 @@ internal static unsafe class MoveOps
     public static MicroOp* SpreadSign<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        Operand.Set<TWidth>(cpu, (int)GeneralRegister.Edx * 4, TWidth.Extend(Operand.Get<TWidth>(cpu, 0)) < 0 ? uint.MaxValue : 0);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Edx, TWidth.Extend(Operand.Get<TWidth>(cpu, GeneralRegister.Eax)) < 0 ? uint.MaxValue : 0);
         return op + 1;
     }
 
     /// <summary>XLAT: %al from a table; the address was worked out ahead.</summary>
     public static MicroOp* TableLookup(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        *(byte*)cpu = (byte)core.ReadLinear<Width8>(cpu, Operand.Address(cpu, op));
+        *(byte*)cpu->Arch.Registers = (byte)core.ReadLinear<Width8>(cpu, Operand.Address(cpu, op));
         return op + 1;
     }
 
     /// <summary>LAHF.</summary>
     public static MicroOp* LoadFlags(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        *((byte*)cpu + 1) = (byte)cpu->Flags;
+        *((byte*)cpu->Arch.Registers + 1) = (byte)cpu->Arch.Flags;
         return op + 1;
     }
 
@@ -144,14 +144,14 @@ internal static unsafe class MoveOps
     public static MicroOp* StoreFlags(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         const uint low = EFlags.Sign | EFlags.Zero | EFlags.Adjust | EFlags.Parity | EFlags.Carry;
-        cpu->Flags = (cpu->Flags & ~low) | (*((byte*)cpu + 1) & low);
+        cpu->Arch.Flags = (cpu->Arch.Flags & ~low) | (*((byte*)cpu->Arch.Registers + 1) & low);
         return op + 1;
     }
 
     /// <summary>SALC: %al from CF.</summary>
     public static MicroOp* SetFromCarry(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        *(byte*)cpu = (byte)(0 - LazyFlags.Carry(cpu->FlagAux));
+        *(byte*)cpu->Arch.Registers = (byte)(0 - LazyFlags.Carry(cpu->Arch.FlagAux));
         return op + 1;
     }
 
@@ -167,14 +167,14 @@ internal static unsafe class MoveOps
     /// <summary>CMC.</summary>
     public static MicroOp* ComplementCarry(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        AluFlags.SetCarry(cpu, LazyFlags.Carry(cpu->FlagAux) ^ 1);
+        AluFlags.SetCarry(cpu, LazyFlags.Carry(cpu->Arch.FlagAux) ^ 1);
         return op + 1;
     }
 
     /// <summary>CLD, STD.</summary>
     public static MicroOp* SetDirection(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        cpu->SystemFlags = (cpu->SystemFlags & ~EFlags.Direction) | (op->Immediate != 0 ? EFlags.Direction : 0);
+        cpu->Arch.SystemFlags = (cpu->Arch.SystemFlags & ~EFlags.Direction) | (op->Immediate != 0 ? EFlags.Direction : 0);
         return op + 1;
     }
 }
@@ -360,13 +360,13 @@ internal sealed unsafe partial class InstructionSelector
     {
         bool address16 = i.MemoryBase == Register.BX;
         MicroOp address = _proto;
-        address.Base = (int)GeneralRegister.Ebx * 4;
+        address.Base = Offset(Register.EBX);
         address.Second = SegmentOps.AddAl | (address16 ? SegmentOps.Address16 : 0);
         address.Extra = (byte)SegmentOf(i.MemorySegment);
         address.Bytes = 1;
         address.Handler = &SegmentOps.WorkOutAddress;
         *_op++ = address;
-        _proto.Base = CpuState.EffectiveAddressOffset;
+        _proto.Base = Operand.EffectiveAddress;
         return &MoveOps.TableLookup;
     }
 }

@@ -9,13 +9,11 @@ namespace Lguest.Engine.Interpreter;
 /// <summary>MUL, IMUL, DIV, IDIV.</summary>
 internal static unsafe class MultiplyOps
 {
-    private const int Edx = (int)GeneralRegister.Edx * 4;
-
     public static MicroOp* Mul<TSource, TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TSource : struct, ISource
         where TWidth : struct, IWidth
     {
-        ulong product = (ulong)Operand.Get<TWidth>(cpu, 0) * TSource.Get<TWidth>(core, cpu, op);
+        ulong product = (ulong)Operand.Get<TWidth>(cpu, GeneralRegister.Eax) * TSource.Get<TWidth>(core, cpu, op);
         StoreProduct<TWidth>(cpu, product);
         SetFlags<TWidth>(cpu, (uint)product, product >> (32 - TWidth.Shift) != 0);
         return op + 1;
@@ -25,7 +23,7 @@ internal static unsafe class MultiplyOps
         where TSource : struct, ISource
         where TWidth : struct, IWidth
     {
-        long product = (long)TWidth.Extend(Operand.Get<TWidth>(cpu, 0)) * TWidth.Extend(TSource.Get<TWidth>(core, cpu, op));
+        long product = (long)TWidth.Extend(Operand.Get<TWidth>(cpu, GeneralRegister.Eax)) * TWidth.Extend(TSource.Get<TWidth>(core, cpu, op));
         StoreProduct<TWidth>(cpu, (ulong)product);
         SetFlags<TWidth>(cpu, (uint)product, TWidth.Extend((uint)product) != product);
         return op + 1;
@@ -91,8 +89,8 @@ internal static unsafe class MultiplyOps
     private static void SetFlags<TWidth>(CpuState* cpu, uint low, bool overflow)
         where TWidth : struct, IWidth
     {
-        cpu->FlagResult = TWidth.Extend(low);
-        cpu->FlagAux = LazyFlags.Make(overflow ? 1u : 0, overflow ? 1u : 0, 0);
+        cpu->Arch.FlagResult = TWidth.Extend(low);
+        cpu->Arch.FlagAux = LazyFlags.Make(overflow ? 1u : 0, overflow ? 1u : 0, 0);
     }
 
     private static void StoreProduct<TWidth>(CpuState* cpu, ulong product)
@@ -100,23 +98,26 @@ internal static unsafe class MultiplyOps
     {
         if (TWidth.Size == 1)
         {
-            *(ushort*)cpu = (ushort)product;
+            *(ushort*)cpu->Arch.Registers = (ushort)product;
             return;
         }
 
-        Operand.Set<TWidth>(cpu, 0, (uint)product);
-        Operand.Set<TWidth>(cpu, Edx, (uint)(product >> (32 - TWidth.Shift)));
+        Operand.Set<TWidth>(cpu, GeneralRegister.Eax, (uint)product);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Edx, (uint)(product >> (32 - TWidth.Shift)));
     }
 
     private static ulong Dividend<TWidth>(CpuState* cpu)
         where TWidth : struct, IWidth =>
-        TWidth.Size == 1 ? *(ushort*)cpu : ((ulong)Operand.Get<TWidth>(cpu, Edx) << (32 - TWidth.Shift)) | Operand.Get<TWidth>(cpu, 0);
+        TWidth.Size == 1 ? *(ushort*)cpu->Arch.Registers : ((ulong)Operand.Get<TWidth>(cpu, GeneralRegister.Edx) << (32 - TWidth.Shift)) | Operand.Get<TWidth>(cpu, GeneralRegister.Eax);
 
     private static void StoreQuotient<TWidth>(CpuState* cpu, uint quotient, uint remainder)
         where TWidth : struct, IWidth
     {
-        Operand.Set<TWidth>(cpu, 0, quotient);
-        Operand.Set<TWidth>(cpu, TWidth.Size == 1 ? 1 : Edx, remainder);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Eax, quotient);
+        if (TWidth.Size == 1)
+            *((byte*)cpu->Arch.Registers + 1) = (byte)remainder;
+        else
+            Operand.Set<TWidth>(cpu, GeneralRegister.Edx, remainder);
     }
 }
 

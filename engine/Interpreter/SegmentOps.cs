@@ -26,14 +26,14 @@ internal static unsafe class SegmentOps
 
     /// <summary>
     /// Works out the linear address of the next op's memory operand, with whatever is unusual about it, and leaves it in
-    /// <see cref="CpuState.EffectiveAddress"/>.
+    /// <see cref="InterpreterScratch.EffectiveAddress"/>.
     /// </summary>
     public static MicroOp* WorkOutAddress(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         uint offset = Operand.Address(cpu, op);
         uint flags = op->Second;
         if ((flags & AddAl) != 0)
-            offset += *(byte*)cpu;
+            offset += *(byte*)cpu->Arch.Registers;
         if ((flags & BitString) != 0)
         {
             int index = op->Bytes == 2 ? *(short*)((byte*)cpu + op->Destination) : *(int*)((byte*)cpu + op->Destination);
@@ -46,7 +46,7 @@ internal static unsafe class SegmentOps
             offset = core.SegmentAddress((SegmentName)op->Extra, offset, op->Bytes, op->Written != 0);
         if ((flags & Aligned) != 0)
             core.CheckAlignment(offset, op->Bytes);
-        cpu->EffectiveAddress = offset;
+        cpu->Interpreter.EffectiveAddress = offset;
         return op + 1;
     }
 
@@ -64,14 +64,14 @@ internal static unsafe class SegmentOps
     public static MicroOp* StoreReg<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        Operand.Set<TWidth>(cpu, op->Destination, CpuState.Segment(cpu, (SegmentName)op->Extra).Selector);
+        Operand.Set<TWidth>(cpu, op->Destination, cpu->Arch.Segment((SegmentName)op->Extra).Selector);
         return op + 1;
     }
 
     /// <summary>MOV m16, Sreg.</summary>
     public static MicroOp* StoreMem(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), CpuState.Segment(cpu, (SegmentName)op->Extra).Selector);
+        core.WriteLinear<Width16>(cpu, Operand.Address(cpu, op), cpu->Arch.Segment((SegmentName)op->Extra).Selector);
         return op + 1;
     }
 
@@ -79,7 +79,7 @@ internal static unsafe class SegmentOps
     public static MicroOp* Push<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        uint selector = CpuState.Segment(cpu, (SegmentName)op->Extra).Selector;
+        uint selector = cpu->Arch.Segment((SegmentName)op->Extra).Selector;
         core.WriteSlow(core.StackAddress(-TWidth.Size, (uint)TWidth.Size, write: true), 2, selector);
         core.StackMove(-TWidth.Size);
         return op + 1;
@@ -94,7 +94,7 @@ internal static unsafe class SegmentOps
         uint mask = core.StackMask;
         core.LoadSegment((SegmentName)op->Extra, selector);
         core.StackSegmentLoaded = (SegmentName)op->Extra == SegmentName.Ss;
-        cpu->Registers[(int)GeneralRegister.Esp] = (cpu->Registers[(int)GeneralRegister.Esp] & ~mask) | ((cpu->Registers[(int)GeneralRegister.Esp] + (uint)TWidth.Size) & mask);
+        cpu->Arch.Registers[(int)GeneralRegister.Esp] = (cpu->Arch.Registers[(int)GeneralRegister.Esp] & ~mask) | ((cpu->Arch.Registers[(int)GeneralRegister.Esp] + (uint)TWidth.Size) & mask);
         return Continue(core, cpu, op, mode);
     }
 
@@ -123,7 +123,7 @@ internal static unsafe class SegmentOps
             bool bit = (attributes & SegmentLoad.ReadableOrWritableBit) != 0;
             bool conforming = code && (attributes & SegmentLoad.ConformingOrExpandDownBit) != 0;
             good = (attributes & SegmentLoad.NonSystemBit) != 0
-                && (conforming || Math.Max(cpu->Cpl, selector & 3) <= SegmentLoad.Dpl(attributes))
+                && (conforming || Math.Max(cpu->Arch.Cpl, selector & 3) <= SegmentLoad.Dpl(attributes))
                 && (op->Extra != 0 ? !code && bit : !code || bit);
         }
 
@@ -146,7 +146,7 @@ internal static unsafe class SegmentOps
             uint attributes = SegmentLoad.Attributes(descriptor);
             const uint codeConforming = SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit;
             bool visible = (attributes & codeConforming) == codeConforming
-                || Math.Max(cpu->Cpl, selector & 3) <= SegmentLoad.Dpl(attributes);
+                || Math.Max(cpu->Arch.Cpl, selector & 3) <= SegmentLoad.Dpl(attributes);
             good = visible
                 && ((attributes & SegmentLoad.NonSystemBit) != 0 || ((op->Extra != 0 ? lslTypes : larTypes) >> (int)(attributes & 0xF) & 1) != 0);
         }

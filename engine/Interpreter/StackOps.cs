@@ -25,17 +25,17 @@ internal readonly unsafe struct FlatStack : IStack
     public static void Push<TWidth>(InterpreterCore core, CpuState* cpu, uint value)
         where TWidth : struct, IWidth
     {
-        uint top = cpu->Registers[(int)GeneralRegister.Esp] - (uint)TWidth.Size;
+        uint top = cpu->Arch.Registers[(int)GeneralRegister.Esp] - (uint)TWidth.Size;
         core.WriteLinear<TWidth>(cpu, top, value);
-        cpu->Registers[(int)GeneralRegister.Esp] = top;
+        cpu->Arch.Registers[(int)GeneralRegister.Esp] = top;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Peek<TWidth>(InterpreterCore core, CpuState* cpu)
-        where TWidth : struct, IWidth => core.ReadLinear<TWidth>(cpu, cpu->Registers[(int)GeneralRegister.Esp]);
+        where TWidth : struct, IWidth => core.ReadLinear<TWidth>(cpu, cpu->Arch.Registers[(int)GeneralRegister.Esp]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => cpu->Registers[(int)GeneralRegister.Esp] += (uint)bytes;
+    public static void Move(InterpreterCore core, CpuState* cpu, int bytes) => cpu->Arch.Registers[(int)GeneralRegister.Esp] += (uint)bytes;
 }
 
 /// <summary>Any other.</summary>
@@ -80,13 +80,13 @@ internal static unsafe class StackOps
         where TWidth : struct, IWidth
     {
         uint value = core.StackRead(0, TWidth.Size);
-        uint before = cpu->Registers[Esp];
+        uint before = cpu->Arch.Registers[Esp];
         core.StackMove(TWidth.Size);
-        uint after = cpu->Registers[Esp];
+        uint after = cpu->Arch.Registers[Esp];
         uint address = Operand.Address(cpu, op);
-        cpu->Registers[Esp] = before;
+        cpu->Arch.Registers[Esp] = before;
         core.WriteLinear<TWidth>(cpu, address, value);
-        cpu->Registers[Esp] = after;
+        cpu->Arch.Registers[Esp] = after;
         return op + 1;
     }
 
@@ -95,15 +95,15 @@ internal static unsafe class StackOps
         where TWidth : struct, IWidth
     {
         uint value = core.StackRead(0, TWidth.Size);
-        uint before = cpu->Registers[Esp];
+        uint before = cpu->Arch.Registers[Esp];
         core.StackMove(TWidth.Size);
-        uint after = cpu->Registers[Esp];
+        uint after = cpu->Arch.Registers[Esp];
         uint offset = Operand.Address(cpu, op);
-        cpu->Registers[Esp] = before;
+        cpu->Arch.Registers[Esp] = before;
         if ((op->Second & SegmentOps.Address16) != 0)
             offset &= 0xFFFF;
         core.WriteLinear<TWidth>(cpu, core.SegmentAddress((SegmentName)op->Extra, offset, (uint)TWidth.Size, write: true), value);
-        cpu->Registers[Esp] = after;
+        cpu->Arch.Registers[Esp] = after;
         return op + 1;
     }
 
@@ -114,7 +114,7 @@ internal static unsafe class StackOps
         for (int i = 1; i <= 8; i++)
             core.ProbeWrite(core.StackAddress(-TWidth.Size * i, (uint)TWidth.Size, write: true), TWidth.Size);
         for (int i = 0; i < 8; i++)
-            core.WriteSlow(core.StackAddress(-TWidth.Size * (i + 1), (uint)TWidth.Size, write: true), TWidth.Size, cpu->Registers[i]);
+            core.WriteSlow(core.StackAddress(-TWidth.Size * (i + 1), (uint)TWidth.Size, write: true), TWidth.Size, cpu->Arch.Registers[i]);
         core.StackMove(-TWidth.Size * 8);
         return op + 1;
     }
@@ -128,7 +128,7 @@ internal static unsafe class StackOps
         for (int i = 0; i < 8; i++)
         {
             if (i != Esp)
-                Operand.Set<TWidth>(cpu, i * 4, values[i]);
+                Operand.Set<TWidth>(cpu, (GeneralRegister)i, values[i]);
         }
 
         core.StackMove(TWidth.Size * 8);
@@ -139,7 +139,7 @@ internal static unsafe class StackOps
         where TStack : struct, IStack
         where TWidth : struct, IWidth
     {
-        TStack.Push<TWidth>(core, cpu, cpu->Flags & ~(EFlags.Resume | EFlags.Virtual8086));
+        TStack.Push<TWidth>(core, cpu, cpu->Arch.Flags & ~(EFlags.Resume | EFlags.Virtual8086));
         return op + 1;
     }
 
@@ -151,7 +151,7 @@ internal static unsafe class StackOps
         uint mask = TWidth.Size == 2 ? changes & 0xFFFF : changes;
         uint value = core.StackRead(0, TWidth.Size);
         core.StackMove(TWidth.Size);
-        cpu->Flags = (cpu->Flags & ~mask) | (value & mask);
+        cpu->Arch.Flags = (cpu->Arch.Flags & ~mask) | (value & mask);
         return core.UpdateMode() ? InterpreterCore.JumpTo(cpu, op->NextEip, op->Position + 1) : op + 1;
     }
 
@@ -161,8 +161,8 @@ internal static unsafe class StackOps
         int size = TWidth.Size;
         int level = (int)(op->Second & 31);
         uint mask = core.StackMask;
-        uint esp = cpu->Registers[Esp];
-        uint ebp = cpu->Registers[Ebp];
+        uint esp = cpu->Arch.Registers[Esp];
+        uint ebp = cpu->Arch.Registers[Ebp];
         uint frame = (esp - (uint)size) & mask;
 
         // Everything that can fault first: the reads of outer frame pointers, the writes, and the stack's new end.
@@ -181,7 +181,7 @@ internal static unsafe class StackOps
             core.Push(frame, size);
         }
 
-        Operand.Set<TWidth>(cpu, Ebp * 4, frame);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Ebp, frame);
         core.StackMove(-(int)op->Immediate);
         return op + 1;
     }
@@ -190,20 +190,20 @@ internal static unsafe class StackOps
         where TWidth : struct, IWidth
     {
         uint mask = core.StackMask;
-        uint frame = cpu->Registers[Ebp] & mask;
+        uint frame = cpu->Arch.Registers[Ebp] & mask;
         uint value = (uint)core.ReadSlow(core.SegmentAddress(SegmentName.Ss, frame, (uint)TWidth.Size, write: false), TWidth.Size);
-        cpu->Registers[Esp] = (cpu->Registers[Esp] & ~mask) | ((frame + (uint)TWidth.Size) & mask);
-        Operand.Set<TWidth>(cpu, Ebp * 4, value);
+        cpu->Arch.Registers[Esp] = (cpu->Arch.Registers[Esp] & ~mask) | ((frame + (uint)TWidth.Size) & mask);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Ebp, value);
         return op + 1;
     }
 
     /// <summary>LEAVE on a flat stack.</summary>
     public static MicroOp* LeaveFlat(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        uint frame = cpu->Registers[Ebp];
+        uint frame = cpu->Arch.Registers[Ebp];
         uint value = core.ReadLinear<Width32>(cpu, frame);
-        cpu->Registers[Esp] = frame + 4;
-        cpu->Registers[Ebp] = value;
+        cpu->Arch.Registers[Esp] = frame + 4;
+        cpu->Arch.Registers[Ebp] = value;
         return op + 1;
     }
 }

@@ -53,7 +53,7 @@ internal readonly unsafe struct Stos : IStringStep
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
-        where TWidth : struct, IWidth => core.WriteLinear<TWidth>(cpu, target, Operand.Get<TWidth>(cpu, 0));
+        where TWidth : struct, IWidth => core.WriteLinear<TWidth>(cpu, target, Operand.Get<TWidth>(cpu, GeneralRegister.Eax));
 }
 
 internal readonly unsafe struct Lods : IStringStep
@@ -68,7 +68,7 @@ internal readonly unsafe struct Lods : IStringStep
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
-        where TWidth : struct, IWidth => Operand.Set<TWidth>(cpu, 0, core.ReadLinear<TWidth>(cpu, source));
+        where TWidth : struct, IWidth => Operand.Set<TWidth>(cpu, GeneralRegister.Eax, core.ReadLinear<TWidth>(cpu, source));
 }
 
 internal readonly unsafe struct Scas : IStringStep
@@ -83,7 +83,7 @@ internal readonly unsafe struct Scas : IStringStep
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
-        where TWidth : struct, IWidth => Cmp.Run<TWidth>(cpu, Operand.Get<TWidth>(cpu, 0), core.ReadLinear<TWidth>(cpu, target));
+        where TWidth : struct, IWidth => Cmp.Run<TWidth>(cpu, Operand.Get<TWidth>(cpu, GeneralRegister.Eax), core.ReadLinear<TWidth>(cpu, target));
 }
 
 internal readonly unsafe struct Cmps : IStringStep
@@ -137,16 +137,16 @@ internal static unsafe class StringOps
         where TWidth : struct, IWidth
     {
         uint mask = (op->Second & Address16) != 0 ? 0xFFFFu : uint.MaxValue;
-        uint count = cpu->Registers[Ecx] & mask;
+        uint count = cpu->Arch.Registers[Ecx] & mask;
         if (count == 0)
             return op + 1;
         int round = (core.Mode & CodeMode.Single) != 0 ? 1 : RoundBytes / TWidth.Size;
         uint done = 0;
-        int flagResult = cpu->FlagResult;
-        uint flagAux = cpu->FlagAux;
+        int flagResult = cpu->Arch.FlagResult;
+        uint flagAux = cpu->Arch.FlagAux;
         bool afterFirst = false;
         core.ChangesNothingYet();
-        if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->SystemFlags & EFlags.Direction) == 0)
+        if (!TStep.Compares && round > 1 && op->Second == 0 && (cpu->Arch.SystemFlags & EFlags.Direction) == 0)
         {
             done = Bulk<TStep, TWidth>(core, cpu, count, out afterFirst);
             if (done != 0)
@@ -158,8 +158,8 @@ internal static unsafe class StringOps
             if (TStep.Compares)
             {
                 // A fault leaves the flags as they were before the first comparison (Intel SDM vol. 2, REP).
-                cpu->FlagResult = flagResult;
-                cpu->FlagAux = flagAux;
+                cpu->Arch.FlagResult = flagResult;
+                cpu->Arch.FlagAux = flagAux;
             }
 
             Step<TStep, TWidth>(core, cpu, op);
@@ -167,15 +167,15 @@ internal static unsafe class StringOps
                 return null;
 
             // A page that was not at hand for writing may be after its first element: then the rest can go at once.
-            if (done == 0 && afterFirst && InterpreterCore.InPlace(cpu, cpu->Registers[Edi], 1) != null)
+            if (done == 0 && afterFirst && InterpreterCore.InPlace(cpu, cpu->Arch.Registers[Edi], 1) != null)
                 round = 1;
             core.HasChanged(op);
-            cpu->Registers[Ecx] = (cpu->Registers[Ecx] & ~mask) | ((cpu->Registers[Ecx] - 1) & mask);
-            if (TStep.Compares && (cpu->FlagResult == 0) != (op->Immediate != 0))
+            cpu->Arch.Registers[Ecx] = (cpu->Arch.Registers[Ecx] & ~mask) | ((cpu->Arch.Registers[Ecx] - 1) & mask);
+            if (TStep.Compares && (cpu->Arch.FlagResult == 0) != (op->Immediate != 0))
                 return op + 1;
         }
 
-        if ((cpu->Registers[Ecx] & mask) == 0)
+        if ((cpu->Arch.Registers[Ecx] & mask) == 0)
             return op + 1;
 
         // Not an instruction less of the budget than it took, or a long copy would keep interrupts out.
@@ -190,8 +190,8 @@ internal static unsafe class StringOps
         afterFirst = false;
         if (!TStep.Writes || core.HasWatchpoints)
             return 0;
-        uint source = cpu->Registers[Esi];
-        uint target = cpu->Registers[Edi];
+        uint source = cpu->Arch.Registers[Esi];
+        uint target = cpu->Arch.Registers[Edi];
         uint bytes = Page.Size - (target & Page.OffsetMask);
         if (TStep.Source)
             bytes = Math.Min(bytes, Page.Size - (source & Page.OffsetMask));
@@ -216,23 +216,23 @@ internal static unsafe class StringOps
             if (from < to && from + length > to)
                 return 0;
             Buffer.MemoryCopy(from, to, length, length);
-            cpu->Registers[Esi] = source + (uint)length;
+            cpu->Arch.Registers[Esi] = source + (uint)length;
         }
         else if (TWidth.Size == 4)
         {
-            new Span<uint>(to, (int)elements).Fill(cpu->Registers[(int)GeneralRegister.Eax]);
+            new Span<uint>(to, (int)elements).Fill(cpu->Arch.Registers[(int)GeneralRegister.Eax]);
         }
         else if (TWidth.Size == 2)
         {
-            new Span<ushort>(to, (int)elements).Fill((ushort)cpu->Registers[(int)GeneralRegister.Eax]);
+            new Span<ushort>(to, (int)elements).Fill((ushort)cpu->Arch.Registers[(int)GeneralRegister.Eax]);
         }
         else
         {
-            new Span<byte>(to, (int)elements).Fill((byte)cpu->Registers[(int)GeneralRegister.Eax]);
+            new Span<byte>(to, (int)elements).Fill((byte)cpu->Arch.Registers[(int)GeneralRegister.Eax]);
         }
 
-        cpu->Registers[Edi] = target + (uint)length;
-        cpu->Registers[Ecx] -= elements;
+        cpu->Arch.Registers[Edi] = target + (uint)length;
+        cpu->Arch.Registers[Ecx] -= elements;
         return elements;
     }
 
@@ -241,20 +241,20 @@ internal static unsafe class StringOps
         where TStep : struct, IStringStep
         where TWidth : struct, IWidth
     {
-        uint delta = (cpu->SystemFlags & EFlags.Direction) != 0 ? (uint)-TWidth.Size : (uint)TWidth.Size;
+        uint delta = (cpu->Arch.SystemFlags & EFlags.Direction) != 0 ? (uint)-TWidth.Size : (uint)TWidth.Size;
         if (op->Second == 0)
         {
-            TStep.Step<TWidth>(core, cpu, cpu->Registers[Esi], cpu->Registers[Edi]);
+            TStep.Step<TWidth>(core, cpu, cpu->Arch.Registers[Esi], cpu->Arch.Registers[Edi]);
             if (TStep.Source)
-                cpu->Registers[Esi] += delta;
+                cpu->Arch.Registers[Esi] += delta;
             if (TStep.Target)
-                cpu->Registers[Edi] += delta;
+                cpu->Arch.Registers[Edi] += delta;
             return;
         }
 
         uint mask = (op->Second & Address16) != 0 ? 0xFFFFu : uint.MaxValue;
-        uint source = cpu->Registers[Esi] & mask;
-        uint target = cpu->Registers[Edi] & mask;
+        uint source = cpu->Arch.Registers[Esi] & mask;
+        uint target = cpu->Arch.Registers[Edi] & mask;
         if (TStep.Source && TStep.Compares)
             core.ProbeRead(Check(core, SegmentName.Es, target, TWidth.Size, write: false), TWidth.Size);
         if (TStep.Source)
@@ -263,9 +263,9 @@ internal static unsafe class StringOps
             target = Check(core, SegmentName.Es, target, TWidth.Size, TStep.Writes);
         TStep.Step<TWidth>(core, cpu, source, target);
         if (TStep.Source)
-            cpu->Registers[Esi] = (cpu->Registers[Esi] & ~mask) | ((cpu->Registers[Esi] + delta) & mask);
+            cpu->Arch.Registers[Esi] = (cpu->Arch.Registers[Esi] & ~mask) | ((cpu->Arch.Registers[Esi] + delta) & mask);
         if (TStep.Target)
-            cpu->Registers[Edi] = (cpu->Registers[Edi] & ~mask) | ((cpu->Registers[Edi] + delta) & mask);
+            cpu->Arch.Registers[Edi] = (cpu->Arch.Registers[Edi] & ~mask) | ((cpu->Arch.Registers[Edi] + delta) & mask);
     }
 
     private static uint Check(InterpreterCore core, SegmentName segment, uint offset, int size, bool write)

@@ -35,7 +35,7 @@ internal static unsafe class SystemOps
 
     /// <summary>INTO.</summary>
     public static MicroOp* InterruptOnOverflow(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
-        LazyFlags.Overflow(cpu->FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, ExceptionVector.Overflow) : op + 1;
+        LazyFlags.Overflow(cpu->Arch.FlagAux) ? core.Exit(ExitKind.SoftwareInterrupt, op->NextEip, op, ExceptionVector.Overflow) : op + 1;
 
     /// <summary>BOUND.</summary>
     public static MicroOp* Bound<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
@@ -57,15 +57,15 @@ internal static unsafe class SystemOps
     public static MicroOp* In<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        Operand.Set<TWidth>(cpu, 0, uint.MaxValue);
+        Operand.Set<TWidth>(cpu, GeneralRegister.Eax, uint.MaxValue);
         return op + 1;
     }
 
     /// <summary>OUT at ring 1: vanishes, but for the pulse on the PC's reset line that ends Linux's reboot.</summary>
     public static MicroOp* Out(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        uint port = op->Extra != 0 ? op->Immediate & 0xFF : cpu->Registers[(int)GeneralRegister.Edx] & 0xFFFF;
-        return port == KeyboardController && *(byte*)cpu == PulseReset
+        uint port = op->Extra != 0 ? op->Immediate & 0xFF : cpu->Arch.Registers[(int)GeneralRegister.Edx] & 0xFFFF;
+        return port == KeyboardController && *(byte*)cpu->Arch.Registers == PulseReset
             ? core.Exit(ExitKind.Reset, op->NextEip, op)
             : op + 1;
     }
@@ -77,7 +77,7 @@ internal static unsafe class SystemOps
     /// </summary>
     public static MicroOp* ReadDebugStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        Operand.Set<Width32>(cpu, op->Destination, DebugStatus.Reserved | cpu->SingleStepped);
+        Operand.Set<Width32>(cpu, op->Destination, DebugStatus.Reserved | cpu->Arch.SingleStepped);
         return op + 1;
     }
 
@@ -85,8 +85,8 @@ internal static unsafe class SystemOps
     public static MicroOp* ReadTimeStamp(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         ulong now = core.Clock.Tsc;
-        cpu->Registers[(int)GeneralRegister.Eax] = (uint)now;
-        cpu->Registers[(int)GeneralRegister.Edx] = (uint)(now >> 32);
+        cpu->Arch.Registers[(int)GeneralRegister.Eax] = (uint)now;
+        cpu->Arch.Registers[(int)GeneralRegister.Edx] = (uint)(now >> 32);
         return op + 1;
     }
 
@@ -94,10 +94,10 @@ internal static unsafe class SystemOps
     {
         CpuIdentity.Query(
             core.Identity,
-            ref cpu->Registers[(int)GeneralRegister.Eax],
-            out cpu->Registers[(int)GeneralRegister.Ebx],
-            out cpu->Registers[(int)GeneralRegister.Ecx],
-            out cpu->Registers[(int)GeneralRegister.Edx]);
+            ref cpu->Arch.Registers[(int)GeneralRegister.Eax],
+            out cpu->Arch.Registers[(int)GeneralRegister.Ebx],
+            out cpu->Arch.Registers[(int)GeneralRegister.Ecx],
+            out cpu->Arch.Registers[(int)GeneralRegister.Edx]);
         return op + 1;
     }
 
@@ -114,7 +114,7 @@ internal static unsafe class SystemOps
     /// <summary>CLTS and the like are the hypervisor's; SMSW only tells: PE, MP, ET, NE, and TS as it is.</summary>
     public static MicroOp* PrepareMachineStatus(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
-        cpu->EffectiveAddress = ControlRegister0 | (cpu->TaskSwitched != 0 ? TaskSwitchedBit : 0);
+        cpu->Interpreter.EffectiveAddress = ControlRegister0 | (cpu->Arch.TaskSwitched != 0 ? TaskSwitchedBit : 0);
         return op + 1;
     }
 }
@@ -178,14 +178,14 @@ internal sealed unsafe partial class InstructionSelector
         {
             // The value has to wait in the place of the address: worked out first, stored last.
             Memory(in i, 2, write: true);
-            _proto.Source = (int)GeneralRegister.Eax;
+            _proto.Source = Operand.FirstRegister;
             return &FloatOps.StoreMachineStatus;
         }
 
         MicroOp prepare = _proto;
         prepare.Handler = &SystemOps.PrepareMachineStatus;
         *_op++ = prepare;
-        _proto.Source = CpuState.EffectiveAddressOffset;
+        _proto.Source = Operand.EffectiveAddress;
         _proto.Destination = Offset(i.Op0Register);
         return Width(in i, 0) == 2 ? &MoveOps.ToReg<FromRegister, Width16> : &MoveOps.ToReg<FromRegister, Width32>;
     }

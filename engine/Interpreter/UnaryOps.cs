@@ -66,8 +66,8 @@ internal readonly unsafe struct Inc : IUnary
         uint result = a + 1;
         int extended = TWidth.Extend(result);
         uint overflow = extended == int.MinValue >> TWidth.Shift ? 1u : 0;
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(LazyFlags.Carry(cpu->FlagAux), overflow, (result & 0xF) == 0 ? 1u : 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(LazyFlags.Carry(cpu->Arch.FlagAux), overflow, (result & 0xF) == 0 ? 1u : 0);
         return result;
     }
 }
@@ -81,8 +81,8 @@ internal readonly unsafe struct Dec : IUnary
         uint result = a - 1;
         int extended = TWidth.Extend(result);
         uint overflow = extended == int.MaxValue >> TWidth.Shift ? 1u : 0;
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(LazyFlags.Carry(cpu->FlagAux), overflow, (result & 0xF) == 0xF ? 1u : 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(LazyFlags.Carry(cpu->Arch.FlagAux), overflow, (result & 0xF) == 0xF ? 1u : 0);
         return result;
     }
 }
@@ -116,7 +116,7 @@ internal readonly unsafe struct ImmediateCount : ICount
 internal readonly unsafe struct ClCount : ICount
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Get(CpuState* cpu, MicroOp* op) => (int)(cpu->Registers[(int)GeneralRegister.Ecx] & 31);
+    public static int Get(CpuState* cpu, MicroOp* op) => (int)(cpu->Arch.Registers[(int)GeneralRegister.Ecx] & 31);
 }
 
 internal readonly unsafe struct Shl<TCount> : IUnary
@@ -132,8 +132,8 @@ internal readonly unsafe struct Shl<TCount> : IUnary
         ulong wide = (ulong)a << count;
         uint carry = (uint)(wide >> (32 - TWidth.Shift)) & 1;
         int extended = TWidth.Extend((uint)wide);
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(carry, carry ^ ((uint)extended >> 31), 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(carry, carry ^ ((uint)extended >> 31), 0);
         return (uint)wide;
     }
 }
@@ -156,8 +156,8 @@ internal readonly unsafe struct Shr<TCount> : IUnary
         uint overflow = (uint)(extended ^ (extended << 1)) >> 31;
         if (TWidth.Shift != 0)
             overflow = ((result << TWidth.Shift) ^ (result << (TWidth.Shift + 1))) >> 31;
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(carry, overflow, 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(carry, overflow, 0);
         return result;
     }
 }
@@ -174,8 +174,8 @@ internal readonly unsafe struct Sar<TCount> : IUnary
             return a;
         int value = TWidth.Extend(a);
         int result = value >> count;
-        cpu->FlagResult = result;
-        cpu->FlagAux = LazyFlags.Make((uint)(value >> (count - 1)) & 1, 0, 0);
+        cpu->Arch.FlagResult = result;
+        cpu->Arch.FlagAux = LazyFlags.Make((uint)(value >> (count - 1)) & 1, 0, 0);
         return (uint)result;
     }
 }
@@ -230,7 +230,7 @@ internal readonly unsafe struct Rcl<TCount> : IUnary
             return a;
 
         // A ring of bits + 1: the operand with CF above it.
-        ulong ring = ((ulong)LazyFlags.Carry(cpu->FlagAux) << bits) | a;
+        ulong ring = ((ulong)LazyFlags.Carry(cpu->Arch.FlagAux) << bits) | a;
         ring = (ring << count) | (ring >> (bits + 1 - count));
         uint carry = (uint)(ring >> bits) & 1;
         uint result = (uint)ring & (uint.MaxValue >> TWidth.Shift);
@@ -249,7 +249,7 @@ internal readonly unsafe struct Rcr<TCount> : IUnary
         int count = TCount.Get(cpu, op) % (bits + 1);
         if (count == 0)
             return a;
-        ulong ring = ((ulong)LazyFlags.Carry(cpu->FlagAux) << bits) | a;
+        ulong ring = ((ulong)LazyFlags.Carry(cpu->Arch.FlagAux) << bits) | a;
         ring = (ring >> count) | (ring << (bits + 1 - count));
         uint carry = (uint)(ring >> bits) & 1;
         uint result = (uint)ring & (uint.MaxValue >> TWidth.Shift);
@@ -286,8 +286,8 @@ internal readonly unsafe struct ShlDouble<TCount> : IUnary
         }
 
         int extended = TWidth.Extend(result);
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(carry, (uint)(extended ^ TWidth.Extend(a)) >> 31, 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(carry, (uint)(extended ^ TWidth.Extend(a)) >> 31, 0);
         return result;
     }
 }
@@ -307,8 +307,8 @@ internal readonly unsafe struct ShrDouble<TCount> : IUnary
         uint carry = (uint)(wide >> (count - 1)) & 1;
         uint result = (uint)(wide >> count) & (uint.MaxValue >> TWidth.Shift);
         int extended = TWidth.Extend(result);
-        cpu->FlagResult = extended;
-        cpu->FlagAux = LazyFlags.Make(carry, (uint)(extended ^ TWidth.Extend(a)) >> 31, 0);
+        cpu->Arch.FlagResult = extended;
+        cpu->Arch.FlagAux = LazyFlags.Make(carry, (uint)(extended ^ TWidth.Extend(a)) >> 31, 0);
         return result;
     }
 }

@@ -74,6 +74,15 @@ internal readonly unsafe struct Width32 : IWidth
 /// <summary>Where a handler's operand is: these are what every handler begins and ends with.</summary>
 internal static unsafe class Operand
 {
+    /// <summary>Offset of %eax; the other general registers follow.</summary>
+    public static readonly byte FirstRegister = checked((byte)State.Register(GeneralRegister.Eax).Offset);
+
+    /// <summary>Offset of a register that is always 0.</summary>
+    public static readonly byte Zero = checked((byte)State.Zero.Offset);
+
+    /// <summary>Offset of the address that was worked out ahead of its instruction.</summary>
+    public static readonly byte EffectiveAddress = checked((byte)State.EffectiveAddress.Offset);
+
     /// <summary>The register at a byte offset of the processor state.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Get<TWidth>(CpuState* cpu, int offset)
@@ -83,6 +92,16 @@ internal static unsafe class Operand
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Set<TWidth>(CpuState* cpu, int offset, uint value)
         where TWidth : struct, IWidth => TWidth.Store((byte*)cpu + offset, value);
+
+    /// <summary>A register by its name: its low part.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Get<TWidth>(CpuState* cpu, GeneralRegister register)
+        where TWidth : struct, IWidth => TWidth.Load((byte*)&cpu->Arch.Registers[(int)register]);
+
+    /// <summary>Writes a register by its name.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Set<TWidth>(CpuState* cpu, GeneralRegister register, uint value)
+        where TWidth : struct, IWidth => TWidth.Store((byte*)&cpu->Arch.Registers[(int)register], value);
 
     /// <summary>The linear address of the memory operand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

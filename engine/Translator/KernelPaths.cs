@@ -41,8 +41,8 @@ internal sealed unsafe class KernelPaths
         _gdt = gdt;
         _code = code;
         _translator = translator;
-        cpu->UserCs.Selector = NoSelector;
-        cpu->UserSs.Selector = NoSelector;
+        cpu->Translator.UserCs.Selector = NoSelector;
+        cpu->Translator.UserSs.Selector = NoSelector;
     }
 
     /// <summary>How system calls are delivered: see <see cref="ExecutionCore.SetSystemCall"/>.</summary>
@@ -52,8 +52,8 @@ internal sealed unsafe class KernelPaths
             _tailFlushes = uint.MaxValue;
         _systemCallHandler = handler;
         _stackSelector = stackSelector;
-        _cpu->KernelStack = stackPointer;
-        _cpu->IrqEnabledAddress = (ulong)irqEnabled;
+        _cpu->Translator.KernelStack = stackPointer;
+        _cpu->Translator.IrqEnabledAddress = (ulong)irqEnabled;
         LoadKernelSegments();
     }
 
@@ -61,13 +61,13 @@ internal sealed unsafe class KernelPaths
     public void DescriptorsChanged()
     {
         // A kernel changes the thread's descriptors at every switch; what is as it was stays.
-        if (!IsAsInTable(_cpu->UserCs) || !IsAsInTable(_cpu->UserSs))
+        if (!IsAsInTable(_cpu->Translator.UserCs) || !IsAsInTable(_cpu->Translator.UserSs))
         {
-            _cpu->UserCs.Selector = NoSelector;
-            _cpu->UserSs.Selector = NoSelector;
+            _cpu->Translator.UserCs.Selector = NoSelector;
+            _cpu->Translator.UserSs.Selector = NoSelector;
         }
 
-        SegmentCandidate* candidates = &_cpu->FsCandidate0;
+        SegmentCandidate* candidates = &_cpu->Translator.FsCandidate0;
         for (int i = 0; i < 4; i++)
         {
             if (IsAsInTable(candidates[i].Segment))
@@ -82,8 +82,8 @@ internal sealed unsafe class KernelPaths
     /// <summary>After an IRET to ring 3 that the interpreter made: the next like it need not leave.</summary>
     public void RememberUserSegments()
     {
-        _cpu->UserCs = _cpu->Cs;
-        _cpu->UserSs = _cpu->Ss;
+        _cpu->Translator.UserCs = _cpu->Arch.Cs;
+        _cpu->Translator.UserSs = _cpu->Arch.Ss;
     }
 
     /// <summary>Puts right what emitted code is about to look at.</summary>
@@ -92,23 +92,23 @@ internal sealed unsafe class KernelPaths
     public void Prepare(bool hasUserWindow, bool userLeaves)
     {
         CpuState* cpu = _cpu;
-        cpu->ExtraFlags = cpu->SystemFlags & UnusualFlags;
-        cpu->NegatedEs = 0 - cpu->Es.Selector;
-        cpu->NegatedDs = 0 - cpu->Ds.Selector;
-        cpu->FsBias = cpu->Fs.IsWide ? 0 : FaultingBias;
-        cpu->GsBias = cpu->Gs.IsWide ? 0 : FaultingBias;
-        SegmentCandidate* candidates = &cpu->FsCandidate0;
-        RememberCandidate(candidates, cpu->Fs, cpu->FsBias, ref _nextFs);
-        RememberCandidate(candidates + 2, cpu->Gs, cpu->GsBias, ref _nextGs);
+        cpu->Translator.ExtraFlags = cpu->Arch.SystemFlags & UnusualFlags;
+        cpu->Translator.NegatedEs = 0 - cpu->Arch.Es.Selector;
+        cpu->Translator.NegatedDs = 0 - cpu->Arch.Ds.Selector;
+        cpu->Translator.FsBias = cpu->Arch.Fs.IsWide ? 0 : FaultingBias;
+        cpu->Translator.GsBias = cpu->Arch.Gs.IsWide ? 0 : FaultingBias;
+        SegmentCandidate* candidates = &cpu->Translator.FsCandidate0;
+        RememberCandidate(candidates, cpu->Arch.Fs, cpu->Translator.FsBias, ref _nextFs);
+        RememberCandidate(candidates + 2, cpu->Arch.Gs, cpu->Translator.GsBias, ref _nextGs);
 
-        bool flat = cpu->KernelSs.Base == 0 && cpu->KernelSs.Limit == uint.MaxValue && (cpu->KernelSs.Attributes & SegmentLoad.BigBit) != 0
-            && cpu->KernelCs.Base == 0 && cpu->KernelCs.Limit == uint.MaxValue && (cpu->KernelCs.Attributes & SegmentLoad.BigBit) != 0;
-        bool tails = flat && (cpu->SystemFlags & (EFlags.Trap | EFlags.NestedTask)) == 0 && PrepareTails();
+        bool flat = cpu->Translator.KernelSs.Base == 0 && cpu->Translator.KernelSs.Limit == uint.MaxValue && (cpu->Translator.KernelSs.Attributes & SegmentLoad.BigBit) != 0
+            && cpu->Translator.KernelCs.Base == 0 && cpu->Translator.KernelCs.Limit == uint.MaxValue && (cpu->Translator.KernelCs.Attributes & SegmentLoad.BigBit) != 0;
+        bool tails = flat && (cpu->Arch.SystemFlags & (EFlags.Trap | EFlags.NestedTask)) == 0 && PrepareTails();
         NativeStubs stubs = _code.Stubs;
-        cpu->SystemCallEntry = tails && _systemCallTail != null && cpu->KernelStack >= Page.Size ? stubs.SystemCall : stubs.SlowSystemCall;
-        cpu->SystemCallTail = (ulong)_systemCallTail;
-        cpu->InterruptReturnEntry = tails && hasUserWindow && cpu->UserCs.Selector != NoSelector ? stubs.InterruptReturn : stubs.SlowInterruptReturn;
-        cpu->InterruptReturnTail = (ulong)(userLeaves ? _leavingReturnTail : _interruptReturnTail);
+        cpu->Translator.SystemCallEntry = tails && _systemCallTail != null && cpu->Translator.KernelStack >= Page.Size ? stubs.SystemCall : stubs.SlowSystemCall;
+        cpu->Translator.SystemCallTail = (ulong)_systemCallTail;
+        cpu->Translator.InterruptReturnEntry = tails && hasUserWindow && cpu->Translator.UserCs.Selector != NoSelector ? stubs.InterruptReturn : stubs.SlowInterruptReturn;
+        cpu->Translator.InterruptReturnTail = (ulong)(userLeaves ? _leavingReturnTail : _interruptReturnTail);
     }
 
     private bool IsAsInTable(in SegmentRegister segment)
@@ -127,9 +127,9 @@ internal sealed unsafe class KernelPaths
     private void LoadKernelSegments()
     {
         _gdt.TryGet(Selectors.KernelCode, out ulong code);
-        SegmentLoad.SetHidden(ref _cpu->KernelCs, Selectors.KernelCode, code);
+        SegmentLoad.SetHidden(ref _cpu->Translator.KernelCs, Selectors.KernelCode, code);
         _gdt.TryGet(_stackSelector, out ulong stack);
-        SegmentLoad.SetHidden(ref _cpu->KernelSs, _stackSelector, stack);
+        SegmentLoad.SetHidden(ref _cpu->Translator.KernelSs, _stackSelector, stack);
     }
 
     private static void RememberCandidate(SegmentCandidate* candidates, in SegmentRegister segment, ulong bias, ref int next)

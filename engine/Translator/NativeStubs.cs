@@ -7,7 +7,7 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Engine.Translator;
 
-/// <summary>Why translated code was left: <see cref="CpuState.ExitReason"/>.</summary>
+/// <summary>Why translated code was left: <see cref="TranslatorScratch.ExitReason"/>.</summary>
 internal enum TranslatedExit : uint
 {
     /// <summary>Attention was asked for before anything ran.</summary>
@@ -16,16 +16,16 @@ internal enum TranslatedExit : uint
     /// <summary>On to EIP, by a way that is not linked.</summary>
     Branch,
 
-    /// <summary>On to EIP by a direct branch: <see cref="CpuState.ExitDetail"/> is the place to link.</summary>
+    /// <summary>On to EIP by a direct branch: <see cref="TranslatorScratch.ExitDetail"/> is the place to link.</summary>
     Link,
 
-    /// <summary><see cref="CpuState.ExitDetail"/> is the number of an instruction to interpret.</summary>
+    /// <summary><see cref="TranslatorScratch.ExitDetail"/> is the number of an instruction to interpret.</summary>
     Interpret,
 
     /// <summary>A fault: the Fault fields say what.</summary>
     Fault,
 
-    /// <summary>Interrupted at <see cref="CpuState.FaultRip"/>.</summary>
+    /// <summary>Interrupted at <see cref="TranslatorScratch.FaultRip"/>.</summary>
     Attention,
 
     /// <summary>The instruction at EIP is the interpreter's.</summary>
@@ -34,7 +34,7 @@ internal enum TranslatedExit : uint
     /// <summary>A system call found no stack where it was to be: EIP is after INT 0x80.</summary>
     SystemCallFault,
 
-    /// <summary>int n: <see cref="CpuState.ExitDetail"/> is the vector, EIP is after it.</summary>
+    /// <summary>int n: <see cref="TranslatorScratch.ExitDetail"/> is the vector, EIP is after it.</summary>
     SoftwareInterrupt,
 }
 
@@ -229,7 +229,7 @@ internal sealed unsafe class NativeStubs
         };
     }
 
-    /// <summary>Ways for <see cref="CpuState.SystemCallEntry"/> and <see cref="CpuState.InterruptReturnEntry"/>.</summary>
+    /// <summary>Ways for <see cref="TranslatorScratch.SystemCallEntry"/> and <see cref="TranslatorScratch.InterruptReturnEntry"/>.</summary>
     public ulong SystemCall { get; }
 
     /// <summary>The slow way.</summary>
@@ -385,7 +385,7 @@ internal sealed unsafe class NativeStubs
         a.mov(State.BranchKey.Bytes, r14);
     }
 
-    /// <summary>Enters translated code at <see cref="CpuState.EnterTarget"/>; returns when it is left.</summary>
+    /// <summary>Enters translated code at <see cref="TranslatorScratch.EnterTarget"/>; returns when it is left.</summary>
     public delegate* unmanaged<CpuState*, void> Enter { get; }
 
     /// <summary>Where translated code goes to leave, its reason stored.</summary>

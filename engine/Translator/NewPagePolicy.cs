@@ -25,7 +25,7 @@ internal sealed unsafe class NewPagePolicy(CpuState* cpu, InterpreterCore interp
     public bool IsOn { get; set; } = true;
 
     /// <summary>Whether the interpreter is ahead with ring 3 of an address space.</summary>
-    public bool IsAhead(AddressSpace? space) => cpu->Cpl == Selectors.UserRing && space is { Slice: > 0 };
+    public bool IsAhead(AddressSpace? space) => cpu->Arch.Cpl == Selectors.UserRing && space is { Slice: > 0 };
 
     /// <summary>Ring 3 has come to a page that the interpreter's table did not have.</summary>
     public void Touched(AddressSpace? current, uint page)
@@ -71,6 +71,6 @@ internal sealed unsafe class NewPagePolicy(CpuState* cpu, InterpreterCore interp
     public bool HasComeToRest(AddressSpace space, out uint page)
     {
         page = space.LastVisited;
-        return space.Slice == 0 && cpu->Cpl == Selectors.UserRing && space.Window[page] == 0;
+        return space.Slice == 0 && cpu->Arch.Cpl == Selectors.UserRing && space.Window[page] == 0;
     }
 }

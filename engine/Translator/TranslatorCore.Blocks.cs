@@ -44,27 +44,27 @@ public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
         bool user = (mode & TranslationMode.User) != 0;
         ulong taskSwitched = (ulong)(mode & TranslationMode.TaskSwitched);
         CpuState* cpu = Cpu;
-        cpu->KernelWindowBase = (ulong)_kernelWindow.Base;
-        cpu->KernelBranchKey = (_kernelKey << 4 | taskSwitched) << 32;
+        cpu->Translator.KernelWindowBase = (ulong)_kernelWindow.Base;
+        cpu->Translator.KernelBranchKey = (_kernelKey << 4 | taskSwitched) << 32;
         if (user)
             CurrentUserWindow();
         if (_space is { } space)
         {
-            cpu->UserWindowBase = (ulong)space.Window.Base;
-            cpu->UserBranchKey = (space.Key << 4 | taskSwitched | (ulong)TranslationMode.User) << 32;
+            cpu->Translator.UserWindowBase = (ulong)space.Window.Base;
+            cpu->Translator.UserBranchKey = (space.Key << 4 | taskSwitched | (ulong)TranslationMode.User) << 32;
         }
 
-        cpu->WindowBase = user ? cpu->UserWindowBase : cpu->KernelWindowBase;
-        cpu->BranchKey = user ? cpu->UserBranchKey : cpu->KernelBranchKey;
+        cpu->Translator.WindowBase = user ? cpu->Translator.UserWindowBase : cpu->Translator.KernelWindowBase;
+        cpu->Translator.BranchKey = user ? cpu->Translator.UserBranchKey : cpu->Translator.KernelBranchKey;
         _paths.Prepare(hasUserWindow: _space is not null, userLeaves: _space is { Slice: > 0 });
     }
 
     private TranslationMode CurrentMode()
     {
         TranslationMode mode = TranslationMode.None;
-        if (Cpu->Cpl == Selectors.UserRing)
+        if (Cpu->Arch.Cpl == Selectors.UserRing)
             mode |= TranslationMode.User;
-        if (Cpu->TaskSwitched != 0)
+        if (Cpu->Arch.TaskSwitched != 0)
             mode |= TranslationMode.TaskSwitched;
         return mode;
     }
@@ -115,7 +115,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
         if (block.Reach != BlockReach.None && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
-            _code.Branches.Add(eip, Cpu->BranchKey, block.Host);
+            _code.Branches.Add(eip, Cpu->Translator.BranchKey, block.Host);
         return block.Host;
     }
 

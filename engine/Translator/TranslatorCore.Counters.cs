@@ -25,7 +25,7 @@ public sealed unsafe partial class TranslatorCore
     public override bool CountsInstructions => false;
 
     /// <inheritdoc/>
-    public override long DirectSystemCalls => (long)Cpu->SystemCalls;
+    public override long DirectSystemCalls => (long)Cpu->Translator.SystemCalls;
 
     /// <inheritdoc/>
     public override IReadOnlyList<EngineCounter> Counters =>

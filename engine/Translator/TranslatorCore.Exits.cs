@@ -27,11 +27,11 @@ public sealed unsafe partial class TranslatorCore
         uint drops = _code.Drops;
         ToLazyFlags();
         CodeMode before = _interpreter.Mode;
-        uint taskSwitched = Cpu->TaskSwitched;
+        uint taskSwitched = Cpu->Arch.TaskSwitched;
         host = null;
         if (_interpreter.StepOps(record->HasOps != 0 ? (MicroOp*)record->Ops : null, out exit))
             return true;
-        if (next != null && Cpu->Eip == nextEip && drops == _code.Drops && _interpreter.Mode == before && taskSwitched == Cpu->TaskSwitched && ModeIsAsBefore())
+        if (next != null && Cpu->Arch.Eip == nextEip && drops == _code.Drops && _interpreter.Mode == before && taskSwitched == Cpu->Arch.TaskSwitched && ModeIsAsBefore())
             host = next;
         return false;
     }
@@ -40,7 +40,7 @@ public sealed unsafe partial class TranslatorCore
     private bool InterpretAt(uint eip, out CpuExit exit)
     {
         ToLazyFlags();
-        Cpu->Eip = eip;
+        Cpu->Arch.Eip = eip;
         return _interpreter.Step(out exit);
     }
 
@@ -51,36 +51,36 @@ public sealed unsafe partial class TranslatorCore
     /// </summary>
     private void HideHostAddresses()
     {
-        if (!_code.TryFindByLowHalf(Cpu->Float.InstructionOffset, out uint eip))
+        if (!_code.TryFindByLowHalf(Cpu->Arch.Float.InstructionOffset, out uint eip))
             return;
-        Cpu->Float.InstructionOffset = eip;
-        Cpu->Float.InstructionSelector = (ushort)Cpu->Cs.Selector;
-        Cpu->Float.DataSelector = (ushort)Cpu->Ds.Selector;
+        Cpu->Arch.Float.InstructionOffset = eip;
+        Cpu->Arch.Float.InstructionSelector = (ushort)Cpu->Arch.Cs.Selector;
+        Cpu->Arch.Float.DataSelector = (ushort)Cpu->Arch.Ds.Selector;
     }
 
     /// <summary>Translated code was interrupted somewhere: finds out where the guest is.</summary>
     private void Interrupted()
     {
-        SideTable.Entry place = _code.PlaceOf(Cpu->FaultRip);
+        SideTable.Entry place = _code.PlaceOf(Cpu->Translator.FaultRip);
         switch (place.Kind)
         {
             case SideKind.GoingToR10WithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = (uint)Cpu->SavedR10;
+                Cpu->Arch.Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->Translator.SavedR9;
+                Cpu->Arch.Eip = (uint)Cpu->Translator.SavedR10;
                 break;
             case SideKind.InstructionWithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = place.Eip;
+                Cpu->Arch.Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->Translator.SavedR9;
+                Cpu->Arch.Eip = place.Eip;
                 break;
             case SideKind.GoingToR10:
-                Cpu->Eip = (uint)Cpu->SavedR10;
+                Cpu->Arch.Eip = (uint)Cpu->Translator.SavedR10;
                 break;
             case SideKind.GoingToWithEcxInR9:
-                Cpu->Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->SavedR9;
-                Cpu->Eip = place.Eip;
+                Cpu->Arch.Registers[(int)GeneralRegister.Ecx] = (uint)Cpu->Translator.SavedR9;
+                Cpu->Arch.Eip = place.Eip;
                 break;
             default:
-                Cpu->Eip = place.Eip;
+                Cpu->Arch.Eip = place.Eip;
                 break;
         }
     }
@@ -107,22 +107,22 @@ public sealed unsafe partial class TranslatorCore
 
     private bool HandleFault(out byte* host, out CpuExit exit)
     {
-        SideTable.Entry place = _code.PlaceOf(Cpu->FaultRip);
+        SideTable.Entry place = _code.PlaceOf(Cpu->Translator.FaultRip);
         uint eip = place.Eip;
-        Cpu->Eip = eip;
+        Cpu->Arch.Eip = eip;
         host = null;
         exit = new CpuExit { Kind = ExitKind.Exception, InstructionEip = eip };
 
         // Misaligned for SSE, or through a segment that does not reach everywhere: the interpreter knows what it comes to.
-        if (Cpu->FaultVector == ExceptionVector.GeneralProtection)
+        if (Cpu->Translator.FaultVector == ExceptionVector.GeneralProtection)
             return InterpretAt(eip, out exit);
-        if (Cpu->FaultVector != ExceptionVector.PageFault)
+        if (Cpu->Translator.FaultVector != ExceptionVector.PageFault)
         {
-            exit.Vector = (byte)Cpu->FaultVector;
+            exit.Vector = (byte)Cpu->Translator.FaultVector;
             return true;
         }
 
-        ulong offset = Cpu->FaultAddress - Cpu->WindowBase;
+        ulong offset = Cpu->Translator.FaultAddress - Cpu->Translator.WindowBase;
         if (offset > uint.MaxValue)
         {
             // Over the edge of the window: an access that wraps around. The interpreter knows how.
@@ -130,7 +130,7 @@ public sealed unsafe partial class TranslatorCore
         }
 
         uint linear = (uint)offset;
-        bool write = (Cpu->FaultError & 2) != 0;
+        bool write = (Cpu->Translator.FaultError & 2) != 0;
         uint drops = _code.Drops;
         MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
         _missed[(int)result]++;
@@ -142,7 +142,7 @@ public sealed unsafe partial class TranslatorCore
             case MapResult.Mapped:
                 // Begun anew: into the middle of a block, whose first floating point instruction has been passed.
                 host = _code.HostOf(in place);
-                Cpu->FloatResume = Cpu->FloatWasLive;
+                Cpu->Translator.FloatResume = Cpu->Translator.FloatWasLive;
                 return false;
             case MapResult.Fault:
                 exit.Vector = ExceptionVector.PageFault;
@@ -165,11 +165,11 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>The kernel's stack for traps from ring 3 was missing in its window.</summary>
     private void MapKernelStack()
     {
-        uint ring = Cpu->Cpl;
-        Cpu->Cpl = Selectors.GuestRing;
-        TryMap(Cpu->KernelStack - 4, write: true, out _, out _);
-        if (((Cpu->KernelStack - 4) ^ (Cpu->KernelStack - 20)) > Page.OffsetMask)
-            TryMap(Cpu->KernelStack - 20, write: true, out _, out _);
-        Cpu->Cpl = ring;
+        uint ring = Cpu->Arch.Cpl;
+        Cpu->Arch.Cpl = Selectors.GuestRing;
+        TryMap(Cpu->Translator.KernelStack - 4, write: true, out _, out _);
+        if (((Cpu->Translator.KernelStack - 4) ^ (Cpu->Translator.KernelStack - 20)) > Page.OffsetMask)
+            TryMap(Cpu->Translator.KernelStack - 20, write: true, out _, out _);
+        Cpu->Arch.Cpl = ring;
     }
 }

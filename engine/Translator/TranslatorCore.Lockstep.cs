@@ -29,9 +29,9 @@ public sealed unsafe partial class TranslatorCore
 
     /// <summary>Whether the next instruction lies, all or its end, where other processes can write: it is the interpreter's alone.</summary>
     internal bool IsAtForeignCode =>
-        _interpreter.TryFetch(Cpu->Eip, out uint physical, out _)
+        _interpreter.TryFetch(Cpu->Arch.Eip, out uint physical, out _)
         && (Memory.IsForeign(physical)
-            || (_translator.Crosses(physical) && _interpreter.TryFetch((Cpu->Eip & ~GuestAbi.Page.OffsetMask) + GuestAbi.Page.Size, out uint rest, out _) && Memory.IsForeign(rest)));
+            || (_translator.Crosses(physical) && _interpreter.TryFetch((Cpu->Arch.Eip & ~GuestAbi.Page.OffsetMask) + GuestAbi.Page.Size, out uint rest, out _) && Memory.IsForeign(rest)));
 
     /// <summary>The interpreter inside.</summary>
     internal InterpreterCore Stepper => _interpreter;
@@ -40,7 +40,7 @@ public sealed unsafe partial class TranslatorCore
     internal Block? NextBlock()
     {
         SelectContext();
-        return FindBlock(Cpu->Eip, out _);
+        return FindBlock(Cpu->Arch.Eip, out _);
     }
 
     /// <summary>A block that is translated already, or null.</summary>

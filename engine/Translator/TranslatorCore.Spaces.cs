@@ -200,7 +200,7 @@ public sealed unsafe partial class TranslatorCore
     /// <summary>Maps what translated code has just missed, and what it will miss next.</summary>
     private MapResult TryMap(uint linear, bool write, out uint errorCode, out string? killReason)
     {
-        bool user = Cpu->Cpl == Selectors.UserRing;
+        bool user = Cpu->Arch.Cpl == Selectors.UserRing;
         WalkResult result = Walker.Walk(_pageDirectory, linear, write, user, out Translation found);
         errorCode = found.ErrorCode;
         killReason = found.KillReason;

@@ -76,8 +76,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             _paths = new KernelPaths(Cpu, Gdt, _code, _translator);
             _newPages = new NewPagePolicy(Cpu, interpreter);
             AllocateSpaces();
-            Cpu->HostMxcsr = FxImage.MxcsrMasks;
-            Cpu->BranchTable = _code.Branches.Address;
+            Cpu->Translator.HostMxcsr = FxImage.MxcsrMasks;
+            Cpu->Translator.BranchTable = _code.Branches.Address;
             SignalHandlers.Prepare();
             _timer = new ThreadTimer(Cpu);
             _interpreter.ForeignCode = this;
@@ -128,9 +128,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 _deadlineSpent = true;
 
                 // However often it is interrupted, each run gets the guest on by an instruction at least; not over a breakpoint.
-                if (!progress && !IsWatched && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Eip, out CpuExit step))
+                if (!progress && !IsWatched && (_interpreter.Mode & Unusual) == 0 && InterpretAt(cpu->Arch.Eip, out CpuExit step))
                     return Leave(step);
-                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Arch.Eip });
             }
 
             if ((_interpreter.Mode & Unusual) != 0 || IsWatched)
@@ -152,46 +152,46 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             if (host == null)
             {
                 // Where it went on after the last hypercall or trap, it mostly went on before.
-                host = _code.Branches.Find(cpu->Eip, cpu->BranchKey);
+                host = _code.Branches.Find(cpu->Arch.Eip, cpu->Translator.BranchKey);
                 if (host == null)
                 {
-                    host = FindForTable(cpu->Eip, out CpuExit fetchFault);
+                    host = FindForTable(cpu->Arch.Eip, out CpuExit fetchFault);
                     if (host == null)
                         return Leave(fetchFault);
                 }
             }
 
             ToNativeFlags();
-            cpu->EnterTarget = (ulong)host;
-            uint floatInstruction = cpu->Float.InstructionOffset;
+            cpu->Translator.EnterTarget = (ulong)host;
+            uint floatInstruction = cpu->Arch.Float.InstructionOffset;
             Times?.Enter(RunPhase.Guest);
             _stubs.Enter(cpu);
             Times?.Enter(RunPhase.Engine);
-            cpu->FloatResume = 0;
-            progress |= cpu->ExitReason != (uint)TranslatedExit.NotEntered;
+            cpu->Translator.FloatResume = 0;
+            progress |= cpu->Translator.ExitReason != (uint)TranslatedExit.NotEntered;
 
             // System calls change the ring without asking.
             _interpreter.UpdateMode();
             _mode = CurrentMode();
-            if (cpu->FloatWasLive != 0 && cpu->Float.InstructionOffset != floatInstruction)
+            if (cpu->Translator.FloatWasLive != 0 && cpu->Arch.Float.InstructionOffset != floatInstruction)
                 HideHostAddresses();
-            _exits[cpu->ExitReason]++;
+            _exits[cpu->Translator.ExitReason]++;
             host = null;
-            if (Unchained && (TranslatedExit)cpu->ExitReason is TranslatedExit.Branch or TranslatedExit.Link)
-                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
-            switch ((TranslatedExit)cpu->ExitReason)
+            if (Unchained && (TranslatedExit)cpu->Translator.ExitReason is TranslatedExit.Branch or TranslatedExit.Link)
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Arch.Eip });
+            switch ((TranslatedExit)cpu->Translator.ExitReason)
             {
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
                     if (!_newPages.IsAhead(_space))
-                        host = FindForTable(cpu->Eip, out _);
+                        host = FindForTable(cpu->Arch.Eip, out _);
                     break;
                 case TranslatedExit.Link:
-                    host = FindForLink(cpu->Eip, cpu->ExitDetail);
+                    host = FindForLink(cpu->Arch.Eip, cpu->Translator.ExitDetail);
                     break;
                 case TranslatedExit.Interpret:
-                    if (Interpret(cpu->ExitDetail, out host, out CpuExit interpreted))
+                    if (Interpret(cpu->Translator.ExitDetail, out host, out CpuExit interpreted))
                         return Leave(interpreted);
                     break;
                 case TranslatedExit.Fault:
@@ -202,20 +202,20 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                     Interrupted();
                     break;
                 case TranslatedExit.InterpretHere:
-                    if (InterpretAt(cpu->Eip, out CpuExit here))
+                    if (InterpretAt(cpu->Arch.Eip, out CpuExit here))
                         return Leave(here);
-                    if (cpu->Cpl == Selectors.UserRing && (_interpreter.Mode & Unusual) == 0)
+                    if (cpu->Arch.Cpl == Selectors.UserRing && (_interpreter.Mode & Unusual) == 0)
                         _paths.RememberUserSegments();
                     break;
                 case TranslatedExit.SystemCallFault:
                     MapKernelStack();
-                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Eip - IntLength });
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = Vectors.SystemCall, InstructionEip = cpu->Arch.Eip - IntLength });
                 case TranslatedExit.SoftwareInterrupt:
-                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->ExitDetail, InstructionEip = cpu->Eip - IntLength });
+                    return Leave(new CpuExit { Kind = ExitKind.SoftwareInterrupt, Vector = (byte)cpu->Translator.ExitDetail, InstructionEip = cpu->Arch.Eip - IntLength });
             }
 
-            if (Unchained && host == null && (TranslatedExit)cpu->ExitReason != TranslatedExit.NotEntered)
-                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Eip });
+            if (Unchained && host == null && (TranslatedExit)cpu->Translator.ExitReason != TranslatedExit.NotEntered)
+                return Leave(new CpuExit { Kind = ExitKind.Attention, InstructionEip = cpu->Arch.Eip });
         }
     }
 
@@ -272,7 +272,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     {
         if (_flagsAreNative)
             return;
-        Cpu->HostFlags = (Cpu->Flags & NativeFlags) | EFlags.Fixed | EFlags.Interrupt;
+        Cpu->Translator.HostFlags = (Cpu->Arch.Flags & NativeFlags) | EFlags.Fixed | EFlags.Interrupt;
         _flagsAreNative = true;
     }
 
@@ -281,6 +281,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         if (!_flagsAreNative)
             return;
         _flagsAreNative = false;
-        Cpu->Flags = (Cpu->SystemFlags & ~NativeFlags) | ((uint)Cpu->HostFlags & NativeFlags);
+        Cpu->Arch.Flags = (Cpu->Arch.SystemFlags & ~NativeFlags) | ((uint)Cpu->Translator.HostFlags & NativeFlags);
     }
 }

@@ -41,9 +41,9 @@ public sealed partial class EmittedCodeTests
         {
             int expected = place.Name switch
             {
-                nameof(State.Mxcsr) => OffsetOf<CpuState>(nameof(CpuState.Float)) + OffsetOf<FxImage>(nameof(FxImage.Mxcsr)),
-                nameof(State.ScratchByte1) => OffsetOf<CpuState>(nameof(CpuState.Scratch)) + 1,
-                _ => OffsetOf<CpuState>(place.Name),
+                nameof(State.Mxcsr) => PlaceOf(nameof(ArchState.Float)) + OffsetOf<FxImage>(nameof(FxImage.Mxcsr)),
+                nameof(State.ScratchByte1) => PlaceOf(nameof(CpuState.Scratch)) + 1,
+                _ => PlaceOf(place.Name),
             };
             Assert.Equal((place.Name, expected), (place.Name, ((State)place.GetValue(null)!).Offset));
         }
@@ -52,13 +52,13 @@ public sealed partial class EmittedCodeTests
     [Fact]
     public void SegmentsAndRegistersAreWhereTheyAre()
     {
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.Gs)) + OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes)), State.Segment(SegmentName.Gs).Attributes.Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.Fs)) + OffsetOf<SegmentRegister>(nameof(SegmentRegister.Base)), State.Segment(SegmentName.Fs).Base.Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.Cs)) + 8, State.Segment(SegmentName.Cs).HighHalf.Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.GsCandidate1)) + OffsetOf<SegmentCandidate>(nameof(SegmentCandidate.Bias)), State.GsCandidate1.Bias.Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.FsCandidate0)) + OffsetOf<SegmentCandidate>(nameof(SegmentCandidate.Negated)), State.FsCandidate0.Negated.Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.Registers)) + (sizeof(uint) * (int)GeneralRegister.Edi), State.Register(GeneralRegister.Edi).Offset);
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.FxState)) + OffsetOf<FxImage>(nameof(FxImage.Xmm)) + (7 * FxImage.RegisterStride), State.Vector(7).Offset);
+        Assert.Equal(PlaceOf(nameof(ArchState.Gs)) + OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes)), State.Segment(SegmentName.Gs).Attributes.Offset);
+        Assert.Equal(PlaceOf(nameof(ArchState.Fs)) + OffsetOf<SegmentRegister>(nameof(SegmentRegister.Base)), State.Segment(SegmentName.Fs).Base.Offset);
+        Assert.Equal(PlaceOf(nameof(ArchState.Cs)) + 8, State.Segment(SegmentName.Cs).HighHalf.Offset);
+        Assert.Equal(PlaceOf(nameof(TranslatorScratch.GsCandidate1)) + OffsetOf<SegmentCandidate>(nameof(SegmentCandidate.Bias)), State.GsCandidate1.Bias.Offset);
+        Assert.Equal(PlaceOf(nameof(TranslatorScratch.FsCandidate0)) + OffsetOf<SegmentCandidate>(nameof(SegmentCandidate.Negated)), State.FsCandidate0.Negated.Offset);
+        Assert.Equal(PlaceOf(nameof(ArchState.Registers)) + (sizeof(uint) * (int)GeneralRegister.Edi), State.Register(GeneralRegister.Edi).Offset);
+        Assert.Equal(PlaceOf(nameof(ArchState.FxState)) + OffsetOf<FxImage>(nameof(FxImage.Xmm)) + (7 * FxImage.RegisterStride), State.Vector(7).Offset);
     }
 
     /// <summary>Structs that emitted code, or a cast, takes to be so large and no larger.</summary>
@@ -66,12 +66,17 @@ public sealed partial class EmittedCodeTests
     public unsafe void SizesThatAreTrustedAreTrue()
     {
         Assert.Equal(CpuState.ByteSize, sizeof(CpuState));
+        Assert.Equal(ArchState.ByteSize, sizeof(ArchState));
+        Assert.True(CpuState.ByteSize >= OffsetOf<CpuState>(nameof(CpuState.Translator)) + sizeof(TranslatorScratch));
+        Assert.True(OffsetOf<CpuState>(nameof(CpuState.Arch)) >= OffsetOf<CpuState>(nameof(CpuState.Interpreter)) + sizeof(InterpreterScratch));
+        Assert.True(OffsetOf<CpuState>(nameof(CpuState.Scratch)) >= OffsetOf<CpuState>(nameof(CpuState.Arch)) + sizeof(ArchState));
+        Assert.Equal(0, PlaceOf(nameof(ArchState.Float)) % 16);
         Assert.Equal(FxImage.ByteSize, sizeof(FxImage));
         Assert.Equal(EmittedRegion.ByteSize, sizeof(EmittedRegion));
         Assert.Equal(MicroOp.ByteSize, sizeof(MicroOp));
         Assert.Equal(16, sizeof(SegmentRegister));
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.FsCandidate1)) - OffsetOf<CpuState>(nameof(CpuState.FsCandidate0)), sizeof(SegmentCandidate));
-        Assert.Equal(OffsetOf<CpuState>(nameof(CpuState.SystemCallEntry)) - OffsetOf<CpuState>(nameof(CpuState.GsCandidate1)), sizeof(SegmentCandidate));
+        Assert.Equal(PlaceOf(nameof(TranslatorScratch.FsCandidate1)) - PlaceOf(nameof(TranslatorScratch.FsCandidate0)), sizeof(SegmentCandidate));
+        Assert.Equal(PlaceOf(nameof(TranslatorScratch.SystemCallEntry)) - PlaceOf(nameof(TranslatorScratch.GsCandidate1)), sizeof(SegmentCandidate));
     }
 
     [Fact]
@@ -103,6 +108,20 @@ public sealed partial class EmittedCodeTests
             if (StatesRegister().IsMatch(code) && !s_moves.Contains(code))
                 yield return $"{file.Path}:{i + 1}: {code}";
         }
+    }
+
+    /// <summary>Offset of a field of the state, or of one of its parts.</summary>
+    private static int PlaceOf(string field)
+    {
+        (string Name, Type Type)[] parts =
+        [
+            (nameof(CpuState.Arch), typeof(ArchState)), (nameof(CpuState.Interpreter), typeof(InterpreterScratch)),
+            (nameof(CpuState.Translator), typeof(TranslatorScratch)),
+        ];
+        if (typeof(CpuState).GetField(field) is not null)
+            return OffsetOf<CpuState>(field);
+        (string name, Type type) = Assert.Single(parts, part => part.Type.GetField(field) is not null);
+        return OffsetOf<CpuState>(name) + (int)Marshal.OffsetOf(type, field);
     }
 
     private static int OffsetOf<T>(string field) => (int)Marshal.OffsetOf<T>(field);

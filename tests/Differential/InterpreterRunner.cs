@@ -57,23 +57,23 @@ internal sealed unsafe class InterpreterRunner : ISnippetRunner, IDisposable
         snippet.WriteCode(_memory.Write(FirstPage, Layout.PageSize));
         snippet.Memory.CopyTo(_memory.Write(Image, Layout.ImageBytes));
         CpuState* cpu = _core.Cpu;
-        snippet.Before.Registers.CopyTo(new Span<uint>(cpu->Registers, 8));
-        snippet.Before.Fx.CopyTo(new Span<byte>(cpu->FxState, FxImage.ByteSize));
-        cpu->Flags = snippet.Before.Flags;
-        cpu->Eip = snippet.Start;
+        snippet.Before.Registers.CopyTo(new Span<uint>(cpu->Arch.Registers, 8));
+        snippet.Before.Fx.CopyTo(new Span<byte>(cpu->Arch.FxState, FxImage.ByteSize));
+        cpu->Arch.Flags = snippet.Before.Flags;
+        cpu->Arch.Eip = snippet.Start;
         cpu->Budget = 100_000;
 
         CpuExit exit = _core.Run();
 
-        new Span<uint>(cpu->Registers, 8).CopyTo(outcome.After.Registers);
-        new Span<byte>(cpu->FxState, FxImage.ByteSize).CopyTo(outcome.After.Fx);
+        new Span<uint>(cpu->Arch.Registers, 8).CopyTo(outcome.After.Registers);
+        new Span<byte>(cpu->Arch.FxState, FxImage.ByteSize).CopyTo(outcome.After.Fx);
         _memory.Read(Image, Layout.ImageBytes).CopyTo(outcome.Memory);
-        outcome.After.Flags = cpu->Flags;
-        outcome.After.Eip = cpu->Eip;
+        outcome.After.Flags = cpu->Arch.Flags;
+        outcome.After.Eip = cpu->Arch.Eip;
         outcome.FaultAddress = exit.Vector == 14 ? exit.FaultAddress : 0;
         outcome.Vector = exit.Kind switch
         {
-            ExitKind.Exception when exit.Vector == 13 && cpu->Eip == snippet.End => Outcome.NoVector,
+            ExitKind.Exception when exit.Vector == 13 && cpu->Arch.Eip == snippet.End => Outcome.NoVector,
             ExitKind.Exception or ExitKind.SoftwareInterrupt => exit.Vector,
             _ => throw new InvalidOperationException($"the interpreter stopped with {exit.Kind} {exit.Reason} at 0x{exit.InstructionEip:x8}"),
         };

@@ -56,7 +56,7 @@ internal sealed unsafe class BareGuest : IDisposable
         _ => 0,
     };
 
-    public uint Eax => Core.Cpu->Registers[(int)GeneralRegister.Eax];
+    public uint Eax => Core.Cpu->Arch.Registers[(int)GeneralRegister.Eax];
 
     /// <summary>Writes code, as the guest or a device would.</summary>
     public void Write(uint physical, params ReadOnlySpan<byte> bytes) => bytes.CopyTo(Memory.Write(physical, (uint)bytes.Length));
@@ -70,11 +70,17 @@ internal sealed unsafe class BareGuest : IDisposable
         Core.SetSegment(SegmentName.Cs, user ? GuestPlan.UserCode : Selectors.KernelCode);
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             Core.SetSegment(name, user ? GuestPlan.UserData : Selectors.KernelData);
-        Core.Cpu->Cpl = (uint)_ring;
-        Core.Cpu->Eip = eip;
-        Core.Cpu->Flags = EFlags.Interrupt | EFlags.Fixed;
-        Core.Cpu->Registers[(int)GeneralRegister.Eax] = eax;
-        Core.Cpu->Registers[(int)GeneralRegister.Esp] = GuestPlan.Virtual(GuestPlan.UserStackTop);
+        Core.Cpu->Arch.Cpl = (uint)_ring;
+        Core.Cpu->Arch.Eip = eip;
+        Core.Cpu->Arch.Flags = EFlags.Interrupt | EFlags.Fixed;
+        Core.Cpu->Arch.Registers[(int)GeneralRegister.Eax] = eax;
+        Core.Cpu->Arch.Registers[(int)GeneralRegister.Esp] = GuestPlan.Virtual(GuestPlan.UserStackTop);
+        return GoOn();
+    }
+
+    /// <summary>Runs from where it is.</summary>
+    public CpuExit GoOn()
+    {
         using Deadline deadline = new(Core.RequestAttention);
         CpuExit exit;
         do

@@ -27,7 +27,7 @@ public sealed unsafe partial class CheckTests
         Pass(passes, PushProduct, check =>
         {
             *(uint*)(check.Memory.Base + StackSlot) ^= other;
-            check.Cpu->Flags ^= other;
+            check.Cpu->Arch.Flags ^= other;
         });
 
     /// <summary>The image is of the flags that are there.</summary>
@@ -41,7 +41,7 @@ public sealed unsafe partial class CheckTests
     [Fact]
     public void WhoLooksAtUndefinedFlagsIsStillJudged()
     {
-        Pass(false, PushProduct, check => check.Cpu->Registers[(int)GeneralRegister.Ebx] ^= 1);
+        Pass(false, PushProduct, check => check.Cpu->Arch.Registers[(int)GeneralRegister.Ebx] ^= 1);
         Pass(false, PushProduct, check => check.Memory.Base[StackSlot + 3] ^= 1);
     }
 
@@ -63,8 +63,8 @@ public sealed unsafe partial class CheckTests
         },
         check =>
         {
-            check.Cpu->Registers[(int)GeneralRegister.Ecx] = value;
-            check.Cpu->Flags = (check.Cpu->Flags & ~EFlags.Parity) | (value == 0 ? 0 : EFlags.Parity);
+            check.Cpu->Arch.Registers[(int)GeneralRegister.Ecx] = value;
+            check.Cpu->Arch.Flags = (check.Cpu->Arch.Flags & ~EFlags.Parity) | (value == 0 ? 0 : EFlags.Parity);
         });
 
     /// <summary>OF is defined after a shift by one, and untouched after a shift by none; after others it is not.</summary>
@@ -83,7 +83,7 @@ public sealed unsafe partial class CheckTests
             g.Asm.shl(eax, cl);
             g.Asm.jmp(g.Here("again"));
         },
-        check => check.Cpu->Flags ^= EFlags.Overflow);
+        check => check.Cpu->Arch.Flags ^= EFlags.Overflow);
 
     /// <summary>The last x87 instruction's address may be anything in what FNSTENV stores; its other words may not.</summary>
     [Theory]
@@ -140,7 +140,7 @@ public sealed unsafe partial class CheckTests
         core.SpoilResult = check =>
         {
             if (check.Freedoms != 0)
-                check.Cpu->Registers[(int)GeneralRegister.Ebx] ^= 1;
+                check.Cpu->Arch.Registers[(int)GeneralRegister.Ebx] ^= 1;
         };
         Assert.Matches("ebx .*<--", Find(core).Report);
     }
@@ -168,10 +168,10 @@ public sealed unsafe partial class CheckTests
         core.SpoilResult = check =>
         {
             // A translator that has not heard of the flush, and still has the old page.
-            if (check.Cpu->Registers[(int)GeneralRegister.Edx] == 0x2222_2222)
+            if (check.Cpu->Arch.Registers[(int)GeneralRegister.Edx] == 0x2222_2222)
             {
                 wrong = true;
-                check.Cpu->Registers[(int)GeneralRegister.Edx] = 0x1111_1111;
+                check.Cpu->Arch.Registers[(int)GeneralRegister.Edx] = 0x1111_1111;
             }
             else if (flush && *(uint*)(check.Memory.Base + PhysicalEntryOf(B)) >> 12 == 0x140)
             {
@@ -205,7 +205,7 @@ public sealed unsafe partial class CheckTests
             Assert.Equal(ExitKind.Attention, core.Run().Kind);
         }
 
-        Assert.True((int)core.Cpu->Registers[(int)GeneralRegister.Ebx] > 1000);
+        Assert.True((int)core.Cpu->Arch.Registers[(int)GeneralRegister.Ebx] > 1000);
         core.CompareAllMemory();
     }
 
@@ -242,7 +242,7 @@ public sealed unsafe partial class CheckTests
             g.Asm.add(eax, __dword_ptr[0x1000_0000]);
         });
         core.Memory.WriteUInt32(GuestPlan.Directory + ((0x1000_0000 >> 22) * 4), 0xFFFF_F000 | (uint)PageFlags.Linear);
-        core.SpoilResult = check => check.Cpu->Flags ^= EFlags.Zero;
+        core.SpoilResult = check => check.Cpu->Arch.Flags ^= EFlags.Zero;
         core.Cpu->Budget = 100;
         Assert.Equal(ExitKind.Killed, core.Run().Kind);
     }

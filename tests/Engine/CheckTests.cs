@@ -61,7 +61,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         core.SpoilResult = check =>
         {
             if (check.Blocks == 40)
-                check.Cpu->Registers[(int)GeneralRegister.Esi] ^= 0x100;
+                check.Cpu->Arch.Registers[(int)GeneralRegister.Esi] ^= 0x100;
         };
         EngineDisagreementException found = Find(core);
         Assert.Matches("esi .*<--", found.Report);
@@ -70,7 +70,7 @@ public sealed unsafe partial class CheckTests : IDisposable
     }
 
     [Fact]
-    public void AFlagIsSeen() => Assert.Matches("eflags .*<--", SpoilState(cpu => ((CpuState*)cpu)->Flags ^= EFlags.Zero).Report);
+    public void AFlagIsSeen() => Assert.Matches("eflags .*<--", SpoilState(cpu => ((CpuState*)cpu)->Arch.Flags ^= EFlags.Zero).Report);
 
     [Fact]
     public void AnUndefinedFlagIsNot()
@@ -82,18 +82,18 @@ public sealed unsafe partial class CheckTests : IDisposable
             g.Asm.and(eax, 3);
             g.Asm.jmp(g.Here("again"));
         });
-        core.SpoilResult = check => check.Cpu->Flags ^= EFlags.Adjust;
+        core.SpoilResult = check => check.Cpu->Arch.Flags ^= EFlags.Adjust;
         core.Cpu->Budget = 100;
         Assert.Equal(ExitKind.Attention, core.Run().Kind);
     }
 
     [Fact]
     public void FloatingPointIsSeen() => Assert.Contains(
-        "floating point state", SpoilState(cpu => ((CpuState*)cpu)->FxState[FxImage.Place.Stack] ^= 1).Message, StringComparison.Ordinal);
+        "floating point state", SpoilState(cpu => ((CpuState*)cpu)->Arch.FxState[FxImage.Place.Stack] ^= 1).Message, StringComparison.Ordinal);
 
     [Fact]
     public void ASegmentIsSeen() => Assert.Contains(
-        "segment registers", SpoilState(cpu => ((CpuState*)cpu)->Gs.Base = 5).Message, StringComparison.Ordinal);
+        "segment registers", SpoilState(cpu => ((CpuState*)cpu)->Arch.Gs.Base = 5).Message, StringComparison.Ordinal);
 
     [Fact]
     public void WrittenMemoryIsSeen()
@@ -198,7 +198,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
         foreach (SegmentName data in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(data, Selectors.KernelData);
-        core.Cpu->Eip = GuestPlan.Virtual(GuestPlan.Code);
+        core.Cpu->Arch.Eip = GuestPlan.Virtual(GuestPlan.Code);
         core.SetKernelStart(GuestPlan.PageOffset);
         core.LoadPageDirectory(GuestPlan.Directory);
         return core;

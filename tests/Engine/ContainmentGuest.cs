@@ -114,26 +114,26 @@ internal sealed unsafe class ContainmentGuest : IDisposable
                 return;
             CpuState* cpu = _core.Cpu;
             for (int i = 0; i < 8; i++)
-                cpu->Registers[i] = displacementBytes == 4 || hasSib || is16 ? (uint)Random(32) : page + (uint)Random(0x100);
+                cpu->Arch.Registers[i] = displacementBytes == 4 || hasSib || is16 ? (uint)Random(32) : page + (uint)Random(0x100);
             if (hasSib && displacementBytes != 4)
-                cpu->Registers[sib & 7] = page;
+                cpu->Arch.Registers[sib & 7] = page;
         });
     }
 
     /// <summary>Runs an instruction on the stack.</summary>
     public void RunStack(List<byte> code, uint stack) => Run(code, () =>
     {
-        _core.Cpu->Registers[(int)GeneralRegister.Esp] = stack;
-        _core.Cpu->Registers[(int)GeneralRegister.Ebp] = Random(2) == 0 ? stack : Edge();
+        _core.Cpu->Arch.Registers[(int)GeneralRegister.Esp] = stack;
+        _core.Cpu->Arch.Registers[(int)GeneralRegister.Ebp] = Random(2) == 0 ? stack : Edge();
     });
 
     /// <summary>Runs a string instruction.</summary>
     public void RunString(List<byte> code, uint target) => Run(code, () =>
     {
-        _core.Cpu->Registers[(int)GeneralRegister.Edi] = target;
+        _core.Cpu->Arch.Registers[(int)GeneralRegister.Edi] = target;
 
         // As many as would reach all over memory only where that is not code or page tables too.
-        _core.Cpu->Registers[(int)GeneralRegister.Ecx] = Random(20) switch { < 6 => (uint)Random(5), < 10 => 0x1000, 10 => _ring == 3 ? uint.MaxValue : 0x1FFF, _ => 0x40 };
+        _core.Cpu->Arch.Registers[(int)GeneralRegister.Ecx] = Random(20) switch { < 6 => (uint)Random(5), < 10 => 0x1000, 10 => _ring == 3 ? uint.MaxValue : 0x1FFF, _ => 0x40 };
     });
 
     /// <summary>Runs an instruction, with registers at the edges.</summary>
@@ -216,7 +216,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
     {
         CpuState* cpu = _core.Cpu;
         LoadSegments(cpu);
-        cpu->Eip = eip;
+        cpu->Arch.Eip = eip;
         for (int runs = 0; runs < 3; runs++)
         {
             cpu->Attention = 0;
@@ -246,16 +246,16 @@ internal sealed unsafe class ContainmentGuest : IDisposable
     {
         CpuState* cpu = _core.Cpu;
         for (int i = 0; i < 8; i++)
-            cpu->Registers[i] = Random(3) == 0 ? (uint)Random(64) - 32 : Edge();
+            cpu->Arch.Registers[i] = Random(3) == 0 ? (uint)Random(64) - 32 : Edge();
         if (Random(2) == 0)
-            cpu->Registers[(int)GeneralRegister.Esp] = _ring == 3 ? UserPages + 0x800 : GuestPlan.Virtual(GuestPlan.StackTop);
-        cpu->Flags = EFlags.Interrupt | EFlags.Fixed | ((uint)_random.Next() & (EFlags.Arithmetic | EFlags.Direction));
-        cpu->TaskSwitched = 0;
+            cpu->Arch.Registers[(int)GeneralRegister.Esp] = _ring == 3 ? UserPages + 0x800 : GuestPlan.Virtual(GuestPlan.StackTop);
+        cpu->Arch.Flags = EFlags.Interrupt | EFlags.Fixed | ((uint)_random.Next() & (EFlags.Arithmetic | EFlags.Direction));
+        cpu->Arch.TaskSwitched = 0;
         for (int i = 160; i < 288; i++)
-            cpu->FxState[i] = (byte)_random.Next();
-        cpu->Float.Control = FxImage.ControlInitial;
-        cpu->Float.Status = 0;
-        cpu->Float.Mxcsr = FxImage.MxcsrMasks;
+            cpu->Arch.FxState[i] = (byte)_random.Next();
+        cpu->Arch.Float.Control = FxImage.ControlInitial;
+        cpu->Arch.Float.Status = 0;
+        cpu->Arch.Float.Mxcsr = FxImage.MxcsrMasks;
     }
 
     private uint Edge() => Edges[Random(Edges.Length)] + (Random(3) == 0 ? (uint)Random(9) - 4 : 0);
@@ -340,7 +340,7 @@ internal sealed unsafe class ContainmentGuest : IDisposable
         _core.SetSegment(SegmentName.Es, data);
         _core.SetSegment(SegmentName.Fs, ThreadSegment());
         _core.SetSegment(SegmentName.Gs, ThreadSegment());
-        cpu->Cpl = (uint)_ring;
+        cpu->Arch.Cpl = (uint)_ring;
     }
 
     private uint ThreadSegment() => Random(6) switch { 0 => 0, 1 => GuestPlan.UserData, 2 => (7 << 3) | 3, 3 => (8 << 3) | 3, 4 => (9 << 3) | 3, _ => (6 << 3) | 3 };

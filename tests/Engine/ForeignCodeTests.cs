@@ -104,7 +104,7 @@ public sealed unsafe class ForeignCodeTests
         for (int i = 0; clock.Elapsed < s_racing; i++)
         {
             guest.Write(Shared + 1, (byte)GetProcessId);
-            guest.Core.Cpu->Registers[(int)GeneralRegister.Ebx] = 1;
+            guest.Core.Cpu->Arch.Registers[(int)GeneralRegister.Ebx] = 1;
             CpuExit exit = guest.Run(GuestPlan.Virtual(Shared));
             if (exit.Kind == ExitKind.SoftwareInterrupt)
                 Assert.Equal(GetProcessId + 1, guest.Eax);

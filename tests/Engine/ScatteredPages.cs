@@ -58,11 +58,11 @@ internal static unsafe class ScatteredPages
             for (uint i = 0; i < Pages; i++)
                 memory.WriteUInt32(Tables + (i * 4), (Pool + (i * 7919 % Pages << Page.Shift)) | (uint)(PageFlags.Present | PageFlags.Writable));
             core.FlushTlb();
-            core.Cpu->Eip = GuestPlan.Virtual(GuestPlan.Code);
+            core.Cpu->Arch.Eip = GuestPlan.Virtual(GuestPlan.Code);
             CpuExit exit = Deadline.Run(core);
             Assert.Equal(ExitKind.SoftwareInterrupt, exit.Kind);
-            Assert.Equal(GuestPlan.Virtual(GuestPlan.Code) + (uint)code.Length, core.Cpu->Eip);
-            Assert.Equal(expected, core.Cpu->Registers[0]);
+            Assert.Equal(GuestPlan.Virtual(GuestPlan.Code) + (uint)code.Length, core.Cpu->Arch.Eip);
+            Assert.Equal(expected, core.Cpu->Arch.Registers[0]);
             for (uint i = 0; i < Pages; i++)
                 Assert.Equal(round, memory.ReadUInt32(Pool + (i << Page.Shift) + 4));
         }

@@ -54,11 +54,11 @@ public sealed unsafe class SharedPageTests
             {
                 // Written by the guest's own side, the block goes, and is translated anew.
                 memory.WriteUInt32(GuestPlan.Code + 1, GetProcessId);
-                core.Cpu->Eip = GuestPlan.Virtual(GuestPlan.Code);
-                core.Cpu->Registers[(int)GeneralRegister.Ebx] = 1;
+                core.Cpu->Arch.Eip = GuestPlan.Virtual(GuestPlan.Code);
+                core.Cpu->Arch.Registers[(int)GeneralRegister.Ebx] = 1;
                 CpuExit exit = Deadline.Run(core);
                 if (exit.Kind == ExitKind.SoftwareInterrupt)
-                    Assert.Equal(GetProcessId + 1, core.Cpu->Registers[(int)GeneralRegister.Eax]);
+                    Assert.Equal(GetProcessId + 1, core.Cpu->Arch.Registers[(int)GeneralRegister.Eax]);
                 else
                     Assert.Equal((ExitKind.Exception, (byte)6), (exit.Kind, exit.Vector));
             }

@@ -74,8 +74,8 @@ public sealed unsafe class TranslatedCodeTests
             GuestPlan.Code,
             [.. Call(0), 0x89, 0xC6, .. Touch(0x8B), .. Call(13), 0x89, 0xC7, .. Touch(0x89), .. Call(26), 0xCD, 0x80]);
         Assert.Equal(ExitKind.SoftwareInterrupt, guest.Run(GuestPlan.Virtual(GuestPlan.Code)).Kind);
-        Assert.Equal(entry, guest.Core.Cpu->Registers[(int)GeneralRegister.Esi]);
-        Assert.Equal(entry | (uint)PageFlags.Accessed, guest.Core.Cpu->Registers[(int)GeneralRegister.Edi]);
+        Assert.Equal(entry, guest.Core.Cpu->Arch.Registers[(int)GeneralRegister.Esi]);
+        Assert.Equal(entry | (uint)PageFlags.Accessed, guest.Core.Cpu->Arch.Registers[(int)GeneralRegister.Edi]);
         Assert.Equal(entry | (uint)(PageFlags.Accessed | PageFlags.Dirty), guest.Eax);
     }
 
@@ -87,7 +87,7 @@ public sealed unsafe class TranslatedCodeTests
         guest.Write(GuestPlan.Code, 0x0F, 0x57, 0xC0, 0xCD, 0x80); // xorps xmm0, xmm0; int $0x80
         uint eip = GuestPlan.Virtual(GuestPlan.Code);
         guest.Run(eip);
-        FxImage* image = &guest.Core.Cpu->Float;
+        FxImage* image = &guest.Core.Cpu->Arch.Float;
 
         // AMD's processors keep the address only while an exception is pending.
         image->Control = FxImage.ControlInitial & ~1;

@@ -15,7 +15,7 @@ internal sealed unsafe class Machine : IDisposable
     {
         Cpu = (CpuState*)NativeMemory.AlignedAlloc(CpuState.ByteSize, 4096);
         new Span<byte>(Cpu, CpuState.ByteSize).Clear();
-        Cpu->Flags = EFlags.Fixed | EFlags.Interrupt;
+        Cpu->Arch.Flags = EFlags.Fixed | EFlags.Interrupt;
         Image->Initialize();
         Image->Mxcsr = 0x1F80;
         Image->MxcsrMask = 0xFFFF;
@@ -23,7 +23,7 @@ internal sealed unsafe class Machine : IDisposable
 
     public CpuState* Cpu { get; }
 
-    public FxImage* Image => &Cpu->Float;
+    public FxImage* Image => &Cpu->Arch.Float;
 
     public Span<byte> Scratch => new(Cpu->Scratch, 512);
 

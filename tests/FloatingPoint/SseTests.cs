@@ -92,29 +92,29 @@ public sealed unsafe class SseTests : IDisposable
     {
         _machine.SetXmm(0, 1);
         _machine.SetXmm(1, 2);
-        _machine.Cpu->Flags = EFlags.Zero | EFlags.Direction | EFlags.Fixed;
+        _machine.Cpu->Arch.Flags = EFlags.Zero | EFlags.Direction | EFlags.Fixed;
         Assert.Equal(0, _machine.Run(0x0F, 0x2E, 0xC1)); // ucomiss xmm0, xmm1
-        Assert.Equal(EFlags.Carry | EFlags.Direction | EFlags.Fixed, _machine.Cpu->Flags);
+        Assert.Equal(EFlags.Carry | EFlags.Direction | EFlags.Fixed, _machine.Cpu->Arch.Flags);
         _machine.SetXmm(1, float.NaN);
         Unmask(Invalid);
         Assert.Equal(0, _machine.Run(0x0F, 0x2E, 0xC1)); // quiet
-        Assert.Equal(EFlags.Zero | EFlags.Parity | EFlags.Carry, _machine.Cpu->Flags & EFlags.Arithmetic);
-        _machine.Cpu->Flags = EFlags.Fixed;
+        Assert.Equal(EFlags.Zero | EFlags.Parity | EFlags.Carry, _machine.Cpu->Arch.Flags & EFlags.Arithmetic);
+        _machine.Cpu->Arch.Flags = EFlags.Fixed;
         Assert.Equal(ExceptionVector.SimdException, _machine.Run(0x0F, 0x2F, 0xC1)); // comiss
-        Assert.Equal(EFlags.Fixed, _machine.Cpu->Flags);
+        Assert.Equal(EFlags.Fixed, _machine.Cpu->Arch.Flags);
     }
 
     [Fact]
     public void ConvertsToAndFromGeneralRegisters()
     {
-        _machine.Cpu->Registers[(int)GeneralRegister.Esi] = unchecked((uint)-7);
+        _machine.Cpu->Arch.Registers[(int)GeneralRegister.Esi] = unchecked((uint)-7);
         Assert.Equal(0, _machine.Run(0xF2, 0x0F, 0x2A, 0xD6)); // cvtsi2sd xmm2, esi
         Assert.Equal(0, _machine.Run(0xF2, 0x0F, 0x2C, 0xFA)); // cvttsd2si edi, xmm2
-        Assert.Equal(unchecked((uint)-7), _machine.Cpu->Registers[(int)GeneralRegister.Edi]);
+        Assert.Equal(unchecked((uint)-7), _machine.Cpu->Arch.Registers[(int)GeneralRegister.Edi]);
         Assert.Equal(0, _machine.Run(0x66, 0x0F, 0x50, 0xE2)); // movmskpd esp, xmm2
-        Assert.Equal(1u, _machine.Cpu->Registers[(int)GeneralRegister.Esp]);
+        Assert.Equal(1u, _machine.Cpu->Arch.Registers[(int)GeneralRegister.Esp]);
         Assert.Equal(0, _machine.Run(0x66, 0x0F, 0xC5, 0xC2, 0x03)); // pextrw eax, xmm2, 3
-        Assert.Equal(0xC01Cu, _machine.Cpu->Registers[(int)GeneralRegister.Eax]);
+        Assert.Equal(0xC01Cu, _machine.Cpu->Arch.Registers[(int)GeneralRegister.Eax]);
     }
 
     [Fact]
@@ -122,9 +122,9 @@ public sealed unsafe class SseTests : IDisposable
     {
         Unmask(Invalid);
         _machine.SetXmm(0, float.NaN);
-        _machine.Cpu->Registers[3] = 42;
+        _machine.Cpu->Arch.Registers[3] = 42;
         Assert.Equal(ExceptionVector.SimdException, _machine.Run(0xF3, 0x0F, 0x2C, 0xD8)); // cvttss2si ebx, xmm0
-        Assert.Equal(42u, _machine.Cpu->Registers[3]);
+        Assert.Equal(42u, _machine.Cpu->Arch.Registers[3]);
     }
 
     [Fact]
@@ -210,14 +210,14 @@ public sealed unsafe class SseTests : IDisposable
     [Fact]
     public void MmxAliasesTheX87Registers()
     {
-        _machine.Cpu->Registers[0] = 0x01020304;
+        _machine.Cpu->Arch.Registers[0] = 0x01020304;
         Assert.Equal(0, _machine.Run(0x0F, 0x6E, 0xD8)); // movd mm3, eax
         Assert.Equal(0xFF, _machine.Image->Tags);
         Assert.Equal(0x01020304u, *(uint*)(_machine.Image->Stack + 48));
         Assert.Equal(0xFFFF, *(ushort*)(_machine.Image->Stack + 56));
         Assert.Equal(0, _machine.Run(0x0F, 0xFC, 0xDB)); // paddb mm3, mm3
         Assert.Equal(0, _machine.Run(0x0F, 0x7E, 0xD9)); // movd ecx, mm3
-        Assert.Equal(0x02040608u, _machine.Cpu->Registers[1]);
+        Assert.Equal(0x02040608u, _machine.Cpu->Arch.Registers[1]);
         Assert.Equal(0, _machine.Run(0x0F, 0x77)); // emms
         Assert.Equal(0, _machine.Image->Tags);
     }

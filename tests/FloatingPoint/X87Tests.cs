@@ -66,10 +66,10 @@ public sealed unsafe class X87Tests : IDisposable
     {
         PushDouble(1);
         PushDouble(double.NaN);
-        _machine.Cpu->Flags = EFlags.Overflow | EFlags.Direction | EFlags.Fixed;
+        _machine.Cpu->Arch.Flags = EFlags.Overflow | EFlags.Direction | EFlags.Fixed;
         Assert.Equal(0, _machine.Run(0xDB, 0xE9)); // fucomi
-        Assert.Equal(EFlags.Zero | EFlags.Parity | EFlags.Carry, _machine.Cpu->Flags & (EFlags.Zero | EFlags.Parity | EFlags.Carry));
-        Assert.Equal(EFlags.Direction, _machine.Cpu->Flags & EFlags.Direction);
+        Assert.Equal(EFlags.Zero | EFlags.Parity | EFlags.Carry, _machine.Cpu->Arch.Flags & (EFlags.Zero | EFlags.Parity | EFlags.Carry));
+        Assert.Equal(EFlags.Direction, _machine.Cpu->Arch.Flags & EFlags.Direction);
     }
 
     [Theory]
@@ -79,10 +79,10 @@ public sealed unsafe class X87Tests : IDisposable
     {
         PushDouble(1);
         PushDouble(2);
-        _machine.Cpu->Flags = flags | EFlags.Fixed;
+        _machine.Cpu->Arch.Flags = flags | EFlags.Fixed;
         Assert.Equal(0, _machine.Run(0xDA, 0xC1)); // fcmovb st, st(1)
         Assert.Equal(expected, _machine.Top);
-        Assert.Equal(flags | EFlags.Fixed, _machine.Cpu->Flags);
+        Assert.Equal(flags | EFlags.Fixed, _machine.Cpu->Arch.Flags);
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public sealed unsafe class X87Tests : IDisposable
     {
         DivideByZero();
         Assert.Equal(0, _machine.Run(0xDF, 0xE0)); // fnstsw %ax
-        Assert.Equal(_machine.Image->Status, (ushort)_machine.Cpu->Registers[0]);
+        Assert.Equal(_machine.Image->Status, (ushort)_machine.Cpu->Arch.Registers[0]);
         Assert.Equal(0, _machine.Run(0x0F, 0x58, 0xC1)); // addps
         Assert.Equal(0, _machine.Run(0x0F, 0xAE, 0x00)); // fxsave
         Assert.Equal(0, _machine.Run(0xDB, 0xE2));       // fnclex
@@ -126,11 +126,11 @@ public sealed unsafe class X87Tests : IDisposable
     [Fact]
     public void RemembersWhereTheLastInstructionWas()
     {
-        _machine.Cpu->Cs.Selector = 0x73;
-        _machine.Cpu->Ds.Selector = 0x7B;
-        _machine.Cpu->Ds.Base = 0x1000;
-        _machine.Cpu->Eip = 0xC0101234;
-        _machine.Cpu->EffectiveAddress = 0x5000;
+        _machine.Cpu->Arch.Cs.Selector = 0x73;
+        _machine.Cpu->Arch.Ds.Selector = 0x7B;
+        _machine.Cpu->Arch.Ds.Base = 0x1000;
+        _machine.Cpu->Arch.Eip = 0xC0101234;
+        _machine.Cpu->Interpreter.EffectiveAddress = 0x5000;
         PushDouble(1);
         Assert.Equal(0, _machine.Run(0xD9, 0x30)); // fnstenv
         Span<byte> environment = _machine.Scratch;

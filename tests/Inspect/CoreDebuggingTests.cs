@@ -27,7 +27,7 @@ public sealed unsafe class CoreDebuggingTests
         CpuExit exit = machine.Run();
         Assert.Equal(ExitKind.Debug, exit.Kind);
         Assert.Equal(WatchKind.None, exit.Watch);
-        Assert.Equal(DebugMachine.Code + 3, machine.Cpu->Eip);
+        Assert.Equal(DebugMachine.Code + 3, machine.Cpu->Arch.Eip);
         Assert.Equal(3u, machine.Eax);
         Assert.Equal(3ul, machine.Cpu->Instructions);
 
@@ -47,9 +47,9 @@ public sealed unsafe class CoreDebuggingTests
         using DebugMachine machine = new(Increments);
         Assert.Equal(ExitKind.SoftwareInterrupt, machine.Run().Kind);
         machine.Core.SetBreakpoints(new HashSet<uint> { DebugMachine.Code, DebugMachine.Code + 7 });
-        machine.Cpu->Eip = DebugMachine.Code;
+        machine.Cpu->Arch.Eip = DebugMachine.Code;
         Assert.Equal(ExitKind.Debug, machine.Run().Kind);
-        Assert.Equal(DebugMachine.Code, machine.Cpu->Eip);
+        Assert.Equal(DebugMachine.Code, machine.Cpu->Arch.Eip);
         machine.Core.SetBreakpoints(None);
         Assert.Equal(ExitKind.SoftwareInterrupt, machine.Run().Kind);
     }
@@ -84,7 +84,7 @@ public sealed unsafe class CoreDebuggingTests
         for (uint left = 5; left > 0; left--)
         {
             Assert.Equal(ExitKind.Debug, machine.Run().Kind);
-            Assert.Equal(left, machine.Cpu->Registers[(int)GeneralRegister.Ecx]);
+            Assert.Equal(left, machine.Cpu->Arch.Registers[(int)GeneralRegister.Ecx]);
             machine.Core.Step();
         }
 
@@ -112,7 +112,7 @@ public sealed unsafe class CoreDebuggingTests
         foreach (uint offset in expected)
         {
             Assert.Equal(ExitKind.Attention, machine.Core.Step().Kind);
-            Assert.Equal(DebugMachine.Code + offset, machine.Cpu->Eip);
+            Assert.Equal(DebugMachine.Code + offset, machine.Cpu->Arch.Eip);
         }
 
         CpuExit exit = machine.Core.Step();
@@ -129,7 +129,7 @@ public sealed unsafe class CoreDebuggingTests
         Assert.Equal(ExitKind.Exception, exit.Kind);
         Assert.Equal(14, exit.Vector);
         Assert.Equal(0x300000u, exit.FaultAddress);
-        Assert.Equal(DebugMachine.Code, machine.Cpu->Eip);
+        Assert.Equal(DebugMachine.Code, machine.Cpu->Arch.Eip);
     }
 
     public static TheoryData<string, WatchKind, bool> Accesses() => new()
@@ -202,11 +202,11 @@ public sealed unsafe class CoreDebuggingTests
         Assert.Equal((uint)watched, exit.FaultAddress);
 
         // Behind the access: it has happened, and nothing behind it has.
-        Assert.Equal(0u, machine.Cpu->Registers[(int)GeneralRegister.Ebx]);
+        Assert.Equal(0u, machine.Cpu->Arch.Registers[(int)GeneralRegister.Ebx]);
         if (access == "mov [x], eax" || access == "add [x], eax" || access == "push")
             Assert.Equal(0x1234u, machine.Memory.ReadUInt32((uint)watched));
         Assert.Equal(ExitKind.SoftwareInterrupt, machine.Run().Kind);
-        Assert.Equal(1u, machine.Cpu->Registers[(int)GeneralRegister.Ebx]);
+        Assert.Equal(1u, machine.Cpu->Arch.Registers[(int)GeneralRegister.Ebx]);
     }
 
     [Fact]
@@ -224,7 +224,7 @@ public sealed unsafe class CoreDebuggingTests
         machine.Core.SetWatchpoints([new Watchpoint(watched, 4, WatchKind.Write)]);
         CpuExit exit = machine.Run();
         Assert.Equal(ExitKind.Debug, exit.Kind);
-        Assert.Equal(watched + 4, machine.Cpu->Registers[(int)GeneralRegister.Edi]);
+        Assert.Equal(watched + 4, machine.Cpu->Arch.Registers[(int)GeneralRegister.Edi]);
         Assert.Equal(0x55u, machine.Memory.ReadUInt32(watched));
         Assert.Equal(0u, machine.Memory.ReadUInt32(watched + 4));
         Assert.Equal(ExitKind.SoftwareInterrupt, machine.Run().Kind);

@@ -43,8 +43,8 @@ internal sealed unsafe class DebugMachine : IDisposable
         using MemoryStream code = new();
         assembler.Assemble(new StreamCodeWriter(code), Code);
         code.ToArray().CopyTo(Memory.Write(Code, (uint)code.Length));
-        Cpu->Eip = Code;
-        Cpu->Registers[(int)GeneralRegister.Esp] = StackTop;
+        Cpu->Arch.Eip = Code;
+        Cpu->Arch.Registers[(int)GeneralRegister.Esp] = StackTop;
         Cpu->Budget = 1_000_000;
     }
 
@@ -54,7 +54,7 @@ internal sealed unsafe class DebugMachine : IDisposable
 
     public CpuState* Cpu => Core.Cpu;
 
-    public uint Eax => Cpu->Registers[(int)GeneralRegister.Eax];
+    public uint Eax => Cpu->Arch.Registers[(int)GeneralRegister.Eax];
 
     public CpuExit Run() => Core.Run();
 

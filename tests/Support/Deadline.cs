@@ -60,5 +60,5 @@ internal sealed class Deadline : IDisposable
     public void Dispose() => _timer.Dispose();
 
     private static unsafe string Describe(CpuState* cpu) =>
-        $"ring {cpu->Cpl}, eip 0x{cpu->Eip:x8}, eflags 0x{cpu->Flags:x}, registers " + string.Join(' ', new ReadOnlySpan<uint>(cpu->Registers, 8).ToArray().Select(value => $"{value:x8}"));
+        $"ring {cpu->Arch.Cpl}, eip 0x{cpu->Arch.Eip:x8}, eflags 0x{cpu->Arch.Flags:x}, registers " + string.Join(' ', new ReadOnlySpan<uint>(cpu->Arch.Registers, 8).ToArray().Select(value => $"{value:x8}"));
 }
