@@ -19,6 +19,7 @@ public sealed record ControlCommand(string Name, string Words, string Help)
         new("pause", "", "stop the guest; its clock goes on meanwhile"),
         new("resume", "", "let it run on"),
         new("stats", "[--json]", "hypercalls, interrupts, traps, times, and what went through the devices"),
+        new("dirty", "[--json]", "pages of its memory written since this was last asked; the first time: note them from now on"),
         new("trace", "on|off [LIST]", "write events to the trace from now on (LIST as in --trace); off ends it"),
         new("console", "", "the console: what was said last, then live; ^] detaches"),
         new("log", "", "what was said last (64 KiB are kept)"),

@@ -54,6 +54,10 @@ public sealed class ControlCommands(
                     bool json = WantsJson(words);
                     text = target.Ask(_ => json ? StatisticsJson.Of(statistics()) : StatisticsTable.Of(statistics()));
                     return true;
+                case "dirty":
+                    bool forProgram = WantsJson(words);
+                    text = target.Ask(running => DirtyPages.Take(running, forProgram));
+                    return true;
                 case "trace":
                     text = trace(words[1..]);
                     return true;

@@ -14,7 +14,7 @@ public static class DebugOptionTable
     /// <summary>Every one, by the alphabet.</summary>
     public static IReadOnlyList<LaunchOption> All { get; } =
     [
-        new("control", '\0', "unix:PATH", "listen for 'lguest ctl PATH ...' (status, pause, resume, stats,\ntrace, console, log, monitor, poweroff, kill)",
+        new("control", '\0', "unix:PATH", "listen for 'lguest ctl PATH ...' (status, pause, resume, stats,\ndirty, trace, console, log, monitor, poweroff, kill)",
             static (options, value) => options.Debug.Control = SocketAddress.ParseUnix("control", value)),
         new("coredump", '\0', "FILE", "when the guest dies, write its memory and registers to an ELF core",
             static (options, value) => options.Debug.CoreDump = FileName("coredump", value)),

@@ -30,6 +30,14 @@ public sealed class ControlTests
         JsonElement status = JsonDocument.Parse(Done(launcher, "status", "--json")).RootElement;
         Assert.Equal(("asleep", launcher.Process.Id), (status.GetProperty("state").GetString(), status.GetProperty("process").GetInt32()));
         Assert.True(JsonDocument.Parse(Done(launcher, "stats", "--json")).RootElement.GetProperty("hypercalls").GetProperty("LGUEST_INIT").GetInt64() == 1);
+        Assert.Equal("written pages are noted from now on\n", Done(launcher, "dirty"));
+        launcher.Type("echo dir''ty\n");
+        launcher.WaitUntil(() => launcher.Output.Contains("dir''ty", StringComparison.Ordinal), "the echo");
+        string dirty = Done(launcher, "dirty");
+        Assert.Matches(new System.Text.RegularExpressions.Regex("^[1-9][0-9]* pages written \\([0-9]+ KiB\\)\n(  0x[0-9a-f]{8}-0x[0-9a-f]{5}fff +[0-9]+\n)+$"), dirty);
+        JsonElement none = JsonDocument.Parse(Done(launcher, "dirty", "--json")).RootElement;
+        Assert.False(none.GetProperty("begins_now").GetBoolean());
+        Assert.InRange(none.GetProperty("pages").GetInt32(), 0, int.Parse(dirty.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture));
         foreach (string words in (string[])["foo", "physical 0x1000", "irq 99"])
             Assert.Equal(1, Ctl(launcher, string.Empty, "monitor", words).Status);
         ProcessResult wrong = Ctl(launcher, string.Empty, "status", "json");
