@@ -57,6 +57,20 @@ public sealed partial class CodeTests
             select $"{type.FullName}.{member.Name}");
     }
 
+    /// <summary>Who goes past guest memory's one check does checks of its own, and says what it writes: engines do, and nobody else.</summary>
+    [Fact]
+    public void OnlyEnginesGoPastTheCheck()
+    {
+        Assert.Contains(SourceTree.CSharp("engine"), static file => PastTheCheck().IsMatch(file.Text));
+        Rule.Holds(
+            "Guest memory's address in the host is for engines:",
+            from project in SourceTree.Product
+            where project is not "engine" and not "guestabi"
+            from file in SourceTree.CSharp(project)
+            from match in PastTheCheck().Matches(file.Text)
+            select $"{file.Place(match.Index)}: {match.Value}");
+    }
+
     private static bool ShowsPointer(MemberInfo member) => member switch
     {
         FieldInfo field => IsVisible(field.IsPublic, field.IsFamily, field.IsFamilyOrAssembly) && field.FieldType.IsPointer,
@@ -72,4 +86,7 @@ public sealed partial class CodeTests
 
     [GeneratedRegex(@"(?<![\w.])(?:System\.)?Console\.(?:Write|Error|Out|In|Read)\w*")]
     private static partial Regex Printing();
+
+    [GeneratedRegex(@"[Mm]emory\.Base\b")]
+    private static partial Regex PastTheCheck();
 }
