@@ -7,6 +7,9 @@ namespace Lguest.Devices.Models;
 /// <param name="port">The host's side; it outlives the model.</param>
 public sealed class ConsoleModel(ConsolePort port) : DeviceModel
 {
+    private readonly GuestVector _character = new();
+    private readonly byte[] _pinned = GC.AllocateArray<byte>(1, pinned: true);
+
     /// <inheritdoc/>
     public override string Description => "console";
 
@@ -31,6 +34,14 @@ public sealed class ConsoleModel(ConsolePort port) : DeviceModel
         uint written = (uint)port.Write(text);
         Observer?.Sent(this, written);
         return written;
+    }
+
+    /// <summary>Writes a character of an early console, which has no buffer yet.</summary>
+    public void Write(byte character)
+    {
+        _pinned[0] = character;
+        _character.LoadHost(_pinned, 1);
+        Write(_character);
     }
 
     /// <summary>Reads ahead what was typed. Called when the descriptor is readable.</summary>

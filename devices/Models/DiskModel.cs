@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Security.Cryptography;
+using System.Text;
 using Lguest.Devices.Backends;
 
 namespace Lguest.Devices.Models;
@@ -70,6 +72,23 @@ public sealed class DiskModel(BlockImage image, Complaints? complaints = null) :
         return written == bytes
             ? Done(request)
             : Refuse(request, $"write of {bytes} bytes at sector {sector} took {written}{Describe(error)}");
+    }
+
+    /// <summary>Brings everything that was written to the medium.</summary>
+    /// <returns>Whether it is there.</returns>
+    public bool Flush()
+    {
+        DiskRequest request = new(DiskOperation.Flush, 0, 0, IsDone: false);
+        HostErrno error = image.Sync();
+        return error == 0 ? Done(request) : Refuse(request, $"flush{Describe(error)}");
+    }
+
+    /// <summary>The disk's name for the guest: the same for the same file name, and says nothing else of the host.</summary>
+    public void CopyIdentity(Span<byte> target)
+    {
+        target.Clear();
+        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Path)));
+        Encoding.ASCII.GetBytes(name.AsSpan(0, Math.Min(name.Length, target.Length)), target);
     }
 
     /// <summary>Refuses a request, or says that it went wrong.</summary>

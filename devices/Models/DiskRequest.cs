@@ -12,6 +12,9 @@ public enum DiskOperation
 
     /// <summary>From guest to disk.</summary>
     Write,
+
+    /// <summary>From the host's cache to the medium.</summary>
+    Flush,
 }
 
 /// <summary>A request, when it is over.</summary>

@@ -202,7 +202,7 @@ public sealed class Tracer : IGuestObserver, IDisposable
     {
         if (!Has(TraceCategories.Block))
             return;
-        Begin("block", request.Operation switch { DiskOperation.Read => "read", DiskOperation.Write => "write", _ => "unknown" });
+        Begin("block", request.Operation switch { DiskOperation.Read => "read", DiskOperation.Write => "write", DiskOperation.Flush => "flush", _ => "unknown" });
         _writer.Text("device", device);
         _writer.Decimal("sector", (long)request.Sector);
         _writer.Decimal("bytes", request.Bytes);

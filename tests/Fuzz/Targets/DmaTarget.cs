@@ -110,6 +110,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         _guest.Clear();
         _changes.Clear();
         _link.Packets.Clear();
+        _link.SentLengths.Clear();
         _port.Take(_port.Held.Length);
         _memory.AddObserver(this);
     }

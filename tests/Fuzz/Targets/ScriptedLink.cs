@@ -25,7 +25,14 @@ internal sealed class ScriptedLink : IPacketLink
 
     public bool Discard() => Packets.TryDequeue(out _);
 
-    public int Send(GuestVector packet, int port) => packet.CopyTo(_sent);
+    /// <summary>Bytes of each packet that was sent.</summary>
+    public List<int> SentLengths { get; } = [];
+
+    public int Send(GuestVector packet, int port)
+    {
+        SentLengths.Add(packet.Length);
+        return packet.CopyTo(_sent);
+    }
 
     public void Dispose() => _pipe.Dispose();
 }
