@@ -19,6 +19,8 @@ internal static class Program
                 return SignalChild.Run(rest);
             case [nameof(Prisoner), .. string[] rest]:
                 return Prisoner.Run(rest);
+            case [nameof(LateThread)]:
+                return LateThread.Run();
             case [nameof(Scribbler), string path]:
                 return Scribbler.Run(path);
             case [nameof(FuzzChild), .. string[] rest]:

@@ -26,13 +26,15 @@ internal static unsafe class EveryThread
     /// <summary>Answers at most; a launcher has some ten threads.</summary>
     private const int MostAnswers = 4096;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    /// <summary>On a busy host a thread may have to wait for a processor.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Makes calls on every thread.</summary>
     /// <param name="calls">In their order.</param>
+    /// <param name="patience">How long to wait for them all; null: as long as makes sense.</param>
     /// <returns>The number of threads, or 0 when they cannot be listed (no /proc): then no thread has made a call.</returns>
     /// <exception cref="Win32Exception">A call failed on some thread, or a thread does not answer.</exception>
-    public static int Make(ReadOnlySpan<ThreadCall> calls)
+    public static int Make(ReadOnlySpan<ThreadCall> calls, TimeSpan? patience = null)
     {
         if (Threads() is not { } threads)
             return 0;
@@ -42,47 +44,44 @@ internal static unsafe class EveryThread
         list[calls.Length] = new ThreadCall(-1, 0, 0, 0, 0, 0, 0);
         sigaction old;
         Install(Handler(block, list), &old);
-        try
+        HashSet<int> asked = [];
+        Stopwatch time = Stopwatch.StartNew();
+        while (true)
         {
-            HashSet<int> asked = [];
-            Stopwatch time = Stopwatch.StartNew();
-            while (true)
+            bool all = true;
+            foreach (int thread in threads)
             {
-                bool all = true;
-                foreach (int thread in threads)
+                if (Answered(block, thread))
+                    continue;
+
+                // One that has ended since the list was read needs no seal.
+                if (asked.Add(thread) && SandboxCalls.Call(SandboxCalls.TgKill, Environment.ProcessId, thread, Signal) != 0)
                 {
-                    if (Answered(block, thread))
-                        continue;
-
-                    // One that has ended since the list was read needs no seal.
-                    if (asked.Add(thread) && SandboxCalls.Call(SandboxCalls.TgKill, Environment.ProcessId, thread, Signal) != 0)
-                    {
-                        if (errno != ESRCH)
-                            throw new Win32Exception(errno, $"thread {thread} cannot be asked: {Marshal.GetLastPInvokeErrorMessage()}");
-                        asked.Remove(thread);
-                    }
-
-                    all = false;
+                    if (errno != ESRCH)
+                        throw new Win32Exception(errno, $"thread {thread} cannot be asked: {Marshal.GetLastPInvokeErrorMessage()}");
+                    asked.Remove(thread);
                 }
 
-                if (block->Error != 0)
-                    throw new Win32Exception(-(int)block->Error, string.Create(CultureInfo.InvariantCulture, $"system call {block->Failed} failed on a thread: {Marshal.GetPInvokeErrorMessage(-(int)block->Error)}"));
-                if (all)
-                    return threads.Count;
-                if (time.Elapsed > Patience)
-                    throw new Win32Exception(0, string.Create(CultureInfo.InvariantCulture, $"of {threads.Count} threads {block->Count} answer"));
-                if (time.ElapsedMilliseconds > 1)
-                    Thread.Sleep(1);
-                else
-                    Thread.Yield();
-                threads = Threads()!;
+                all = false;
             }
-        }
-        finally
-        {
-            // A thread that answers late must still find the handler, its list and its block: they stay.
-            if (block->Error == 0)
+
+            // A thread that answers after that must still find the handler, its list and its block: without a handler the signal is deadly.
+            if (block->Error != 0)
+                throw new Win32Exception(-(int)block->Error, string.Create(CultureInfo.InvariantCulture, $"system call {block->Failed} failed on a thread: {Marshal.GetPInvokeErrorMessage(-(int)block->Error)}"));
+            if (all)
+            {
                 _ = sigaction(Signal, &old, null);
+                return threads.Count;
+            }
+
+            if (time.Elapsed > (patience ?? s_patience))
+                throw new Win32Exception(0, string.Create(CultureInfo.InvariantCulture, $"of {threads.Count} threads {block->Count} answer"));
+
+            if (time.ElapsedMilliseconds > 1)
+                Thread.Sleep(1);
+            else
+                Thread.Yield();
+            threads = Threads()!;
         }
     }
 
