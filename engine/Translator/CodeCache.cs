@@ -32,7 +32,6 @@ internal sealed unsafe class CodeCache : IDisposable
     private const int DropStubBytes = 32;
 
     private readonly InterpreterCore _interpreter;
-    private readonly ICodeWatcher _watcher;
     private readonly CodeArena _arena;
     private readonly byte* _start;
     private readonly ulong* _granules;
@@ -40,18 +39,17 @@ internal sealed unsafe class CodeCache : IDisposable
     private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
     private readonly List<uint> _marked = [];
     private BlockTranslator? _translator;
+    private ICodeWatcher? _watcher;
     private bool _translating;
 
     /// <summary>Makes an empty cache, with the ways in and out at its beginning; <see cref="Begin"/> comes next.</summary>
     /// <param name="interpreter">Hears what code is made of, too, and makes the ops of what is left to it.</param>
-    /// <param name="watcher">Hears which frames must not be written unseen.</param>
     /// <param name="bytes">Room in bytes, pages, at most <see cref="CodeSlots.SlotSize"/>.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">The host refuses memory, address space or executable mappings.</exception>
     /// <exception cref="InvalidOperationException">Too many engines in one process.</exception>
-    public CodeCache(InterpreterCore interpreter, ICodeWatcher watcher, nuint bytes)
+    public CodeCache(InterpreterCore interpreter, nuint bytes)
     {
         _interpreter = interpreter;
-        _watcher = watcher;
         try
         {
             Branches = new BranchTable();
@@ -108,10 +106,13 @@ internal sealed unsafe class CodeCache : IDisposable
 
     private nuint Frames => (nuint)((_interpreter.Memory.Top >> Page.Shift) + 1);
 
-    /// <summary>Says who makes the code. Before anything else is done with the cache.</summary>
-    public void Begin(BlockTranslator translator)
+    /// <summary>Before anything else is done with the cache: who has to do with it.</summary>
+    /// <param name="translator">Makes the code.</param>
+    /// <param name="watcher">Hears which frames must not be written unseen.</param>
+    public void Begin(BlockTranslator translator, ICodeWatcher watcher)
     {
         _translator = translator;
+        _watcher = watcher;
         EmitFirst();
     }
 
@@ -200,7 +201,7 @@ internal sealed unsafe class CodeCache : IDisposable
         EmitFirst();
         _blocks.Clear();
         _frameBlocks.Clear();
-        _watcher.CodeGone();
+        _watcher!.CodeGone();
         Interpreted.Clear();
         Branches.Clear();
         NativeMemory.Clear(_granules, Frames * sizeof(ulong));
@@ -260,7 +261,7 @@ internal sealed unsafe class CodeCache : IDisposable
         if (first)
         {
             _interpreter.ForeignCodeIn(frame);
-            _watcher.CodeIn(frame);
+            _watcher!.CodeIn(frame);
         }
 
         if (!_frameBlocks.TryGetValue(frame, out List<Block>? list))

@@ -6,7 +6,7 @@ using Lguest.GuestAbi;
 namespace Lguest.Engine.Translator;
 
 /// <summary>Which block is next: the ring, TS and the page tables decide which code runs, under which key, in which window.</summary>
-public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
+public sealed unsafe partial class TranslatorCore : IForeignCode
 {
     private TranslationMode _mode;
 
@@ -26,37 +26,17 @@ public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
     void IForeignCode.EntryMarked(uint physical, uint before) => _code.EntryMarked(physical);
 
     /// <inheritdoc/>
-    void IForeignCode.Decoded(uint frame) => ProtectFrame(frame);
+    void IForeignCode.Decoded(uint frame) => _spaces.CodeIn(frame);
 
     /// <inheritdoc/>
-    void IForeignCode.Touched(uint page) => _newPages.Touched(_space, page);
-
-    /// <inheritdoc/>
-    void ICodeWatcher.CodeIn(uint frame) => ProtectFrame(frame);
-
-    /// <inheritdoc/>
-    void ICodeWatcher.CodeGone() => ForgetKernelCode();
+    void IForeignCode.Touched(uint page) => _newPages.Touched(_spaces.Current, page);
 
     private void SelectContext()
     {
-        TranslationMode mode = CurrentMode();
-        _mode = mode;
-        bool user = (mode & TranslationMode.User) != 0;
-        ulong taskSwitched = (ulong)(mode & TranslationMode.TaskSwitched);
-        CpuState* cpu = Cpu;
-        cpu->Translator.KernelWindowBase = (ulong)_kernelWindow.Base;
-        cpu->Translator.KernelBranchKey = (_kernelKey << 4 | taskSwitched) << 32;
-        if (user)
-            CurrentUserWindow();
-        if (_space is { } space)
-        {
-            cpu->Translator.UserWindowBase = (ulong)space.Window.Base;
-            cpu->Translator.UserBranchKey = (space.Key << 4 | taskSwitched | (ulong)TranslationMode.User) << 32;
-        }
-
-        cpu->Translator.WindowBase = user ? cpu->Translator.UserWindowBase : cpu->Translator.KernelWindowBase;
-        cpu->Translator.BranchKey = user ? cpu->Translator.UserBranchKey : cpu->Translator.KernelBranchKey;
-        _paths.Prepare(hasUserWindow: _space is not null, userLeaves: _space is { Slice: > 0 });
+        _mode = CurrentMode();
+        _spaces.Select(_mode);
+        AddressSpace? space = _spaces.Current;
+        _paths.Prepare(hasUserWindow: space is not null, userLeaves: space is { Slice: > 0 });
     }
 
     private TranslationMode CurrentMode()
@@ -89,21 +69,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
         }
 
         Block block = _code.Get(key, reach);
-        if (user)
-        {
-            Dictionary<uint, uint> pages = CurrentSpace().CodePages;
-            pages[eip >> Page.Shift] = (physical & ~Page.OffsetMask) | AddressWindow.MappedBit;
-            if (block.Bytes2 != 0)
-                pages[(eip >> Page.Shift) + 1] = (block.Physical2 & ~Page.OffsetMask) | AddressWindow.MappedBit;
-        }
-
-        if (eip >= KernelStart)
-        {
-            RememberKernelCode(eip >> Page.Shift, physical & ~Page.OffsetMask);
-            if (block.Bytes2 != 0)
-                RememberKernelCode((eip >> Page.Shift) + 1, block.Physical2 & ~Page.OffsetMask);
-        }
-
+        _spaces.RememberCode(block, user);
         return block;
     }
 
@@ -114,7 +80,7 @@ public sealed unsafe partial class TranslatorCore : IForeignCode, ICodeWatcher
             return null;
 
         // Under the key of the context that was left, which is still the current one; the kernel's only where its part is.
-        if (block.Reach != BlockReach.None && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= KernelStart))
+        if (block.Reach != BlockReach.None && !Unchained && ((_mode & TranslationMode.User) != 0 || eip >= _spaces.KernelStart))
             _code.Branches.Add(eip, Cpu->Translator.BranchKey, block.Host);
         return block.Host;
     }

@@ -8,7 +8,6 @@ public sealed unsafe partial class TranslatorCore
 {
     private readonly long[] _exits = new long[Enum.GetValues<TranslatedExit>().Length];
     private readonly long[] _missed = new long[Enum.GetValues<MapResult>().Length];
-    private long _windowsGivenUp;
 
     /// <inheritdoc/>
     public override RunClock? Times
@@ -34,9 +33,9 @@ public sealed unsafe partial class TranslatorCore
         new("code cache flushed", Flushes),
         new("KiB of translated code", _code.Bytes >> 10, IsLevel: true),
         new("windows", Windows, IsLevel: true),
-        new("windows emptied for others", _windowsGivenUp),
-        new("host mappings in windows, at most", HostMappings, IsLevel: true),
-        new("host mappings allowed", _mappingLimit, IsLevel: true),
+        new("windows emptied for others", _spaces.WindowsGivenUp),
+        new("host mappings in windows, at most", _spaces.Mappings, IsLevel: true),
+        new("host mappings allowed", _spaces.MappingLimit, IsLevel: true),
         new("left to enter a block", Exits(TranslatedExit.Branch)),
         new("left to link a branch", Exits(TranslatedExit.Link)),
         new("left for an instruction to interpret", Exits(TranslatedExit.Interpret) + Exits(TranslatedExit.InterpretHere)),
@@ -52,18 +51,6 @@ public sealed unsafe partial class TranslatorCore
 
     /// <summary>How often a signal has found translated code running.</summary>
     internal long Interruptions => Exits(TranslatedExit.Attention);
-
-    /// <summary>An estimate from above.</summary>
-    private long HostMappings
-    {
-        get
-        {
-            long mappings = _kernelWindow.Mappings;
-            foreach (AddressSpace space in _spaces.Values)
-                mappings += space.Window.Mappings;
-            return mappings;
-        }
-    }
 
     private long Exits(TranslatedExit exit) => _exits[(int)exit];
 }

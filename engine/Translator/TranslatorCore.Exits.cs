@@ -97,11 +97,11 @@ public sealed unsafe partial class TranslatorCore
     private bool RunOverNewPages(out CpuExit exit)
     {
         ToLazyFlags();
-        AddressSpace space = _space!;
+        AddressSpace space = _spaces.Current!;
         if (_newPages.Run(space, out exit))
             return true;
         if (_newPages.HasComeToRest(space, out uint page))
-            MapQuietly(page << Page.Shift);
+            _spaces.MapQuietly(page << Page.Shift);
         return false;
     }
 
@@ -132,7 +132,7 @@ public sealed unsafe partial class TranslatorCore
         uint linear = (uint)offset;
         bool write = (Cpu->Translator.FaultError & 2) != 0;
         uint drops = _code.Drops;
-        MapResult result = TryMap(linear, write, out uint errorCode, out string? killReason);
+        MapResult result = _spaces.TryMap(linear, write, out uint errorCode, out string? killReason);
         _missed[(int)result]++;
         switch (result)
         {
@@ -166,10 +166,11 @@ public sealed unsafe partial class TranslatorCore
     private void MapKernelStack()
     {
         uint ring = Cpu->Arch.Cpl;
+        uint top = Cpu->Translator.KernelStack;
         Cpu->Arch.Cpl = Selectors.GuestRing;
-        TryMap(Cpu->Translator.KernelStack - 4, write: true, out _, out _);
-        if (((Cpu->Translator.KernelStack - 4) ^ (Cpu->Translator.KernelStack - 20)) > Page.OffsetMask)
-            TryMap(Cpu->Translator.KernelStack - 20, write: true, out _, out _);
+        _spaces.TryMap(top - 4, write: true, out _, out _);
+        if (((top - 4) ^ (top - 20)) > Page.OffsetMask)
+            _spaces.TryMap(top - 20, write: true, out _, out _);
         Cpu->Arch.Cpl = ring;
     }
 }

@@ -17,8 +17,8 @@ namespace Lguest.Engine.Translator;
 /// <para>The parts: this file runs translated code, <c>TranslatorCore.Exits.cs</c> handles its exits, <c>TranslatorCore.Blocks.cs</c>
 /// says what to enter. <see cref="CodeCache"/> is where the code is kept,
 /// <see cref="BlockTranslator"/> how it is made, <see cref="NativeStubs"/> the way in and out, <see cref="KernelPaths"/> what it
-/// must know to change rings by itself, <see cref="NewPagePolicy"/> when a page is worth mapping;
-/// <c>TranslatorCore.Spaces.cs</c> is how the guest's memory appears in windows.</para>
+/// must know to change rings by itself, <see cref="AddressSpaces"/> how the guest's memory appears in windows,
+/// <see cref="NewPagePolicy"/> when a page is worth mapping.</para>
 /// </summary>
 public sealed unsafe partial class TranslatorCore : ExecutionCore
 {
@@ -35,6 +35,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     private readonly CodeCache _code;
     private readonly BlockTranslator _translator;
     private readonly KernelPaths _paths;
+    private readonly AddressSpaces _spaces;
     private readonly NewPagePolicy _newPages;
     private readonly NativeStubs _stubs;
     private readonly ThreadTimer _timer;
@@ -69,13 +70,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         {
             if (WhyNotSupported is { } reason)
                 throw new PlatformNotSupportedException($"the translator needs {reason}");
-            _code = new CodeCache(interpreter, this, codeBytes);
+            _code = new CodeCache(interpreter, codeBytes);
             _stubs = _code.Stubs;
             _translator = new BlockTranslator(_code, interpreter);
-            _code.Begin(_translator);
             _paths = new KernelPaths(Cpu, Gdt, _code, _translator);
             _newPages = new NewPagePolicy(Cpu, interpreter);
-            AllocateSpaces();
+            _spaces = new AddressSpaces(Cpu, Walker, interpreter, _code, _newPages);
+            _code.Begin(_translator, _spaces);
             Cpu->Translator.HostMxcsr = FxImage.MxcsrMasks;
             Cpu->Translator.BranchTable = _code.Branches.Address;
             SignalHandlers.Prepare();
@@ -139,7 +140,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 return _interpreter.Run();
             }
 
-            if (_newPages.IsAhead(_space))
+            if (_newPages.IsAhead(_spaces.Current))
             {
                 host = null;
                 progress = true;
@@ -184,7 +185,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
                 case TranslatedExit.NotEntered:
                     break;
                 case TranslatedExit.Branch:
-                    if (!_newPages.IsAhead(_space))
+                    if (!_newPages.IsAhead(_spaces.Current))
                         host = FindForTable(cpu->Arch.Eip, out _);
                     break;
                 case TranslatedExit.Link:
@@ -256,7 +257,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     {
         _timer?.Dispose();
         _interpreter.ForeignCode = null;
-        FreeSpaces();
+        _spaces?.Dispose();
         _translator?.Dispose();
         _code?.Dispose();
         _interpreter.Dispose();
