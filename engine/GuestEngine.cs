@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Channel;
 using Lguest.Engine.Hypervisor;
+using Lguest.Engine.Instructions;
 using Lguest.Engine.Time;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Generations;
@@ -26,6 +27,10 @@ public enum EngineKind
 /// <summary>Gives a loaded guest to an engine.</summary>
 public static class GuestEngine
 {
+    /// <summary>Begins with what any guest's engine needs, beside whatever the caller does next. Nothing depends on it but time.</summary>
+    /// <param name="kind">The engine that will be wanted.</param>
+    public static void Prepare(EngineKind kind) => IcedTables.MakeBeside(encoder: kind != EngineKind.Interpreter);
+
     /// <summary>Makes a guest, which belongs to the calling thread; it has not run yet.</summary>
     /// <param name="kind">The engine wanted.</param>
     /// <param name="memory">The guest's memory, loaded.</param>

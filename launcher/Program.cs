@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
+using Lguest.Engine;
 using Lguest.Engine.Check;
 using Lguest.Inspect.Common;
 using Lguest.Launcher.Commands;
@@ -30,8 +31,10 @@ public static class Program
             HostRequirements.Check();
             if (arguments is ["help"])
                 arguments = ["--help"];
-            if (arguments is ["version"])
-                arguments = ["--version"];
+
+            // The one word, alone: no table of options is needed to understand it.
+            if (arguments is ["version"] or ["--version"])
+                return PrintVersion();
             if (arguments is ["ctl", ..])
                 return ControlClient.Run(arguments[1..]);
             if (arguments is ["net", ..])
@@ -44,7 +47,7 @@ public static class Program
                 case LaunchAction.Help:
                     return HostOutput.Print(HelpText.Whole());
                 case LaunchAction.Version:
-                    return HostOutput.Print($"lguest {ProgramVersion.Whole}\n");
+                    return PrintVersion();
                 default:
                     return Launch(options, start);
             }
@@ -74,9 +77,12 @@ public static class Program
         }
     }
 
+    private static int PrintVersion() => HostOutput.Print($"lguest {ProgramVersion.Whole}\n");
+
     private static int Launch(LaunchOptions options, long start)
     {
         HostRequirements.Check(options);
+        GuestEngine.Prepare(options.Engine);
         using GuestSession session = new(options, HostOutput.Say, start);
 
         // An exception on any other thread ends the process without asking our callers: the terminal first.

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Reflection;
-
 namespace Lguest.Inspect.Common;
 
 /// <summary>Which lguest this is: the version of Directory.Build.props, and the commit it was built from where git knew.</summary>
-public static class ProgramVersion
+public static partial class ProgramVersion
 {
     /// <summary>Three numbers: 0.2.0; on the way to them 0.2.0-dev.</summary>
     public static string Number => Split().Number;
@@ -22,8 +20,7 @@ public static class ProgramVersion
     private static (string Number, string Commit) Split()
     {
         const int ShortCommit = 12;
-        string whole = typeof(ProgramVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "?";
-        int plus = whole.IndexOf('+', StringComparison.Ordinal);
-        return plus < 0 ? (whole, string.Empty) : (whole[..plus], whole[(plus + 1)..Math.Min(whole.Length, plus + 1 + ShortCommit)]);
+        int plus = Informational.IndexOf('+', StringComparison.Ordinal);
+        return plus < 0 ? (Informational, string.Empty) : (Informational[..plus], Informational[(plus + 1)..Math.Min(Informational.Length, plus + 1 + ShortCommit)]);
     }
 }
