@@ -24,7 +24,7 @@ public sealed unsafe partial class InterpreterCore
 
     private readonly BlockBuilder _builder;
     private readonly ulong[] _jumpPages = new ulong[JumpPageWords];
-    private Block[] _blocks = new Block[1024];
+    private readonly GrowingTable<Block> _blocks = new();
     private int _blockCount = 1; // 0 = none
     private int* _hash;
     private ulong* _granules;
@@ -98,6 +98,19 @@ public sealed unsafe partial class InterpreterCore
         if (granules != 0 && (granules & CodeGranules.Mask((uint)physical & Page.OffsetMask, size)) != 0)
             DropBlocks((uint)physical, size);
         ForeignCode?.WillChange((uint)physical, size);
+    }
+
+    /// <summary>
+    /// An instruction that has just written to a page, and whose registers say so, goes on there, to the page's end or for so many bytes:
+    /// code that was decoded from them goes now. Should the instruction not come so far, that code is decoded again. What faults here
+    /// would have faulted at its next element.
+    /// </summary>
+    internal void WillOverwrite(uint linear, uint bytes)
+    {
+        uint offset = linear & Page.OffsetMask;
+        if (offset == 0 || bytes == 0)
+            return;
+        CodeWillChange(Translate(linear, write: true), (int)Math.Min(bytes, Page.Size - offset));
     }
 
     /// <summary>A transfer of control: the next op if it is known, else null with EIP set.</summary>
@@ -223,8 +236,7 @@ public sealed unsafe partial class InterpreterCore
             ForgetBlocks();
         Block block = _builder.Build(eip, physical);
         _arenaNext = block.First + block.Ops;
-        if (_blockCount == _blocks.Length)
-            Array.Resize(ref _blocks, _blocks.Length * 2);
+        _blocks.MakeRoom(_blockCount);
         int id = _blockCount++;
         BlocksDecoded++;
         block.NextInHash = _hash[bucket];
@@ -375,23 +387,5 @@ public sealed unsafe partial class InterpreterCore
         if (_granules != null)
             MemoryMap.Unmap(_granules, FrameBytes);
         NativeMemory.Free(_arena);
-    }
-
-    /// <summary>A run of instructions that is entered at its first and may be left anywhere.</summary>
-    internal struct Block
-    {
-        public MicroOp* First;
-        public int Ops;
-        public uint Eip;
-        public uint Physical;
-        public int Bytes;
-
-        /// <summary>For a block whose only instruction crosses into the next page: where its rest is.</summary>
-        public uint Physical2;
-        public int Bytes2;
-        public CodeMode Mode;
-        public int NextInHash;
-        public int NextInFrame;
-        public int NextInFrame2;
     }
 }

@@ -166,11 +166,16 @@ internal static unsafe class StringOps
             if (done == 0 && core.FaultPending)
                 return null;
 
-            // A page that was not at hand for writing may be after its first element: then the rest can go at once.
-            if (done == 0 && afterFirst && InterpreterCore.InPlace(cpu, cpu->Arch.Registers[Edi], 1) != null)
-                round = 1;
+            // A page that was not at hand for writing may be after its first element: then the rest can go at once. If it is not, code
+            // is in the way: what of it is about to be overwritten goes at once, not block by block, and after the second element the
+            // page may be at hand.
+            bool atHand = done <= 1 && afterFirst && InterpreterCore.InPlace(cpu, cpu->Arch.Registers[Edi], 1) != null;
+            if (atHand)
+                round = (int)done + 1;
             core.HasChanged(op);
             cpu->Arch.Registers[Ecx] = (cpu->Arch.Registers[Ecx] & ~mask) | ((cpu->Arch.Registers[Ecx] - 1) & mask);
+            if (done == 0 && afterFirst && !atHand)
+                core.WillOverwrite(cpu->Arch.Registers[Edi], (count - 1) * (uint)TWidth.Size);
             if (TStep.Compares && (cpu->Arch.FlagResult == 0) != (op->Immediate != 0))
                 return op + 1;
         }

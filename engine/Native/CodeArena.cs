@@ -12,6 +12,13 @@ internal sealed unsafe class CodeArena : IDisposable
     private byte* _executable;
     private readonly byte* _slot;
     private nuint _used;
+    private nuint _ready;
+
+    /// <summary>What is made ready at a time: as much as the kernel maps around a page that is missed in the executable mapping.</summary>
+    private const nuint ReadyBytes = 64 << 10;
+
+    /// <summary>Less than this is ready: time for more. What a block needs, mostly.</summary>
+    private const nuint NearlyUsed = 2 << 10;
 
     /// <summary>Maps an empty arena.</summary>
     /// <param name="size">Bytes, a multiple of the page size.</param>
@@ -88,6 +95,21 @@ internal sealed unsafe class CodeArena : IDisposable
             return null;
         _used = start + length;
         return _executable + start;
+    }
+
+    /// <summary>
+    /// Code is about to be written from an executable address on. The next pages are made in one system call, instead of one by one when
+    /// they are missed, first where they are written and then where they are executed. It is only faster: what is not ready is missed.
+    /// </summary>
+    public void MakeReady(byte* next)
+    {
+        nuint offset = (nuint)(next - _executable);
+        if (offset + NearlyUsed <= _ready || _ready >= Size)
+            return;
+        nuint start = Math.Max(_ready, offset & ~(ReadyBytes - 1));
+        nuint end = Math.Min(Size, (start + ReadyBytes) & ~(ReadyBytes - 1));
+        MemoryMap.Populate(_writable + start, end - start);
+        _ready = end;
     }
 
     /// <summary>Adds finished, position-independent code.</summary>

@@ -78,8 +78,13 @@ internal sealed unsafe class AddressWindow : IDisposable
     /// <param name="count">Pages.</param>
     /// <param name="frame">Guest physical address of the first frame.</param>
     /// <param name="writable">Whether the guest may write there.</param>
-    public void Map(uint page, uint count, uint frame, bool writable)
+    /// <param name="used">
+    /// Whether the guest has used all of them: then they are there, and can be put into the host's page tables at once, instead of one by
+    /// one when they are missed a second time. (Of a kernel's run most is its mapping of all memory, unused yet, that is to stay the host's.)
+    /// </param>
+    public void Map(uint page, uint count, uint frame, bool writable, bool used)
     {
+        int flags = MAP_SHARED | MAP_FIXED | (used ? MAP_POPULATE : 0);
         int protection = PROT_READ | (writable ? PROT_WRITE : 0);
         for (uint done = 0, run; done < count; done += run)
         {
@@ -90,7 +95,7 @@ internal sealed unsafe class AddressWindow : IDisposable
             while (done + run < count && _memory.Backing(frame + ((done + run) << Page.Shift)) == (file, offset + ((ulong)run << Page.Shift)))
                 run++;
             MemoryMap.Map(
-                Base + ((ulong)(page + done) << Page.Shift), (nuint)run << Page.Shift, protection, MAP_SHARED | MAP_FIXED, file, offset);
+                Base + ((ulong)(page + done) << Page.Shift), (nuint)run << Page.Shift, protection, flags, file, offset);
         }
 
         for (uint i = 0; i < count; i++)

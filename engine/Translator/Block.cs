@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi;
+
 namespace Lguest.Engine.Translator;
 
 /// <summary>What a block is found by: where its bytes are, where the guest sees them, and what they were translated for.</summary>
@@ -9,7 +11,13 @@ namespace Lguest.Engine.Translator;
 /// Ring 3, for an instruction that crosses into the next page: guest physical address of that page, which need not be the same
 /// one in all address spaces that share the first; 0 when it cannot be fetched now.
 /// </param>
-internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode, uint Rest = 0);
+internal readonly record struct BlockKey(uint Physical, uint Eip, TranslationMode Mode, uint Rest = 0)
+{
+    // Written out: what the compiler makes asks a comparer for each part, and scatters the blocks of a page over the whole table.
+    public bool Equals(BlockKey other) => Physical == other.Physical && Eip == other.Eip && Mode == other.Mode && Rest == other.Rest;
+
+    public override int GetHashCode() => (int)(Physical + ((Eip >> Page.Shift) * 0x9E37_79B1) + ((uint)Mode << 20) + Rest);
+}
 
 /// <summary>What translated code depends on beside its bytes.</summary>
 [Flags]

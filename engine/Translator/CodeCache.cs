@@ -31,11 +31,14 @@ internal sealed unsafe class CodeCache : IDisposable
     /// <summary>Bytes of what <see cref="Drop"/> writes, up to where the next code may begin.</summary>
     private const int DropStubBytes = 32;
 
+    /// <summary>A small kernel's boot has some more blocks: the table need not grow a dozen times on the way there.</summary>
+    private const int UsualBlocks = 1 << 13;
+
     private readonly InterpreterCore _interpreter;
     private readonly CodeArena _arena;
     private readonly byte* _start;
     private readonly ulong* _granules;
-    private readonly Dictionary<BlockKey, Block> _blocks = [];
+    private readonly Dictionary<BlockKey, Block> _blocks = new(UsualBlocks);
     private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
     private readonly List<uint> _marked = [];
     private BlockTranslator? _translator;
@@ -231,6 +234,7 @@ internal sealed unsafe class CodeCache : IDisposable
             Flush();
         Block block = new() { Key = key, Reach = reach };
 
+        _arena.MakeReady(Next);
         _translating = true;
         byte* end = _translator!.Translate(block, Next);
         _translating = false;

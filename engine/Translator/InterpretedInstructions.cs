@@ -103,15 +103,20 @@ internal sealed unsafe class InterpretedInstructions : IDisposable
     /// <summary>Bytes that change may be translated again; whichever is fewer is gone through, the bytes or the addresses.</summary>
     public void Forget(uint physical, uint size)
     {
+        if (_preferred.Count == 0)
+            return;
         if (size >= _preferred.Count)
         {
-            _preferred.RemoveWhere(address => address - physical < size);
+            ForgetAll(physical, size);
             return;
         }
 
         for (uint i = 0; i < size; i++)
             _preferred.Remove(physical + i);
     }
+
+    // By itself: what the predicate captures is allocated where a method begins, whether or not it comes to the predicate.
+    private void ForgetAll(uint physical, uint size) => _preferred.RemoveWhere(address => address - physical < size);
 
     /// <summary>All code is gone, and with it all numbers.</summary>
     public void Clear() => _count = 0;

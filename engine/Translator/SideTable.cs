@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory;
+
 namespace Lguest.Engine.Translator;
 
 /// <summary>How far a guest instruction has come at some place in its host code.</summary>
@@ -30,7 +32,7 @@ internal enum SideKind : byte
 /// </summary>
 internal sealed class SideTable
 {
-    private Entry[] _entries = new Entry[1 << 12];
+    private readonly GrowingTable<Entry> _entries = new();
     private int _count;
 
     /// <summary>Number of entries.</summary>
@@ -41,8 +43,7 @@ internal sealed class SideTable
     {
         if (_count > 0 && _entries[_count - 1].Offset == offset)
             _count--;
-        if (_count == _entries.Length)
-            Array.Resize(ref _entries, _entries.Length * 2);
+        _entries.MakeRoom(_count);
         _entries[_count++] = new Entry(offset, eip, kind);
     }
 

@@ -36,7 +36,7 @@ internal sealed class WindowMapper(PageWalker walker, InterpreterCore interprete
         while (last < high && Continues(window, found.TableEntry, page, last + 1, found.Frame, writable, user))
             last++;
         uint frame = found.Frame - ((page - first) << Page.Shift);
-        window.Map(first, last - first + 1, frame, writable);
+        window.Map(first, last - first + 1, frame, writable, used: user);
         if (writable)
             RememberWritable(window, first, last, frame);
     }
