@@ -3,9 +3,9 @@ namespace Lguest.GuestAbi;
 
 /// <summary>How a loaded guest begins: what INITIALIZE hands over (abi.md §5).</summary>
 /// <param name="PfnLimit">First page frame that is not the guest's.</param>
-/// <param name="PageDirectory">Guest physical address of the page directory.</param>
-/// <param name="Entry">Virtual address of the first instruction.</param>
-/// <param name="PageOffset">Virtual minus physical address in the kernel's linear mapping.</param>
+/// <param name="PageDirectory">Guest physical address of the page directory; 0 in linear mode (<see cref="Generations.BootProtocol.StartsLinear"/>).</param>
+/// <param name="Entry">Virtual address of the first instruction; in linear mode its physical one.</param>
+/// <param name="PageOffset">Virtual minus physical address in the kernel's linear mapping; 0 where only the guest knows it.</param>
 public sealed record GuestStart(uint PfnLimit, uint PageDirectory, uint Entry, uint PageOffset)
 {
     /// <summary>A kernel that reaches this high leaves the switcher no room (its page directory entry is the last).</summary>

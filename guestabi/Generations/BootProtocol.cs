@@ -7,6 +7,9 @@ public enum BootInformationKind
     /// <summary>The Linux zero page (abi.md §1.2): <see cref="BootParameters"/>.</summary>
     ZeroPage,
 
+    /// <summary>The zero page with the kernel's <see cref="SetupHeader"/> in it, or with what stands for one.</summary>
+    ZeroPageWithHeader,
+
     /// <summary>A page count, the initrd's size and the command line (abi.md §1.3): <see cref="BootInfo200702"/>.</summary>
     Seed,
 }
@@ -22,6 +25,8 @@ public sealed record BootProtocol
         MostBanks = 1,
         CommandLineBytes = BootInfo200702.CommandLineSize - 1,
         RoundsInitrd = false,
+        InitrdEnd = Page.AddressSpace,
+        StartsLinear = false,
     };
 
     /// <summary>Linux 2.6.23.</summary>
@@ -32,7 +37,24 @@ public sealed record BootProtocol
         MostBanks = BootParameters.MaxE820Entries,
         CommandLineBytes = 255,
         RoundsInitrd = true,
+        InitrdEnd = Page.AddressSpace,
+        StartsLinear = false,
     };
+
+    /// <summary>Linux 2.6.24 to 3.19. They read the first entry of their memory map only, and find their devices where it ends.</summary>
+    public static BootProtocol LguestBus { get; } = new()
+    {
+        Information = BootInformationKind.ZeroPageWithHeader,
+        InformationEnd = BootParameters.CommandLine + Page.Size,
+        MostBanks = 1,
+        CommandLineBytes = 2047,
+        RoundsInitrd = true,
+        InitrdEnd = 0x3000_0000,
+        StartsLinear = true,
+    };
+
+    /// <summary>Linux 4.0 to 4.13: their devices are elsewhere, so that memory may have holes.</summary>
+    public static BootProtocol Pci { get; } = LguestBus with { MostBanks = BootParameters.MaxE820Entries };
 
     /// <summary>What is at physical address 0.</summary>
     public required BootInformationKind Information { get; init; }
@@ -43,9 +65,21 @@ public sealed record BootProtocol
     /// <summary>Banks of memory that the guest can be told of.</summary>
     public required int MostBanks { get; init; }
 
-    /// <summary>Bytes of the longest command line, without its NUL.</summary>
+    /// <summary>Bytes of the longest command line, without its NUL, of a kernel that does not say it itself (<see cref="SetupHeader.CommandLineSize"/>).</summary>
     public required int CommandLineBytes { get; init; }
 
     /// <summary>Whether the initrd's length is told in whole pages; else exactly, since the guest works back from the top of memory with it.</summary>
     public required bool RoundsInitrd { get; init; }
+
+    /// <summary>
+    /// First physical address that the initrd may not reach: it would be dropped, or moved, outside of what every kernel of these maps
+    /// from its first page tables on (abi.md §1.1).
+    /// </summary>
+    public required ulong InitrdEnd { get; init; }
+
+    /// <summary>
+    /// How it is entered (abi.md §1.5, §2.1). True: at a physical address, in linear mode: all memory is at its physical address and can be
+    /// written, and there are no page tables. False: at a virtual address, with page tables that the launcher has made.
+    /// </summary>
+    public required bool StartsLinear { get; init; }
 }

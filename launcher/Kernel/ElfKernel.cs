@@ -28,11 +28,44 @@ internal static class ElfKernel
     private const ushort MachineI386 = 3;
     private const uint Load = 1;
 
+    /// <summary>Where the file says whether it is for 32 or 64 bits.</summary>
+    private const int ClassByte = 4;
+
     /// <summary>Bytes that are read even if the guest has not as many: who could say in a better sentence what does not fit is asked later.</summary>
     private const long ReadAnyway = 32 << 20;
 
     /// <summary>The four bytes at the start of every ELF file.</summary>
     public static ReadOnlySpan<byte> Magic => "\u007fELF"u8;
+
+    /// <summary>Whether an ELF file is for 64-bit processors.</summary>
+    public static bool Is64Bit(ElfBytes bytes)
+    {
+        Span<byte> beginning = stackalloc byte[(int)Math.Min(bytes.Length, ClassByte + 1)];
+        bytes.Read(beginning, 0);
+        return Is64Bit(beginning);
+    }
+
+    /// <summary>Whether an ELF file that begins so is for 64-bit processors.</summary>
+    public static bool Is64Bit(ReadOnlySpan<byte> beginning) => beginning.Length > ClassByte && beginning[ClassByte] == 2;
+
+    /// <summary>The page offset of a 32-bit ELF file of which only the beginning is at hand; null when that does not say it.</summary>
+    public static uint? FindPageOffset(ReadOnlySpan<byte> beginning)
+    {
+        if (beginning.Length < HeaderSize || beginning[ClassByte] != 1)
+            return null;
+        Header header = MemoryMarshal.Read<Header>(beginning);
+        for (int i = 0; i < header.ProgramHeaderCount; i++)
+        {
+            long at = header.ProgramHeaderOffset + ((long)i * ProgramHeaderSize);
+            if (at + ProgramHeaderSize > beginning.Length)
+                return null;
+            ProgramHeader entry = MemoryMarshal.Read<ProgramHeader>(beginning[(int)at..]);
+            if (entry.Type == Load)
+                return unchecked(entry.VirtualAddress - entry.PhysicalAddress);
+        }
+
+        return null;
+    }
 
     /// <summary>Reads segments and page offset.</summary>
     /// <param name="file">For the messages.</param>
@@ -81,11 +114,8 @@ internal static class ElfKernel
         int have = (int)Math.Min(bytes.Length, HeaderSize);
         bytes.Read(raw[..have], 0);
 
-        // Class and byte order first: they decide what all the rest means, and stand in the first bytes.
-        const int ClassByte = 4;
+        // Byte order first: it decides what all the rest means, and stands in the first bytes.
         const int OrderByte = 5;
-        if (have > ClassByte && raw[ClassByte] == 2)
-            throw new LaunchException($"{file.Name} is a 64-bit ELF file; guests are 32-bit kernels: Linux 2.6.23, built with ARCH=i386 and CONFIG_LGUEST_GUEST=y");
         if (have > OrderByte && raw[OrderByte] == 2)
             throw new LaunchException($"{file.Name} is a big-endian ELF file, for some other processor; build the kernel with ARCH=i386");
         if (have < HeaderSize)

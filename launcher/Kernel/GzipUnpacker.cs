@@ -33,6 +33,10 @@ internal enum GzipOutcome
 /// <param name="limit">Bytes that a stream may have unpacked.</param>
 internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long limit)
 {
+    /// <summary>Looks at a piece of what is unpacked.</summary>
+    /// <returns>Whether to go on.</returns>
+    public delegate bool PieceLook(ReadOnlySpan<byte> piece);
+
     /// <summary>Bytes that the shared buffer has, at most: more than nearly every kernel.</summary>
     public const int BufferLength = 24 << 20;
 
@@ -87,33 +91,60 @@ internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long li
         return whole;
     }
 
-    private GzipOutcome Inflate(byte[] target)
+    /// <summary>Unpacks a stream piece by piece, keeping nothing.</summary>
+    /// <param name="start">Where its 1F 8B 08 is.</param>
+    /// <param name="overlap">Bytes with which each piece but the first repeats the one before.</param>
+    /// <param name="look">Sees the pieces.</param>
+    /// <returns><see cref="GzipOutcome.Unpacked"/> when it was whole, or when <paramref name="look"/> did not want to see all of it.</returns>
+    /// <exception cref="LaunchException">The host cannot read the file.</exception>
+    public GzipOutcome Look(long start, int overlap, PieceLook look)
+    {
+        GzipOutcome header = SkipHeader(start);
+        if (header != GzipOutcome.Unpacked)
+            return header;
+        int kept = 0;
+        return Inflate(_ => new ArraySegment<byte>(_uncounted, kept, _uncounted.Length - kept), count =>
+        {
+            int end = kept + count;
+            if (!look(_uncounted.AsSpan(0, end)))
+                return false;
+            kept = Math.Min(overlap, end);
+            _uncounted.AsSpan(end - kept, kept).CopyTo(_uncounted);
+            return true;
+        });
+    }
+
+    private GzipOutcome Inflate(byte[] target) =>
+        Inflate(length => length < target.Length ? new ArraySegment<byte>(target, (int)length, target.Length - (int)length) : _uncounted);
+
+    /// <summary>Unpacks a stream.</summary>
+    /// <param name="next">Where the next bytes go, by how many there are already; what is there is lost if it has been there before.</param>
+    /// <param name="goOn">Hears how many bytes were put there, and says whether to go on.</param>
+    private GzipOutcome Inflate(Func<long, ArraySegment<byte>> next, Func<int, bool>? goOn = null)
     {
         Inflater inflater = new(noHeader: true);
         Crc32 checksum = new();
-        long next = _body;
+        long read = _body;
         long length = 0;
         while (!inflater.IsFinished)
         {
             if (inflater.IsNeedingInput)
             {
-                int given = (int)Math.Min(_input.Length, file.Length - next);
+                int given = (int)Math.Min(_input.Length, file.Length - read);
                 if (given == 0)
                     return GzipOutcome.CutShort;
-                file.Read(_input.AsSpan(0, given), next);
+                file.Read(_input.AsSpan(0, given), read);
                 inflater.SetInput(_input, 0, given);
-                next += given;
+                read += given;
             }
 
             // A byte more than allowed, to know that there is one.
-            bool kept = length < target.Length;
-            byte[] output = kept ? target : _uncounted;
-            int at = kept ? (int)length : 0;
-            int room = (int)Math.Min(output.Length - at, limit + 1 - length);
+            ArraySegment<byte> output = next(length);
+            int room = (int)Math.Min(output.Count, limit + 1 - length);
             int count;
             try
             {
-                count = inflater.Inflate(output, at, room);
+                count = inflater.Inflate(output.Array, output.Offset, room);
             }
             catch (Exception damage) when (damage is not OutOfMemoryException)
             {
@@ -122,7 +153,7 @@ internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long li
                 return GzipOutcome.Damaged;
             }
 
-            checksum.Update(new ArraySegment<byte>(output, at, count));
+            checksum.Update(output[..count]);
             length += count;
             Work += count;
             if (length > limit)
@@ -134,9 +165,11 @@ internal sealed class GzipUnpacker(KernelFile file, FileScanner scanner, long li
 
             if (count == 0 && !inflater.IsFinished && !inflater.IsNeedingInput)
                 return GzipOutcome.Damaged;
+            if (goOn?.Invoke(count) == false)
+                return GzipOutcome.Unpacked;
         }
 
-        ReadOnlySpan<byte> trailer = scanner.At(next - inflater.RemainingInput, Trailer);
+        ReadOnlySpan<byte> trailer = scanner.At(read - inflater.RemainingInput, Trailer);
         if (trailer.Length < Trailer)
             return GzipOutcome.CutShort;
         if (BinaryPrimitives.ReadUInt32LittleEndian(trailer) != (uint)checksum.Value

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Kernel;
@@ -14,9 +15,10 @@ public static class KernelLoader
     private const long Besides = 48 << 20;
 
     // [L:120] From a file to a kernel
-    // A kernel comes as a vmlinux (an ELF file that says where each piece wants to be), as a bzImage (a program that unpacks
-    // itself, on a machine that we do not have), or as a vmlinux in gzip. All of it is read and understood before anything else
-    // happens: a guest that restarts starts from what was read then, even if the file has been rebuilt meanwhile.
+    // A kernel comes as a vmlinux (an ELF file that says where each piece wants to be), as a bzImage, or as a vmlinux in gzip. A
+    // bzImage is a program that unpacks itself: since 2.6.24 guests can let it ([L:145]), before that it has to be unpacked here
+    // ([L:140]). All of it is read and understood before anything else happens: a guest that restarts starts from what was read
+    // then, even if the file has been rebuilt meanwhile.
     /// <summary>Reads a kernel.</summary>
     /// <param name="path">vmlinux, bzImage, or a vmlinux packed with gzip.</param>
     /// <param name="ramBytes">Bytes of the lowest memory bank: no kernel may be larger.</param>
@@ -28,9 +30,18 @@ public static class KernelLoader
         if (file.Length >= magic.Length)
             file.Read(magic, 0);
         long room = Math.Max(1, (long)ramBytes - BootParameters.KernelLoadAddress);
-        return magic.SequenceEqual(ElfKernel.Magic)
-            ? LoadElf(file, "ELF", new ElfBytes(file.Length, file.Read), room)
-            : LoadPacked(file, room);
+        if (magic.SequenceEqual(ElfKernel.Magic))
+            return LoadElf(file, "ELF", new ElfBytes(file.Length, file.Read), room);
+
+        FileScanner scanner = new(file);
+        BootHeader? header = BootHeader.Read(scanner);
+        if (header?.Release is not { } release)
+            return LoadPacked(file, scanner, room);
+        KernelIdentity.Refuse(file, release);
+        KernelSeries? series = KernelSeries.Of(release.Number);
+        return KernelIdentity.StartsLinear(series)
+            ? SelfUnpackingKernel.Load(file, scanner, header, series!, release, ramBytes)
+            : LoadPacked(file, scanner, room);
     }
 
     private static KernelImage LoadElf(KernelFile file, string format, ElfBytes bytes, long room)
@@ -40,6 +51,8 @@ public static class KernelLoader
         uint elfEntry;
         try
         {
+            if (ElfKernel.Is64Bit(bytes))
+                throw KernelIdentity.For64Bit(file, KernelRelease.Find(bytes), "a 64-bit ELF file");
             segments = ElfKernel.Read(file, bytes, room, out pageOffset, out elfEntry);
         }
         catch (LaunchException)
@@ -49,20 +62,21 @@ public static class KernelLoader
             throw;
         }
 
-        KernelIdentity identity = KernelIdentity.Of(file, segments);
+        KernelIdentity identity = KernelIdentity.Of(file, segments, out KernelSigns signs);
         uint physicalEntry = identity.MarkEnd ?? elfEntry;
         bool inside = false;
         foreach (KernelSegment segment in segments)
             inside |= physicalEntry >= segment.Address && physicalEntry < segment.End;
         if (!inside)
             throw new LaunchException($"{file.Name} wants to be entered at physical address 0x{physicalEntry:x8}, which is outside of its segments; is it a kernel at all?");
-        return new KernelImage(file, format, segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
+        uint entry = identity.Series.Boot.StartsLinear ? physicalEntry : unchecked(physicalEntry + pageOffset);
+        return new KernelImage(file, format, segments, pageOffset, identity, entry) { HasNoHighmem = signs.HasNoHighmem };
     }
 
-    private static KernelImage LoadPacked(KernelFile file, long room)
+    private static KernelImage LoadPacked(KernelFile file, FileScanner scanner, long room)
     {
         uint pageOffset = 0;
-        byte[] unpacked = PackedKernel.Unpack(file, room, image =>
+        byte[] unpacked = PackedKernel.Unpack(file, scanner, room, image =>
             image.StartsWith(ElfKernel.Magic) || TryFindPageOffset(image, out pageOffset));
 
         // Somebody packed a vmlinux to save space. (Kernels much later than 2.6.23 also have one in their bzImage.)
@@ -74,9 +88,11 @@ public static class KernelLoader
         }
 
         List<KernelSegment> segments = [new(BootParameters.KernelLoadAddress, unpacked, (ulong)unpacked.Length)];
-        KernelIdentity identity = KernelIdentity.Of(file, segments);
+        KernelIdentity identity = KernelIdentity.Of(file, segments, out KernelSigns signs);
+        if (identity.Series.Boot.StartsLinear)
+            throw new LaunchException($"{file.Name} is Linux {identity.Release} without a boot header that names it, as all of its kind have; was it damaged? Name the bzImage or vmlinux as it was built");
         uint physicalEntry = identity.MarkEnd ?? BootParameters.KernelLoadAddress;
-        return new KernelImage(file, "bzImage", segments, pageOffset, identity, unchecked(physicalEntry + pageOffset));
+        return new KernelImage(file, "bzImage", segments, pageOffset, identity, unchecked(physicalEntry + pageOffset)) { HasNoHighmem = signs.HasNoHighmem };
     }
 
     // [L:150+18] Where does it expect to be?

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Buffers.Binary;
 using System.Text;
 using Lguest.Launcher.Common;
 
@@ -17,28 +16,10 @@ public sealed record KernelRelease(string Text, Version Number)
 
     private const int PieceLength = 1 << 20;
 
-    /// <summary>The boot protocol's header in a bzImage: its mark, its version, and a pointer (less 0x200) to the release.</summary>
-    private const int BootMarkOffset = 0x202;
-    private const int ProtocolOffset = 0x206;
-    private const int PointerOffset = 0x20E;
-    private const int PointerBase = 0x200;
-    private const ushort FirstProtocol = 0x200;
-
     private static ReadOnlySpan<byte> BannerWords => "Linux version "u8;
 
-    /// <summary>Whether a file begins as a bzImage does.</summary>
-    internal static bool HasBootHeader(FileScanner scanner) => scanner.At(BootMarkOffset, 4).SequenceEqual("HdrS"u8);
-
-    /// <summary>The release in the header of a bzImage, or null: it can be read whatever the kernel is compressed with.</summary>
-    internal static KernelRelease? OfBootHeader(FileScanner scanner)
-    {
-        if (!HasBootHeader(scanner) || scanner.At(ProtocolOffset, 2) is not { Length: 2 } protocol || BinaryPrimitives.ReadUInt16LittleEndian(protocol) < FirstProtocol)
-            return null;
-        ReadOnlySpan<byte> pointer = scanner.At(PointerOffset, 2);
-        if (pointer.Length < 2 || BinaryPrimitives.ReadUInt16LittleEndian(pointer) is var place && place == 0)
-            return null;
-        return At(scanner.At(PointerBase + place, Longest));
-    }
+    /// <summary>Whether its name says that it is for 64-bit processors, as those of distributions do.</summary>
+    public bool IsFor64Bit => Text.Contains("x86_64", StringComparison.Ordinal) || Text.Contains("amd64", StringComparison.Ordinal);
 
     /// <summary>The release in the banner that every Linux kernel carries, or null.</summary>
     /// <param name="data">A piece of the kernel.</param>
@@ -76,7 +57,8 @@ public sealed record KernelRelease(string Text, Version Number)
         return null;
     }
 
-    private static KernelRelease? At(ReadOnlySpan<byte> bytes)
+    /// <summary>The release that begins some bytes, or null.</summary>
+    internal static KernelRelease? At(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty || !char.IsAsciiDigit((char)bytes[0]))
             return null;

@@ -16,7 +16,7 @@ internal static class PackedKernel
     private const long LargestFile = 512L << 20;
 
     /// <summary>Bytes that a packed kernel may have when it is unpacked: a vmlinux with debugging information has 50 MiB and more.</summary>
-    private const long LargestKernel = 160L << 20;
+    public const long LargestKernel = 160L << 20;
 
     /// <summary>Bytes that what is no kernel may cost, besides one kernel.</summary>
     private const long WorkForNothing = 48L << 20;
@@ -25,25 +25,26 @@ internal static class PackedKernel
     private const int MostTries = 1000;
 
     /// <summary>The file system mark in the gzip header: Unix, which is where kernels are built.</summary>
-    private const byte MadeUnderUnix = 3;
-    private const int MadeUnderOffset = 9;
+    public const byte MadeUnderUnix = 3;
+
+    /// <summary>Where it is in a gzip header.</summary>
+    public const int MadeUnderOffset = 9;
 
     private static ReadOnlySpan<byte> GzipMark => [0x1F, 0x8B, 0x08];
 
     /// <summary>Looks through the file and unpacks the kernel in it.</summary>
     /// <param name="file">The file.</param>
+    /// <param name="scanner">The same.</param>
     /// <param name="room">Bytes of RAM that the kernel could have at most.</param>
     /// <param name="isKernel">Says, by its first megabytes, whether something that did unpack is a kernel.</param>
     /// <returns>The unpacked bytes.</returns>
     /// <exception cref="LaunchException">There is none; the message says what there is instead.</exception>
-    public static byte[] Unpack(KernelFile file, long room, Func<ReadOnlySpan<byte>, bool> isKernel)
+    public static byte[] Unpack(KernelFile file, FileScanner scanner, long room, Func<ReadOnlySpan<byte>, bool> isKernel)
     {
         if (file.Length > LargestFile)
             throw new LaunchException($"{file.Name} is neither an ELF file nor, with {file.Length >> 20} MiB, a bzImage; name a vmlinux or bzImage");
 
         long limit = Math.Min(room, LargestKernel);
-        FileScanner scanner = new(file);
-        KernelIdentity.Refuse(file, KernelRelease.OfBootHeader(scanner));
         GzipUnpacker unpacker = new(file, scanner, limit);
         GzipOutcome? worst = null;
         bool unpackedSomething = false;
@@ -86,10 +87,10 @@ internal static class PackedKernel
     {
         if (unpackedSomething)
             return new LaunchException($"{file.Name} holds a gzip stream, but what unpacks from it is no i386 kernel (its page offset cannot be made out); name a vmlinux or bzImage");
-        if (worst is null or GzipOutcome.Damaged && OtherPacking(scanner) is string packing)
+        if (worst is null or GzipOutcome.Damaged && Packing.FindOther(scanner) is string packing)
         {
-            return new LaunchException(KernelRelease.HasBootHeader(scanner)
-                ? $"{file.Name} is compressed with {packing}, as no kernel before 2.6.30 is; only Linux 2.6.23 built with CONFIG_LGUEST_GUEST=y runs here"
+            return new LaunchException(BootHeader.IsThere(scanner)
+                ? $"{file.Name} is compressed with {packing}, as no kernel before 2.6.30 is, and its boot header does not name its release; {RunnableKernels.Remedy}"
                 : $"{file.Name} is compressed with {packing}; only gzip is understood: unpack it, and name the vmlinux");
         }
 
@@ -101,31 +102,8 @@ internal static class PackedKernel
                 return new LaunchException($"{file.Name} holds a gzip stream that is damaged (its data or checksum is wrong); copy it again");
         }
 
-        return new LaunchException(KernelRelease.HasBootHeader(scanner)
+        return new LaunchException(BootHeader.IsThere(scanner)
             ? $"{file.Name} is a bzImage without a compressed kernel in it; was it cut short? Copy it again"
             : $"{file.Name} is neither an ELF file nor a bzImage: there is no kernel in it; name a vmlinux or bzImage");
-    }
-
-    /// <summary>The packing that is used in place of gzip, by the marks of later kernels; null when there is none.</summary>
-    private static string? OtherPacking(FileScanner scanner)
-    {
-        if (scanner.Find([0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0], 0) >= 0)
-            return "xz";
-
-        // "BZh", a digit, and the first block.
-        if (scanner.Find([0x31, 0x41, 0x59, 0x26, 0x53, 0x59], 0) is >= 4 and long block && scanner.At(block - 4, 3).SequenceEqual("BZh"u8))
-            return "bzip2";
-        if (scanner.Find([0x28, 0xB5, 0x2F, 0xFD], 0) >= 0)
-            return "zstd";
-        if (scanner.Find([0x89, (byte)'L', (byte)'Z', (byte)'O', 0, 0x0D, 0x0A, 0x1A, 0x0A], 0) >= 0)
-            return "lzo";
-        if (scanner.Find([0x02, 0x21, 0x4C, 0x18], 0) >= 0)
-            return "lz4";
-
-        // lzma has no real mark: its usual properties byte, a dictionary that is a power of two, and an unknown length.
-        return scanner.Find([0x5D, 0x00, 0x00], 0) is >= 0 and long lzma
-            && scanner.At(lzma + 5, 8) is { Length: 8 } length && length.IndexOfAnyExcept((byte)0xFF) < 0
-                ? "lzma"
-                : null;
     }
 }

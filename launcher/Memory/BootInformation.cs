@@ -4,6 +4,7 @@ using System.Text;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Generations;
 using Lguest.Launcher.Common;
+using Lguest.Launcher.Kernel;
 
 namespace Lguest.Launcher.Memory;
 
@@ -16,14 +17,14 @@ public static class BootInformation
 {
     /// <summary>A command line as the bytes that the guest will see, NUL included.</summary>
     /// <param name="text">The command line.</param>
-    /// <param name="boot">What the guest can be told.</param>
+    /// <param name="longest">Bytes that the kernel accepts, without a NUL.</param>
     /// <exception cref="LaunchException">It is too long; a kernel would silently cut it.</exception>
-    public static byte[] EncodeCommandLine(string text, BootProtocol boot)
+    public static byte[] EncodeCommandLine(string text, int longest)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
         Encoding.UTF8.GetBytes(text, bytes);
-        if (bytes.Length > boot.CommandLineBytes + 1)
-            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel accepts {boot.CommandLineBytes}");
+        if (bytes.Length > longest + 1)
+            throw new LaunchException($"the guest's command line has {bytes.Length - 1} bytes; its kernel accepts {longest}");
         return bytes;
     }
 
@@ -34,9 +35,13 @@ public static class BootInformation
     public static void Write(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)
     {
         memory.Write(0, layout.BootParametersEnd).Clear();
-        switch (layout.Kernel.Generation.Boot.Information)
+        switch (layout.Kernel.Series.Boot.Information)
         {
             case BootInformationKind.ZeroPage:
+                WriteZeroPage(memory, layout, commandLine);
+                break;
+            case BootInformationKind.ZeroPageWithHeader:
+                WriteHeader(memory, layout.Kernel.Header);
                 WriteZeroPage(memory, layout, commandLine);
                 break;
             case BootInformationKind.Seed:
@@ -65,6 +70,30 @@ public static class BootInformation
         commandLine.CopyTo(memory.Write(BootParameters.CommandLine, (uint)commandLine.Length));
         memory.WriteUInt32(BootParameters.CommandLineAddress, BootParameters.CommandLine);
         memory.WriteUInt32(BootParameters.GuestType, BootParameters.GuestTypeLguest);
+    }
+
+    /// <summary>
+    /// The kernel's own header, as a boot loader copies it: a kernel that unpacks itself finds its place by it. A vmlinux has none, and gets
+    /// what the genuine launcher wrote.
+    /// </summary>
+    private static void WriteHeader(GuestMemory memory, BootHeader? header)
+    {
+        if (header != null)
+        {
+            ReadOnlySpan<byte> fields = header.ForZeroPage;
+            fields.CopyTo(memory.Write(SetupHeader.SetupSectors, (uint)fields.Length));
+        }
+        else
+        {
+            memory.WriteValue(SetupHeader.Version, SetupHeader.FirstForGuests);
+            memory.WriteUInt32(SetupHeader.Alignment, SetupHeader.DefaultAlignment);
+        }
+
+        byte flags = memory.ReadValue<byte>(SetupHeader.LoadFlags);
+        memory.WriteValue(SetupHeader.LoadFlags, (byte)(flags | SetupHeader.KeepSegments));
+        memory.WriteValue(BootParameters.LoaderType, BootParameters.LoaderTypeUnknown);
+        memory.WriteUInt32(BootParameters.InitrdAddress, 0);
+        memory.WriteUInt32(BootParameters.InitrdSize, 0);
     }
 
     private static void WriteSeed(GuestMemory memory, GuestLayout layout, ReadOnlySpan<byte> commandLine)

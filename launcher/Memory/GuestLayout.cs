@@ -15,25 +15,40 @@ namespace Lguest.Launcher.Memory;
 /// </summary>
 public sealed class GuestLayout
 {
+    /// <summary>Bytes above RAM in which the devices on PCI have their registers: from 1 MiB above it on (abi.md §1.1).</summary>
+    private const ulong RoomForPci = 2 << 20;
+
     private GuestLayout(MemoryBanks banks, KernelImage kernel, uint initrdLength, int devicePages)
     {
         Banks = banks;
         Kernel = kernel;
-        BootProtocol boot = kernel.Generation.Boot;
+        BootProtocol boot = kernel.Series.Boot;
 
         // 2.6.23 is told the rounded length; the seed's guest works back from the top with the exact one.
         InitrdLength = boot.RoundsInitrd ? (uint)Page.AlignUp(initrdLength) : initrdLength;
-        ulong top = banks.Lowest.End;
-        InitrdAddress = top - Math.Min(top, InitrdLength);
-        ulong tablesEnd = InitrdAddress & ~(ulong)Page.OffsetMask;
-        PageDirectory = tablesEnd - Math.Min(tablesEnd, Page.Size);
-        TableCount = CountTables(banks, kernel.PageOffset);
-        LinearTables = PageDirectory - Math.Min(PageDirectory, (ulong)TableCount * Page.Size);
+        InitrdEnd = InitrdLength == 0 ? banks.Lowest.End : EndOfInitrd(banks, kernel);
+        InitrdAddress = InitrdEnd - Math.Min(InitrdEnd, InitrdLength);
+        if (HasTables)
+        {
+            ulong tablesEnd = InitrdAddress & ~(ulong)Page.OffsetMask;
+            PageDirectory = tablesEnd - Math.Min(tablesEnd, Page.Size);
+            TableCount = CountTables(banks, kernel.PageOffset);
+            LinearTables = PageDirectory - Math.Min(PageDirectory, (ulong)TableCount * Page.Size);
+        }
+
         DescriptorPage = banks.Top;
-        if (banks.All.Count > 1 && banks.All[1].Start > banks.Lowest.End)
-            DescriptorCopy = (uint)banks.Lowest.End;
         DevicePages = devicePages;
-        Top = DescriptorPage + ((ulong)(1 + devicePages) * Page.Size);
+        if (HasDescriptors)
+        {
+            if (banks.All.Count > 1 && banks.All[1].Start > banks.Lowest.End)
+                DescriptorCopy = (uint)banks.Lowest.End;
+            Top = DescriptorPage + ((ulong)(1 + devicePages) * Page.Size);
+        }
+        else
+        {
+            Top = banks.Top;
+        }
+
         BootParametersEnd = boot.InformationEnd;
     }
 
@@ -52,16 +67,22 @@ public sealed class GuestLayout
     /// <summary>Bytes of the initrd, as the guest is told.</summary>
     public uint InitrdLength { get; }
 
-    /// <summary>The page directory: the last whole page below the initrd.</summary>
+    /// <summary>Whether there are page tables to start with: a guest that starts in linear mode makes its own.</summary>
+    public bool HasTables => !Kernel.Series.Boot.StartsLinear;
+
+    /// <summary>The page directory: the last whole page below the initrd; 0 without tables.</summary>
     public ulong PageDirectory { get; }
 
-    /// <summary>The first linear page table; they end where the page directory begins.</summary>
+    /// <summary>The first linear page table; they end where the page directory begins. 0 without tables.</summary>
     public ulong LinearTables { get; }
 
     /// <summary>How many.</summary>
     public int TableCount { get; }
 
-    /// <summary>The device descriptors: the first page above RAM.</summary>
+    /// <summary>Whether the devices are described on pages above RAM; else they are found on PCI.</summary>
+    public bool HasDescriptors => Kernel.Series.Devices != DeviceBusKind.Pci;
+
+    /// <summary>The device descriptors, where there are any: the first page above RAM.</summary>
     public ulong DescriptorPage { get; }
 
     /// <summary>
@@ -81,7 +102,9 @@ public sealed class GuestLayout
     {
         get
         {
-            List<MemoryRange> ranges = [.. Banks.All, new MemoryRange((uint)DescriptorPage, Top - DescriptorPage)];
+            List<MemoryRange> ranges = [.. Banks.All];
+            if (HasDescriptors)
+                ranges.Add(new MemoryRange((uint)DescriptorPage, Top - DescriptorPage));
             if (DescriptorCopy is uint copy)
                 ranges.Insert(1, new MemoryRange(copy, Page.Size));
             return ranges;
@@ -97,9 +120,9 @@ public sealed class GuestLayout
     public static GuestLayout Plan(MemoryBanks banks, KernelImage kernel, long initrdLength, int devicePages)
     {
         MemoryRange lowest = banks.Lowest;
-        if (kernel.Generation.Boot.MostBanks == 1 && banks.All.Count > 1)
-            throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of {kernel.Generation}, which cannot tell a guest of memory with holes; give it one bank");
-        if (kernel.PageOffset % FirstTables.TableSpan != 0)
+        if (kernel.Series.Boot.MostBanks == 1 && banks.All.Count > 1)
+            throw new LaunchException($"kernel '{kernel.Path}' speaks the interface of {kernel.Series}, whose guests know one bank of memory only; give it one bank");
+        if (!kernel.Series.Boot.StartsLinear && kernel.PageOffset % FirstTables.TableSpan != 0)
             throw new LaunchException($"kernel '{kernel.Path}' wants its memory at 0x{kernel.PageOffset:x8}, which is not a multiple of 4 MiB; lguest cannot map that");
         if (initrdLength > Array.MaxLength)
             throw new LaunchException($"the initrd has {initrdLength >> 20} MiB; at most {Array.MaxLength >> 20} can be given to a guest: make it smaller");
@@ -109,37 +132,53 @@ public sealed class GuestLayout
         GuestLayout layout = new(banks, kernel, (uint)initrdLength, devicePages);
         if (kernel.Start < layout.BootParametersEnd)
             throw new LaunchException($"kernel '{kernel.Path}' wants physical address 0x{kernel.Start:x8}, where the boot parameters live (up to 0x{layout.BootParametersEnd:x})");
-        if (kernel.End > lowest.End)
-            throw new LaunchException($"kernel '{kernel.Path}' needs memory from 0x{kernel.Start:x8} up to 0x{kernel.End:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}");
-        if (layout.BottomOfTop < Page.AlignUp(kernel.End))
+        if (kernel.NeedsUpTo > lowest.End)
         {
-            throw new LaunchException(
-                $"the lowest memory bank ({lowest.Length >> 10} KiB) has no room for the kernel (up to 0x{kernel.End:x8}), its page tables ({(layout.TableCount + 1) * (Page.Size >> 10)} KiB)"
-                + $"{(layout.InitrdLength == 0 ? string.Empty : $" and the initrd ({layout.InitrdLength >> 10} KiB)")}; give it at least {Needed(layout)}");
+            throw new LaunchException(kernel.NeedsUpTo == kernel.End
+                ? $"kernel '{kernel.Path}' needs memory from 0x{kernel.Start:x8} up to 0x{kernel.End:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}"
+                : $"kernel '{kernel.Path}' unpacks itself to where it needs memory up to 0x{kernel.NeedsUpTo:x8}, and the lowest memory bank ends at 0x{lowest.End:x8}; give it at least {Needed(layout)}");
         }
 
+        if (layout.BottomOfTop < Page.AlignUp(kernel.NeedsUpTo))
+        {
+            string rest = (layout.HasTables ? $", its page tables ({(layout.TableCount + 1) * (Page.Size >> 10)} KiB)" : string.Empty)
+                + (layout.InitrdLength == 0 ? string.Empty : $" and the initrd ({layout.InitrdLength >> 10} KiB)");
+            if (layout.InitrdEnd < lowest.End)
+                throw new LaunchException($"below 0x{layout.InitrdEnd:x8}, where the initrd has to end for kernel '{kernel.Path}', there is no room for the kernel (up to 0x{kernel.NeedsUpTo:x8}){rest}; make the initrd smaller");
+            throw new LaunchException($"the lowest memory bank ({lowest.Length >> 10} KiB) has no room for the kernel (up to 0x{kernel.NeedsUpTo:x8}){rest}; give it at least {Needed(layout)}");
+        }
+
+        if (kernel.Series.Boot.StartsLinear && layout.HasDescriptors && kernel.ReachesUpTo < banks.Top)
+            throw new LaunchException($"kernel '{kernel.Path}' was built without HIGHMEM: it would use {kernel.ReachesUpTo >> 20} MiB of its memory, and look where that ends for its devices, the console among them; give it {kernel.ReachesUpTo >> 20}m, or use a kernel with HIGHMEM");
+        if (!layout.HasDescriptors && layout.Top > Page.AddressSpace - RoomForPci)
+            throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the devices, which come above it; it may end at 0x{Page.AddressSpace - RoomForPci:x} at most");
         if (layout.Top > Page.AddressSpace)
             throw new LaunchException($"memory up to 0x{banks.Top:x} leaves no room below 4 GiB for the devices ({(devicePages == 0 ? "a page" : $"{1 + devicePages} pages")}), which come right above it; it may end at 0x{Page.AddressSpace - (layout.Top - layout.DescriptorPage):x} at most");
         return layout;
     }
 
-    /// <summary>Bytes below the top of the lowest bank that are taken, subtracted without going below zero.</summary>
-    private ulong BottomOfTop
-    {
-        get
-        {
-            ulong taken = Page.AlignUp(InitrdLength) + ((ulong)(1 + TableCount) * Page.Size);
-            return Banks.Lowest.End - Math.Min(Banks.Lowest.End, taken);
-        }
-    }
+    /// <summary>First address after the initrd.</summary>
+    private ulong InitrdEnd { get; }
+
+    /// <summary>Bytes of page directory and page tables.</summary>
+    private ulong TableBytes => HasTables ? (ulong)(1 + TableCount) * Page.Size : 0;
+
+    /// <summary>The first address of what is at the top of the lowest bank, worked out without going below zero.</summary>
+    private ulong BottomOfTop => InitrdEnd - Math.Min(InitrdEnd, Page.AlignUp(InitrdLength) + TableBytes);
 
     private static string Needed(GuestLayout layout)
     {
         const ulong Mebibyte = 1 << 20;
-        ulong bytes = Page.AlignUp(layout.Kernel.End) + Page.AlignUp(layout.InitrdLength) + ((ulong)(1 + layout.TableCount) * Page.Size);
+        ulong bytes = Page.AlignUp(layout.Kernel.NeedsUpTo) + Page.AlignUp(layout.InitrdLength) + layout.TableBytes;
 
         // A megabyte more needs at most one more table; a kernel that only just fits would not get far anyway.
         return $"{(bytes + Page.Size + Mebibyte - 1) / Mebibyte}m";
+    }
+
+    private static ulong EndOfInitrd(MemoryBanks banks, KernelImage kernel)
+    {
+        ulong end = Math.Min(banks.Lowest.End, kernel.Series.Boot.InitrdEnd);
+        return Math.Min(end, kernel.Header?.InitrdEnd ?? end) & ~(ulong)Page.OffsetMask;
     }
 
     private static int CountTables(MemoryBanks banks, uint pageOffset)

@@ -20,11 +20,16 @@ public static class MemoryMapDrawing
         rows.Add((0, layout.BootParametersEnd, "boot parameters, command line"));
         foreach (KernelSegment segment in kernel.Segments)
             rows.Add((segment.Address, segment.End, "kernel"));
-        rows.Add((layout.LinearTables, layout.PageDirectory, $"{layout.TableCount} page tables, RAM at 0x{kernel.PageOffset:x8}"));
-        rows.Add((layout.PageDirectory, layout.PageDirectory + Page.Size, "page directory"));
+        if (layout.HasTables)
+        {
+            rows.Add((layout.LinearTables, layout.PageDirectory, $"{layout.TableCount} page tables, RAM at 0x{kernel.PageOffset:x8}"));
+            rows.Add((layout.PageDirectory, layout.PageDirectory + Page.Size, "page directory"));
+        }
+
         if (layout.InitrdLength > 0)
             rows.Add((layout.InitrdAddress, layout.InitrdAddress + layout.InitrdLength, "initrd"));
-        rows.Add((layout.DescriptorPage, layout.DescriptorPage + Page.Size, "device descriptors"));
+        if (layout.HasDescriptors)
+            rows.Add((layout.DescriptorPage, layout.DescriptorPage + Page.Size, "device descriptors"));
         if (layout.DescriptorCopy is uint copy)
             rows.Add((copy, copy + Page.Size, "device descriptors again, for kernels that know one bank only"));
         ulong page = layout.DescriptorPage + Page.Size;
@@ -40,7 +45,7 @@ public static class MemoryMapDrawing
         rows.Sort(static (left, right) => right.Start.CompareTo(left.Start));
 
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"guest memory; entry at 0x{kernel.Entry:x8}, kernel {kernel.Path} ({kernel.Format}, {kernel.Release ?? "no banner"}, interface {kernel.Generation})\n");
+        text.Append(CultureInfo.InvariantCulture, $"guest memory; entry at 0x{kernel.Entry:x8}, kernel {kernel.Path} ({kernel.Format}, {kernel.Release ?? "no banner"}, interface {kernel.Series})\n");
         ulong below = 0;
         foreach ((ulong start, ulong end, string what) in rows)
         {

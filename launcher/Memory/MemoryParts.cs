@@ -15,11 +15,13 @@ internal static class MemoryParts
         [
             new("boot parameters", 0, layout.BootParametersEnd, "boot"),
             new("kernel", layout.Kernel.Start, layout.Kernel.End, "kernel"),
-            new("first page tables", layout.LinearTables, layout.PageDirectory + Page.Size, "tables"),
         ];
+        if (layout.HasTables)
+            parts.Add(new MemoryPart("first page tables", layout.LinearTables, layout.PageDirectory + Page.Size, "tables"));
         if (layout.InitrdLength > 0)
             parts.Add(new MemoryPart("initrd", layout.InitrdAddress, layout.InitrdAddress + layout.InitrdLength, "initrd"));
-        parts.Add(new MemoryPart("devices", layout.DescriptorPage, layout.Top, "device"));
+        if (layout.HasDescriptors)
+            parts.Add(new MemoryPart("devices", layout.DescriptorPage, layout.Top, "device"));
         foreach (MemoryRange bank in layout.Banks.All)
         {
             ulong at = bank.Start;
@@ -35,7 +37,8 @@ internal static class MemoryParts
                 memory.Add(new MemoryPart("free for the guest", at, bank.End, "free"));
         }
 
-        memory.Add(parts[^1]);
+        if (layout.HasDescriptors)
+            memory.Add(parts[^1]);
         return memory;
     }
 }

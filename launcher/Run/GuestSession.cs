@@ -62,7 +62,8 @@ public sealed class GuestSession : IDisposable
         _complaints = new Complaints(options.Verbose ? say : null);
         int devicePages = GuestDevices.CountPages(options);
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
-        _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.Generation.Boot);
+        RunnableKernels.Check(_kernel);
+        _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.CommandLineBytes);
         using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
@@ -85,7 +86,7 @@ public sealed class GuestSession : IDisposable
             throw new LaunchException(failure.Message);
         }
 
-        foreach (string warning in options.Warnings)
+        foreach (string warning in (IEnumerable<string>)[.. options.Warnings, .. MemoryNotes.Of(_layout, options.GuestCommandLine)])
             say(warning);
         try
         {
@@ -232,7 +233,8 @@ public sealed class GuestSession : IDisposable
     {
         using GuestMemory memory = MakeMemory();
         _kernel.CopyTo(memory);
-        LinearMap.Write(memory, _layout);
+        if (_layout.HasTables)
+            LinearMap.Write(memory, _layout);
         BootInformation.Write(memory, _layout, _commandLine);
         if (_initrd.Length > 0)
             _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));

@@ -34,7 +34,7 @@ internal static class DebuggedGuest
         using MappedGuestMemory memory = MappedGuestMemory.Create(layout.Ranges);
         kernel.CopyTo(memory);
         LinearMap.Write(memory, layout);
-        BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine(commandLine, BootProtocol.Linux2623));
+        BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine(commandLine, 255));
         using HostPipe input = new();
         using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         ConsolePort port = new(input.ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);

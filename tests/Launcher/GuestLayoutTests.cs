@@ -160,10 +160,10 @@ public sealed class GuestLayoutTests : IDisposable
     [Fact]
     public void ACommandLineHasALimit()
     {
-        Assert.Equal(256, BootInformation.EncodeCommandLine(new string('x', 255), BootProtocol.Linux2623).Length);
-        Assert.Contains("has 256 bytes; its kernel accepts 255", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('x', 256), BootProtocol.Linux2623)).Message, StringComparison.Ordinal);
-        Assert.Contains("has 300 bytes", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('ü', 150), BootProtocol.Linux2623)).Message, StringComparison.Ordinal);
-        Assert.Equal([0], BootInformation.EncodeCommandLine(string.Empty, BootProtocol.Linux2623));
+        Assert.Equal(256, BootInformation.EncodeCommandLine(new string('x', 255), 255).Length);
+        Assert.Contains("has 256 bytes; its kernel accepts 255", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('x', 256), 255)).Message, StringComparison.Ordinal);
+        Assert.Contains("has 300 bytes", Assert.Throws<LaunchException>(() => BootInformation.EncodeCommandLine(new string('ü', 150), 255)).Message, StringComparison.Ordinal);
+        Assert.Equal([0], BootInformation.EncodeCommandLine(string.Empty, 255));
     }
 
     /// <summary>The drawing shows each inhabitant once, from the top down, and every address of the layout.</summary>
@@ -191,7 +191,7 @@ public sealed class GuestLayoutTests : IDisposable
     {
         _memory = MappedGuestMemory.Create(layout.Ranges);
         LinearMap.Write(_memory, layout);
-        BootInformation.Write(_memory, layout, BootInformation.EncodeCommandLine(commandLine, BootProtocol.Linux2623));
+        BootInformation.Write(_memory, layout, BootInformation.EncodeCommandLine(commandLine, 255));
     }
 
     private (ulong Address, ulong Length, uint Type) E820(uint index)

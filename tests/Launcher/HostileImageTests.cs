@@ -90,7 +90,7 @@ public sealed class HostileImageTests : IDisposable
         string path = _directory.File("kernel", file);
         using KernelFile kernel = KernelFile.Open("kernel", path);
         long looked = 0;
-        LaunchException error = Assert.Throws<LaunchException>(() => PackedKernel.Unpack(kernel, 64 * Mebibyte, image =>
+        LaunchException error = Assert.Throws<LaunchException>(() => PackedKernel.Unpack(kernel, new FileScanner(kernel), 64 * Mebibyte, image =>
         {
             looked += image.Length;
             return false;

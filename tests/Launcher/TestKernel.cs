@@ -72,10 +72,10 @@ public sealed class TestKernel
     public List<TestSegment> Segments { get; } = [];
 
     /// <summary>A kernel as it should be: two segments, the mark, a banner, some zeros at the end.</summary>
-    public static TestKernel Good(string release = "2.6.23", bool mark = true, bool word = true)
+    public static TestKernel Good(string release = "2.6.23", bool mark = true, bool word = true, bool guest = false)
     {
         TestKernel kernel = new();
-        kernel.Segments.Add(new TestSegment { Physical = Physical, Virtual = Physical + PageOffset, Data = Image(release, mark, word: word) });
+        kernel.Segments.Add(new TestSegment { Physical = Physical, Virtual = Physical + PageOffset, Data = Image(release, mark, word: word, guest: guest) });
         kernel.Segments.Add(new TestSegment { Physical = 0x110000, Virtual = 0x110000 + PageOffset, Data = [1, 2, 3, 4], MemorySize = 0x3000 });
         kernel.Segments.Add(new TestSegment { Type = 4, Physical = 0x77, Data = [9] });
         return kernel;
@@ -86,13 +86,19 @@ public sealed class TestKernel
     /// <param name="mark">Whether it has the mark of 2.6.23.</param>
     /// <param name="pageOffset">The highest byte of the addresses in its code.</param>
     /// <param name="word">Whether it has the word that the kernels of February 2007 have.</param>
-    public static byte[] Image(string release = "2.6.23", bool mark = true, byte pageOffset = 0xC0, bool word = true)
+    /// <param name="guest">Whether it has what kernels since 2.6.24 have if they can be guests.</param>
+    /// <param name="noHighmem">Whether it has what kernels have that were built without HIGHMEM.</param>
+    public static byte[] Image(string release = "2.6.23", bool mark = true, byte pageOffset = 0xC0, bool word = true, bool guest = false, bool noHighmem = false)
     {
         byte[] image = new byte[4096];
         if (mark)
             "GenuineLguest"u8.CopyTo(image.AsSpan(MarkAt));
         if (word)
             "lguest\0"u8.CopyTo(image.AsSpan(128));
+        if (guest)
+            "LGUEST\0"u8.CopyTo(image.AsSpan(140));
+        if (noHighmem)
+            "<4>Use a HIGHMEM enabled kernel.\n\0"u8.CopyTo(image.AsSpan(150));
         Encoding.ASCII.GetBytes("<5>Linux version %s\0").CopyTo(image, 200);
         if (release.Length > 0)
             Encoding.ASCII.GetBytes($"Linux version {release} (rusty@ozlabs) #1").CopyTo(image, 256);

@@ -122,7 +122,8 @@ public static class Needs
             ? null
             : $"no {program} (apt-get install {program})";
 
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) switch
+    /// <summary>Null when an environment variable names a file, else why not.</summary>
+    internal static string? Variable(string name) => Environment.GetEnvironmentVariable(name) switch
     {
         null or "" => $"{name} is not set",
         string path when !File.Exists(path) => $"{name} names a file that is not there: {path}",
@@ -155,4 +156,13 @@ public sealed class TheoryNeedingAttribute : TheoryAttribute
 {
     /// <summary>Skips, with the reason, when a need is not met.</summary>
     public TheoryNeedingAttribute(params Need[] needs) => Skip = Needs.WhyNot(needs);
+}
+
+/// <summary>A test that needs a file which an environment variable names.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class FactNeedingFileAttribute : FactAttribute
+{
+    /// <summary>Skips, with the reason, when there is none.</summary>
+    /// <param name="variable">The variable.</param>
+    public FactNeedingFileAttribute(string variable) => Skip = Needs.Variable(variable);
 }

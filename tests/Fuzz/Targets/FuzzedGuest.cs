@@ -109,7 +109,7 @@ internal sealed class FuzzedGuest
             using MappedGuestMemory memory = MappedGuestMemory.Create(_layout.Ranges);
             _kernel.CopyTo(memory);
             LinearMap.Write(memory, _layout);
-            BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty, BootProtocol.Linux2623));
+            BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty, 255));
             ConsolePort port = new(_input.ReadEnd, (int)_nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
             DmaBus bus = new(memory, (uint)_layout.DescriptorPage);
             bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.Bus.ConsoleKey));

@@ -34,12 +34,13 @@ internal sealed class KernelTarget : IFuzzTarget
             KernelImage kernel = KernelLoader.Load(_path, _banks.Lowest.Length);
             signature.AddSentence(kernel.Format);
             signature.AddCount(kernel.Segments.Count);
-            signature.Add(kernel.Generation.Bus.ConsoleKey);
+            signature.AddSentence(kernel.Series.Name);
             GuestLayout layout = GuestLayout.Plan(_banks, kernel, 0, 3);
             using MappedGuestMemory memory = MappedGuestMemory.Create(layout.Ranges);
             kernel.CopyTo(memory);
-            LinearMap.Write(memory, layout);
-            BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine("quiet", BootProtocol.Linux2623));
+            if (layout.HasTables)
+                LinearMap.Write(memory, layout);
+            BootInformation.Write(memory, layout, BootInformation.EncodeCommandLine(string.Empty, kernel.CommandLineBytes));
             signature.AddSentence(MemoryMapDrawing.Draw(layout, []));
         }
         catch (LaunchException refusal)
