@@ -40,6 +40,19 @@ public sealed class ProjectTests
         "guestabi needs no package:",
         Items("guestabi", "PackageReference"));
 
+    /// <summary>A reference that nobody needs any more is a library in the program that nobody asked for.</summary>
+    [Fact]
+    public void EachPackageIsUsed()
+    {
+        Dictionary<string, string> namespaces = new() { ["Iced"] = "Iced.Intel", ["SharpZipLib"] = "ICSharpCode", ["Tmds.LibC"] = "Tmds.Linux" };
+        Rule.Holds(
+            "A project uses the packages that it refers to:",
+            from project in SourceTree.Product
+            from package in Items(project, "PackageReference")
+            where !SourceTree.CSharp(project).Any(file => file.Text.Contains(namespaces[package], StringComparison.Ordinal))
+            select $"{project}/{project}.csproj refers to {package}");
+    }
+
     /// <summary>A folder that has become a project belongs into the tables of this test.</summary>
     [Fact]
     public void EveryProjectOfTheProductIsKnown()
