@@ -116,6 +116,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
+    public override void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled) =>
+        _paths.SetSystemCall(handler, stackSelector, stackPointer, irqEnabled);
+
+    /// <inheritdoc/>
+    public override void DescriptorsChanged() => _paths.DescriptorsChanged();
+
+    /// <inheritdoc/>
     public override CpuExit Run()
     {
         CpuState* cpu = Cpu;

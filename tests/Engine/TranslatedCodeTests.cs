@@ -5,6 +5,7 @@ using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Lguest.Tests.EngineParts;
 
@@ -50,6 +51,73 @@ public sealed unsafe class TranslatedCodeTests
 
         // That it was full, and often.
         Assert.True(((TranslatorCore)guest.Core).Flushes > 5);
+    }
+
+    /// <summary>
+    /// System calls of a program go to its kernel and back in emitted code. That it works does not show this: without, each of them
+    /// goes by the hypervisor, and takes five times as long.
+    /// </summary>
+    [FactNeeding(Need.Translator)]
+    public void SystemCallsNeedNoHypervisor()
+    {
+        const int calls = 1000;
+        using TinyGuest guest = new(EngineKind.Translator, static g =>
+        {
+            g.BootWithRings();
+            g.Gate(Vectors.SystemCall, "call", interrupt: false, dpl: 3);
+            g.Interrupts(on: true);
+            g.ToRing3("user");
+            g.Mark("user");
+            g.Asm.mov(esi, calls);
+            g.Mark("again");
+            g.Asm.@int(Vectors.SystemCall);
+            g.Asm.dec(esi);
+            g.Asm.jne(g.Here("again"));
+            g.Asm.@int(3);
+            g.Mark("call");
+            g.Asm.iretd();
+        });
+        Assert.StartsWith("unhandled trap 13", guest.Death(), StringComparison.Ordinal);
+        Assert.InRange(guest.Guest.Core.DirectSystemCalls, calls - 20, calls);
+    }
+
+    /// <summary>Descriptors of a thread that change are loaded as they are now, from ring 3 too, where that is emitted code.</summary>
+    [FactNeeding(Need.Translator)]
+    public void ADescriptorThatChangedIsLoadedAnew()
+    {
+        const uint selector = (Selectors.TlsFirst << 3) | 3;
+        using TinyGuest guest = new(
+            EngineKind.Translator,
+            static g =>
+            {
+                g.BootWithRings();
+                g.Asm.mov(edi, 8);
+                g.Mark("again");
+                for (uint i = 0; i < 2; i++)
+                {
+                    g.Call(HypercallKind.LoadTls, GuestPlan.Tls + (i * 24));
+                    g.Asm.mov(eax, selector);
+                    g.Asm.mov(gs, ax);
+                    g.Asm.mov(esi, __dword_ptr.gs[0]);
+                    g.Asm.xor(eax, eax);
+                    g.Asm.mov(gs, ax);
+                    g.Report(esi);
+                }
+
+                g.Asm.dec(edi);
+                g.Asm.jne(g.Here("again"));
+            },
+            prepare: static memory =>
+            {
+                for (uint i = 0; i < 2; i++)
+                {
+                    uint start = GuestPlan.Virtual(GuestPlan.Scratch + (i * 64));
+                    memory.WriteUInt32(GuestPlan.Scratch + (i * 64), 10 + i);
+                    memory.WriteValue(GuestPlan.Tls + (i * 24), 0x00CF_F200_0000_FFFFUL | ((ulong)(start & 0xFF_FFFF) << 16) | ((ulong)(start >> 24) << 56));
+                }
+            });
+        for (uint i = 0; i < 16; i++)
+            Assert.Equal(10 + (i % 2), guest.Next());
     }
 
     /// <summary>A walk marks entries as used and written: where an entry is part of an instruction, that is another one then.</summary>
