@@ -10,8 +10,8 @@ using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
 using Lguest.Tests.EngineParts.Signals;
 using Lguest.Tests.Support;
-using static Iced.Intel.AssemblerRegisters;
 using Tmds.Linux;
+using static Iced.Intel.AssemblerRegisters;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Tests.EngineParts;

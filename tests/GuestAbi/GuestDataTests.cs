@@ -68,7 +68,12 @@ public sealed partial class GuestDataTests
         Assert.True(data.IsPending(62));
         Dictionary<uint, uint> words = new()
         {
-            [0] = 0x200, [8] = 0x1234_5678, [12] = 1_172_000_000, [16] = 123_456_789, [layout.ReserveMem] = 0x40_0000, [layout.TscKhz] = 1_000_000,
+            [0] = 0x200,
+            [8] = 0x1234_5678,
+            [12] = 1_172_000_000,
+            [16] = 123_456_789,
+            [layout.ReserveMem] = 0x40_0000,
+            [layout.TscKhz] = 1_000_000,
             [layout.RingStatus + 60] = 0xFFA5_A5A5,
         };
         if (layout.GuestId is { } number)
