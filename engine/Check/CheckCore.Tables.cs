@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Check;
@@ -16,6 +17,14 @@ public sealed unsafe partial class CheckCore
 
     /// <summary>Blocks that were not compared, since they used page table entries that they had just changed, or wrote over themselves on the way.</summary>
     public long Freedoms { get; private set; }
+
+    /// <inheritdoc/>
+    public override void SetPaging(PagingFormat format)
+    {
+        _translator.SetPaging(format);
+        _oracle.SetPaging(format);
+        _tables.Flushed(_pageDirectory);
+    }
 
     /// <inheritdoc/>
     public override void LoadPageDirectory(uint physical)

@@ -158,6 +158,14 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <param name="watchpoints">Any number; they cost only accesses to the pages they lie in.</param>
     public abstract void SetWatchpoints(IReadOnlyList<Watchpoint> watchpoints);
 
+    /// <summary>Tells how the guest's page tables are made from now on. <see cref="LoadPageDirectory"/> follows, and whatever was known of the old ones is forgotten.</summary>
+    /// <param name="format">By default two levels.</param>
+    public virtual void SetPaging(PagingFormat format)
+    {
+        Walker.Format = format;
+        FlushTlb();
+    }
+
     /// <summary>Switches to another page directory and forgets the user mappings of the last.</summary>
     /// <param name="physical">Its guest physical address.</param>
     public abstract void LoadPageDirectory(uint physical);

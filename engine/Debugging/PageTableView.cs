@@ -8,23 +8,18 @@ namespace Lguest.Engine.Debugging;
 /// <summary>The guest's page tables and what they map, for a debugger.</summary>
 internal static class PageTableView
 {
-    /// <summary>Looks an address up.</summary>
-    /// <param name="memory">The guest's memory.</param>
-    /// <param name="directory">Guest physical address of the page directory.</param>
-    /// <param name="linear">The address.</param>
-    public static PageLookup Look(GuestMemory memory, uint directory, uint linear) =>
-        TwoLevel.Look(memory, directory, linear);
-
     /// <summary>All that is mapped, in runs.</summary>
-    public static IEnumerable<MappedRun> Runs(GuestMemory memory, uint directory)
+    /// <param name="walker">The guest's page tables.</param>
+    /// <param name="directory">Guest physical address of the page directory.</param>
+    public static IEnumerable<MappedRun> Runs(PageWalker walker, uint directory)
     {
         MappedRun? run = null;
         for (ulong linear = 0; linear < 1UL << 32;)
         {
-            PageLookup found = Look(memory, directory, (uint)linear);
+            PageLookup found = walker.Look(directory, (uint)linear);
 
             // No table: nothing in all of its span.
-            ulong step = found.HasTable ? Page.Size : FirstTables.TableSpan;
+            ulong step = found.HasTable ? Page.Size : (ulong)walker.PagesPerTable << Page.Shift;
             if (found.IsMapped)
             {
                 uint frame = found.Physical!.Value;

@@ -135,10 +135,10 @@ public sealed unsafe partial class Guest : IDebugPort
     public Gate GateOf(uint vector) => _idt[vector];
 
     /// <inheritdoc/>
-    public PageLookup Look(uint linear) => PageTableView.Look(_memory, _pageDirectory, linear);
+    public PageLookup Look(uint linear) => _core.Walker.Look(_pageDirectory, linear);
 
     /// <inheritdoc/>
-    public IEnumerable<MappedRun> MappedRuns() => PageTableView.Runs(_memory, _pageDirectory);
+    public IEnumerable<MappedRun> MappedRuns() => PageTableView.Runs(_core.Walker, _pageDirectory);
 
     /// <inheritdoc/>
     public void Invoke(Action work) => _mailbox.Invoke(work);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
 using Lguest.Engine.Cpu;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
@@ -74,12 +75,26 @@ public sealed unsafe partial class Guest
         _data = new GuestData(_memory, address, _abi.Data);
         _core.SetGuestData(_data);
         (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT
+        if (_data.KernelAddress is { } kernel && !TakeKernelAddress(kernel))
+            return;
         _data.ReserveMem = _abi.Paging.ReservedBytes;
         _data.TscKhz = _clock.TscKhz;
 
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
         _data.GuestId = _guestId;
         _data.SetTime(_clock.Wall);
+    }
+
+    /// <summary>A guest that begins without page tables says only now where its kernel will be.</summary>
+    private bool TakeKernelAddress(uint address)
+    {
+        // No kernel has ever been anywhere but where a page table begins, and engines count on it.
+        bool isGood = address < _abi.Paging.ReservedStart && address % FirstTables.TableSpan == 0;
+        if (isGood)
+            _pageOffset = address;
+        else
+            Kill("bad kernel address");
+        return isGood;
     }
 
     // [H:160+18] The ring
@@ -135,8 +150,7 @@ public sealed unsafe partial class Guest
                 LoadDescriptors(call.First, Selectors.TlsFirst, Selectors.TlsCount);
                 break;
             case HypercallKind.NewPageTable:
-                _pageDirectory = call.First;
-                _core.LoadPageDirectory(call.First);
+                LoadPageDirectory(call.First);
                 break;
             case HypercallKind.FlushTlb:
                 if (call.First == 0)
@@ -179,7 +193,7 @@ public sealed unsafe partial class Guest
                 break;
             case HypercallKind.SetPmd:
                 // The kernel tries to map over the switcher early on: that is ignored.
-                if (call.Second < _core.Walker.TopIndex(uint.MaxValue))
+                if (_core.Walker.IsGuestsEntry(call.Second))
                     _core.InvalidateDirectoryEntry(call.First, call.Second);
                 break;
             case HypercallKind.TimerRead:
@@ -195,6 +209,19 @@ public sealed unsafe partial class Guest
                 Kill($"Bad hypercall {(int)call.Number}");
                 break;
         }
+    }
+
+    /// <summary>NEW_PGTABLE. The first one of a guest that began without tables says what they are, too.</summary>
+    private void LoadPageDirectory(uint physical)
+    {
+        if (_core.Walker.Format == PagingFormat.Linear)
+        {
+            _core.SetPaging(_core.Walker.FormatOf(physical));
+            _core.SetKernelStart(_pageOffset);
+        }
+
+        _pageDirectory = physical;
+        _core.LoadPageDirectory(physical);
     }
 
     private void Crash(uint address)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Debugging;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Debugging;
@@ -37,7 +38,7 @@ public sealed unsafe partial class Guest : IGuest
     private readonly DescriptorTable _gdt;
     private readonly InterruptTable _idt = new();
     private readonly EventFd _wakeUp = new();
-    private readonly uint _pageOffset;
+    private uint _pageOffset;
     private readonly ushort _guestId;
 
     private long _rechecks = long.MinValue;
@@ -71,8 +72,8 @@ public sealed unsafe partial class Guest : IGuest
         _mailbox = new Mailbox(Wake);
         Dma = new DmaRegistry(_memory);
 
-        // [H:120+11] How a guest begins
-        // Flat segments of ring 1, the entry point, page tables; everything else is zero. The host's own entries of the descriptor
+        // [H:120+13] How a guest begins
+        // Flat segments of ring 1, the entry point, page tables if it has any; everything else is zero. The host's own entries of the descriptor
         // table are set, too: the guest cannot use them, but it can see them (abi.md §2.1).
         _gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         _gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
@@ -83,7 +84,9 @@ public sealed unsafe partial class Guest : IGuest
         core.SetSegment(SegmentName.Ss, Selectors.KernelData);
         _cpu->Arch.Eip = start.Entry;
         core.SetGeneration(abi);
-        core.SetKernelStart(start.PageOffset);
+        if (abi.Boot.StartsLinear)
+            core.SetPaging(PagingFormat.Linear);
+        core.SetKernelStart(abi.Boot.StartsLinear ? 0 : start.PageOffset);
         core.LoadPageDirectory(start.PageDirectory);
     }
 

@@ -142,6 +142,17 @@ internal sealed unsafe class AddressSpaces : ICodeWatcher, IDisposable
         }
     }
 
+    /// <summary>The guest's tables are made otherwise from now on: nothing that is known of them holds.</summary>
+    public void BeginAnew()
+    {
+        while (_recent.Last is { } oldest)
+            Evict(oldest.Value);
+        foreach (AddressWindow window in _spareWindows)
+            window.SetTables(_walker.TableShift);
+        _kernel.BeginAnew();
+        _mapper.ForgetWritableMappings();
+    }
+
     /// <summary>The guest has loaded a page directory.</summary>
     public void LoadPageDirectory(uint physical)
     {
@@ -188,16 +199,17 @@ internal sealed unsafe class AddressSpaces : ICodeWatcher, IDisposable
             RevalidatePage(space, page);
     }
 
-    /// <summary>The entry that names a page table may have changed.</summary>
+    /// <summary>An entry of a top table may have changed. It may stand for pages of programs and of the kernel both.</summary>
     /// <param name="pageDirectory">In which directory.</param>
     /// <param name="index">Which entry.</param>
     public void InvalidateTable(uint pageDirectory, uint index)
     {
         (uint first, uint last) = _walker.PagesOf(index);
-        if (first >= KernelStart >> Page.Shift)
-            _kernel.Revalidate(_pageDirectory, first, last);
-        else if (_spaces.TryGetValue(pageDirectory, out AddressSpace? space))
-            Revalidate(space, first, last);
+        uint kernel = KernelStart >> Page.Shift;
+        if (last >= kernel)
+            _kernel.Revalidate(_pageDirectory, Math.Max(first, kernel), last);
+        if (first < kernel && _spaces.TryGetValue(pageDirectory, out AddressSpace? space))
+            Revalidate(space, first, Math.Min(last, kernel - 1));
     }
 
     /// <summary>The space of the page directory in force, as it is now: ring 3 is about to run there.</summary>

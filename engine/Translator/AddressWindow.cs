@@ -24,9 +24,9 @@ internal sealed unsafe class AddressWindow : IDisposable
     private static readonly nuint s_reserved = unchecked((nuint)(Size + (2 * Guard)));
     private readonly byte* _reservation;
     private readonly uint* _pages;
-    private readonly MappedTable?[] _tables;
     private readonly GuestMemory _memory;
-    private readonly int _tableShift;
+    private MappedTable?[] _tables;
+    private int _tableShift;
 
     /// <summary>Reserves a window, in which nothing is mapped.</summary>
     /// <param name="memory">The guest's memory.</param>
@@ -166,6 +166,16 @@ internal sealed unsafe class AddressWindow : IDisposable
         }
 
         Mappings = 1;
+    }
+
+    /// <summary>Unmaps everything, and counts by page tables of another size from now on.</summary>
+    /// <param name="tableShift">log2 of the pages that one of the guest's page tables maps.</param>
+    public void SetTables(int tableShift)
+    {
+        Clear();
+        _tableShift = tableShift;
+        _tables = new MappedTable?[(Size >> Page.Shift) >> tableShift];
+        Tables.Clear();
     }
 
     public void Dispose()

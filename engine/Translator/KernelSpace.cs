@@ -40,6 +40,14 @@ internal sealed class KernelSpace(AddressWindow window, PageWalker walker, Windo
         }
     }
 
+    /// <summary>The guest's tables are made otherwise from now on.</summary>
+    public void BeginAnew()
+    {
+        Window.SetTables(walker.TableShift);
+        _entries = null;
+        Renew();
+    }
+
     /// <summary>All code is gone.</summary>
     public void ForgetCode()
     {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory.PageTables;
+
 namespace Lguest.Engine.Translator;
 
 /// <summary>What the guest says of its page tables: the interpreter hears it first, then the windows.</summary>
@@ -12,6 +14,14 @@ public sealed unsafe partial class TranslatorCore
     {
         _spaces.KernelStart = pageOffset;
         _translator.KernelStart = pageOffset;
+    }
+
+    /// <inheritdoc/>
+    public override void SetPaging(PagingFormat format)
+    {
+        Walker.Format = format;
+        _interpreter.FlushTlb();
+        _spaces.BeginAnew();
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Native;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Debugging;

@@ -98,6 +98,9 @@ public sealed unsafe class GuestData
     /// <summary>The code in which no interrupt may be delivered: its start, and its end, exclusive. Empty where a generation tells it otherwise.</summary>
     public (uint Start, uint End) NoIrq => (Load(Layout.NoIrqStart) ?? 0, Load(Layout.NoIrqEnd) ?? 0);
 
+    /// <summary>The guest's page offset; null where a generation's guests do not say it here.</summary>
+    public uint? KernelAddress => Load(Layout.KernelAddress);
+
     /// <summary>Writes the wall clock.</summary>
     /// <param name="wall">Nanoseconds since the epoch.</param>
     public void SetTime(long wall)

@@ -14,18 +14,19 @@ public readonly record struct PageTableLevel(string? Name, uint Index, uint Addr
 
 /// <summary>All levels of a walk through the guest's page tables, as they are: nothing is marked as used by looking.</summary>
 /// <param name="Linear">The address looked up.</param>
+/// <param name="Pointer">The level above the directories, where a format has one.</param>
 /// <param name="Directory">The level that names tables.</param>
 /// <param name="Table">The level that names pages; without a name when no table is named.</param>
-public readonly record struct PageLookup(uint Linear, PageTableLevel Directory, PageTableLevel Table)
+public readonly record struct PageLookup(uint Linear, PageTableLevel Pointer, PageTableLevel Directory, PageTableLevel Table)
 {
     /// <summary>The levels that there are, the top first.</summary>
-    public IEnumerable<PageTableLevel> Levels => Table.Name is null ? [Directory] : [Directory, Table];
+    public IEnumerable<PageTableLevel> Levels => ((PageTableLevel[])[Pointer, Directory, Table]).Where(static level => level.Name is not null);
 
     /// <summary>Whether there is a table, which may have an entry for the address.</summary>
     public bool HasTable => Table.Entry is not null;
 
-    /// <summary>Whether the entries of all levels are present.</summary>
-    public bool IsMapped => Table.IsPresent;
+    /// <summary>Whether the entries of all levels are present, and lead to an address that a guest can have.</summary>
+    public bool IsMapped => Table.IsPresent && Table.Entry <= uint.MaxValue;
 
     /// <summary>Guest physical address, or null when nothing is mapped there.</summary>
     public uint? Physical => IsMapped ? ((uint)Table.Entry!.Value & ~Page.OffsetMask) | (Linear & Page.OffsetMask) : null;

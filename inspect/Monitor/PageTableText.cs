@@ -12,7 +12,7 @@ internal static class PageTableText
     /// <summary>The bits of an entry that the processor leaves to the kernel.</summary>
     private const uint SoftwareBits = 0xE00;
 
-    /// <summary>Both levels of one walk, and what came of it for the kernel and for programs.</summary>
+    /// <summary>All levels of one walk, and what came of it for the kernel and for programs.</summary>
     public static string ShowWalk(IDebugPort guest, uint address)
     {
         PageLookup found = guest.Look(address);
@@ -20,7 +20,7 @@ internal static class PageTableText
         text.Append($"virtual 0x{address:x8}, page directory 0x{guest.PageDirectory:x8}\n");
         foreach (PageTableLevel level in found.Levels)
         {
-            if (level.Entry is null && level != found.Directory)
+            if (level.Entry is null && level != found.Levels.First())
                 text.Append($"  its page table 0x{level.Address & ~Page.OffsetMask:x8} is outside of the guest's memory\n");
             else
                 text.Append($"  {level.Name,-15} {level.Index,4} at 0x{level.Address:x8}: {Entry(level.Entry)}\n");

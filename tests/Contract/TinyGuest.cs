@@ -43,7 +43,8 @@ internal sealed class TinyGuest : IDisposable
         EngineChannel channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
         Channel = channel;
         uint limit = pfnLimit ?? (uint)(Memory.Top >> Page.Shift);
-        Assert.Equal(16, Channel.Initialize(limit, GuestPlan.Directory, GuestPlan.Virtual(GuestPlan.Code), GuestPlan.PageOffset));
+        uint entry = abi.Boot.StartsLinear ? GuestPlan.Code : GuestPlan.Virtual(GuestPlan.Code);
+        Assert.Equal(16, Channel.Initialize(limit, GuestPlan.Directory, entry, GuestPlan.PageOffset));
         Guest = channel.Guest!;
     }
 

@@ -9,7 +9,7 @@ namespace Lguest.Engine.Memory.PageTables;
 /// <summary>
 /// The guest's page tables, for engines: the only place that knows how they are made. It walks them (abi.md §4.5) the way the genuine
 /// host's demand_page does: 4 KiB pages only, the Accessed bit set on use and Dirty on write in the guest's own entry, and no mercy for
-/// an entry that reaches beyond the guest's _memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only
+/// an entry that reaches beyond the guest's memory. Rights are the processor's: WP is set, so that the kernel cannot write read-only
 /// pages either. And it says what is in the tables, without judging or marking anything, to those that keep what walks have found.
 /// <para>Pages and tables are named by number: a linear address divided by what one of them spans.</para>
 /// </summary>
@@ -50,6 +50,9 @@ internal sealed unsafe class PageWalker
         }
     }
 
+    /// <summary>How the guest's tables are made now.</summary>
+    public PagingFormat Format { get; set; }
+
     /// <summary>From here on the address space is the host's switcher's.</summary>
     public uint ReservedStart { get; private set; }
 
@@ -61,10 +64,20 @@ internal sealed unsafe class PageWalker
     public uint PagesPerTable => 1u << TableShift;
 
     /// <summary>log2 of that.</summary>
-    public int TableShift => TwoLevel.TableShift;
+    public int TableShift => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.TableShift,
+        PagingFormat.Pae => Pae.TableShift,
+        _ => Linear.TableShift,
+    };
 
     /// <summary>Bytes of an entry.</summary>
-    public uint EntryBytes => TwoLevel.EntryBytes;
+    public uint EntryBytes => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.EntryBytes,
+        PagingFormat.Pae => Pae.EntryBytes,
+        _ => Linear.EntryBytes,
+    };
 
     /// <summary>Why who walks to an address outside of the guest's memory dies.</summary>
     public static string BadAddress(uint address) => $"bad read address 0x{address:x}";
@@ -76,10 +89,20 @@ internal sealed unsafe class PageWalker
     /// <param name="user">From ring 3.</param>
     /// <param name="translation">What was found.</param>
     public WalkResult Walk(uint top, uint linear, bool write, bool user, out Translation translation) =>
-        Walk<TwoLevel>(top, linear, write, user, out translation);
+        Format switch
+        {
+            PagingFormat.TwoLevel => Walk<TwoLevel>(top, linear, write, user, out translation),
+            PagingFormat.Pae => Walk<Pae>(top, linear, write, user, out translation),
+            _ => Walk<Linear>(top, linear, write, user, out translation),
+        };
 
     /// <summary>The entry that names a page's table, with the rights of all levels above the table; 0: there is none.</summary>
-    public uint TableEntry(uint top, uint page) => TwoLevel.TableEntry(_memory, top, page);
+    public uint TableEntry(uint top, uint page) => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.TableEntry(_memory, top, page),
+        PagingFormat.Pae => Pae.TableEntry(_memory, top, page),
+        _ => Linear.TableEntry(_memory, top, page),
+    };
 
     /// <summary>The table that an entry names, in the guest's memory; empty when there is none.</summary>
     public ReadOnlySpan<byte> Table(uint tableEntry)
@@ -94,41 +117,103 @@ internal sealed unsafe class PageWalker
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual((uint)table.Length, Page.Size);
         fixed (byte* entries = table)
-            return TwoLevel.PageEntry(entries, page);
+            return PageEntry(entries, page);
     }
 
     /// <summary>A page's entry, loaded once.</summary>
     /// <param name="tableEntry">The entry that a walk has found to name a table of the guest's, and not what is there now.</param>
     /// <param name="page">The page.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public uint PageEntry(uint tableEntry, uint page) => TwoLevel.PageEntry(_memory.Base + (tableEntry & ~Page.OffsetMask), page);
+    public uint PageEntry(uint tableEntry, uint page) => PageEntry(_memory.Base + (tableEntry & ~Page.OffsetMask), page);
 
     /// <summary>The pages that an entry of the top table stands for: the first and the last.</summary>
     /// <param name="index">Which entry.</param>
-    public (uint First, uint Last) PagesOf(uint index) => (index << TwoLevel.TopShift, (index << TwoLevel.TopShift) + (1u << TwoLevel.TopShift) - 1);
+    public (uint First, uint Last) PagesOf(uint index) => (index << TopShift, (index << TopShift) + (1u << TopShift) - 1);
+
+    /// <summary>Whether a top table has such an entry, and it is not all for addresses of the host's.</summary>
+    /// <param name="index">Which entry.</param>
+    public bool IsGuestsEntry(uint index) => index <= TopIndex(uint.MaxValue) && PagesOf(index).First < ReservedStart >> Page.Shift;
+
+    /// <summary>The format of tables that a guest has made by itself, which may be either (abi.md §4.6).</summary>
+    /// <param name="top">Guest physical address of the first that it wants to use.</param>
+    public PagingFormat FormatOf(uint top)
+    {
+        const uint mask = (uint)(PageFlags.Present | PageFlags.Writable);
+        uint at = top & ~Page.OffsetMask;
+        return Rules.MayBePae && _memory.Contains(at, sizeof(uint)) && (Volatile.Read(ref *(uint*)(_memory.Base + at)) & mask) == (uint)PageFlags.Present
+            ? PagingFormat.Pae
+            : PagingFormat.TwoLevel;
+    }
 
     /// <summary>Which entry of the top table stands for an address.</summary>
-    public uint TopIndex(uint linear) => linear >> (Page.Shift + TwoLevel.TopShift);
+    public uint TopIndex(uint linear) => linear >> (Page.Shift + TopShift);
 
     /// <summary>Guest physical address of the top table.</summary>
-    public uint TopAddress(uint top) => TwoLevel.TopAddress(top);
+    public uint TopAddress(uint top) => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.TopAddress(top),
+        PagingFormat.Pae => Pae.TopAddress(top),
+        _ => Linear.TopAddress(top),
+    };
 
-    /// <summary>The entries that name tables, as far as they follow one another in _memory.</summary>
+    /// <summary>The entries that name tables, as far as they follow one another in memory.</summary>
     /// <param name="top">Guest physical address of the page directory.</param>
     /// <param name="table">The first table.</param>
     /// <param name="count">How many follow one another: at least 1.</param>
     /// <returns>The guest's memory itself; empty when there are none.</returns>
-    public ReadOnlySpan<byte> TableEntries(uint top, uint table, out uint count) => TwoLevel.TableEntries(_memory, top, table, out count);
+    public ReadOnlySpan<byte> TableEntries(uint top, uint table, out uint count)
+    {
+        switch (Format)
+        {
+            case PagingFormat.TwoLevel:
+                return TwoLevel.TableEntries(_memory, top, table, out count);
+            case PagingFormat.Pae:
+                return Pae.TableEntries(_memory, top, table, out count);
+            default:
+                return Linear.TableEntries(_memory, top, table, out count);
+        }
+    }
 
     /// <summary>The tables below the top one in which some pages have entries.</summary>
     /// <param name="top">Guest physical address of the page directory.</param>
     /// <param name="first">The first page.</param>
     /// <param name="last">The last one.</param>
     /// <param name="tables">Gets the guest physical address of a table for each present entry that names one, wherever it is.</param>
-    public void AddTables(uint top, uint first, uint last, List<uint> tables) => TwoLevel.AddTables(_memory, top, first, last, tables);
+    public void AddTables(uint top, uint first, uint last, List<uint> tables)
+    {
+        switch (Format)
+        {
+            case PagingFormat.TwoLevel:
+                TwoLevel.AddTables(_memory, top, first, last, tables);
+                break;
+            case PagingFormat.Pae:
+                Pae.AddTables(_memory, top, first, last, tables);
+                break;
+        }
+    }
 
     /// <summary>Every level's entry for an address, as it is.</summary>
-    public PageLookup Look(uint top, uint linear) => TwoLevel.Look(_memory, top, linear);
+    public PageLookup Look(uint top, uint linear) => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.Look(_memory, top, linear),
+        PagingFormat.Pae => Pae.Look(_memory, top, linear),
+        _ => Linear.Look(_memory, top, linear),
+    };
+
+    private int TopShift => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.TopShift,
+        PagingFormat.Pae => Pae.TopShift,
+        _ => Linear.TopShift,
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint PageEntry(byte* table, uint page) => Format switch
+    {
+        PagingFormat.TwoLevel => TwoLevel.PageEntry(table, page),
+        PagingFormat.Pae => Pae.PageEntry(table, page),
+        _ => Linear.PageEntry(table, page),
+    };
 
     // [I:190+32] Walking the guest's page tables
     // The slow way: level by level, as the processor would go. The upper bits of the address choose an entry of the directory, which

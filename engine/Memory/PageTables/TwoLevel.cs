@@ -96,8 +96,8 @@ internal readonly unsafe struct TwoLevel : IPageTableFormat
     {
         PageTableLevel directory = Level("directory entry", EntryAddress(top, 0), linear >> DirectoryShift);
         if (!directory.IsPresent)
-            return new PageLookup(linear, directory, default);
-        return new PageLookup(linear, directory, Level("table entry", (uint)directory.Entry!.Value & ~Page.OffsetMask, linear >> Page.Shift & IndexMask));
+            return new PageLookup(linear, default, directory, default);
+        return new PageLookup(linear, default, directory, Level("table entry", (uint)directory.Entry!.Value & ~Page.OffsetMask, linear >> Page.Shift & IndexMask));
 
         PageTableLevel Level(string name, uint start, uint index)
         {
