@@ -90,6 +90,31 @@ public sealed class DmaDiskTests : IDisposable
         Assert.Equal(_content.AsSpan(4 * 512, 1024), _guest.Memory.Read(Data + 0x5000, 1024));
     }
 
+    /// <summary>Disks are asked thousands of times a second.</summary>
+    [Fact]
+    public void ARequestCostsNoMemory()
+    {
+        DmaBus bus = MakeBus();
+        _guest.WriteDma(Sent, (Data, 512), (Data + 0x1000, 512));
+        Round();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++)
+            Round();
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+
+        void Round()
+        {
+            for (int type = 0; type < 2; type++)
+            {
+                _guest.Memory.WriteValue(Reply, _guest.Memory.ReadValue<LguestDma>(Sent));
+                _guest.Memory.WriteUInt32(Reply, 0);
+                _guest.Fake.Bind(DevicePage, Reply, Irq);
+                Assert.True(Request(bus, type, 3, 1024) == BlockResult.Ok);
+                _guest.Fake.Irqs.Clear();
+            }
+        }
+    }
+
     /// <summary>A write takes the sections that were sent, up to the last sector; the reply says 0.</summary>
     [Fact]
     public void AWriteTakesWhatWasSent()
