@@ -5,10 +5,11 @@ namespace Lguest.Launcher.Kernel;
 
 // [L:140] A bzImage
 /// <summary>
-/// Finds the kernel in a bzImage. A bzImage is meant to unpack itself, which a paravirtual guest cannot do; so its gzip stream
-/// is looked for and unpacked here. The image around it is code, in which the bytes that begin a gzip stream may stand by
-/// chance: what does not unpack, checksum and all, was no kernel, and the search goes on. It ends when it has unpacked or tried
-/// more than the search for any real kernel would: a file that was made to keep us busy is refused in about a second.
+/// Finds the kernel in a bzImage of 2.6.23 or before. It is meant to unpack itself, which these guests cannot do, since they start
+/// at a virtual address; so its gzip stream is looked for and unpacked here. The image around it is code, in which the bytes that
+/// begin a gzip stream may stand by chance: what does not unpack, checksum and all, was no kernel, and the search goes on. It ends
+/// when it has unpacked or tried more than the search for any real kernel would: a file that was made to keep us busy is refused in
+/// about a second.
 /// </summary>
 internal static class PackedKernel
 {
