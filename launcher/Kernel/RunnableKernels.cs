@@ -19,8 +19,8 @@ internal static class RunnableKernels
     {
         if (kernel.Series.Generation != null)
             return;
-        string bus = kernel.Series.Devices == DeviceBusKind.Pci ? "virtio devices on PCI" : "virtio devices on the lguest bus";
+        string bus = kernel.Series.Devices == DeviceBusKind.Pci ? "virtio on PCI" : "virtio on the lguest bus";
         throw new LaunchException(
-            $"kernel '{kernel.Path}' is Linux {kernel.Release}, which is recognized but cannot be run yet: no engine here starts a guest without page tables, and {bus} are missing; {Remedy}");
+            $"kernel '{kernel.Path}' is Linux {kernel.Release}, which is recognized but cannot be run yet: no engine here starts a guest without page tables, nor would it have its devices ({bus}); {Remedy}");
     }
 }
