@@ -16,7 +16,6 @@ public sealed class FileTests
         ["engine/Instructions/InstructionCatalog.cs"] = (640, "a table: one line for each mnemonic"),
         ["engine/Interpreter/InterpreterCore.Memory.cs"] = (440, "to be cut"),
         ["engine/Translator/BlockTranslator.Instructions.cs"] = (480, "mostly a table: which instructions have host code"),
-        ["inspect/Gdb/GdbSession.cs"] = (410, "to be cut"),
         ["guest/conformance/faults-cases.S"] = (600, "a table: one case for each fault"),
         ["guest/conformance/fpu.c"] = (480, "mostly tables: known answers"),
         ["guest/conformance/integer.c"] = (1100, "tables: instructions and their models"),
