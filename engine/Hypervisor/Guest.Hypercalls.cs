@@ -47,7 +47,7 @@ public sealed unsafe partial class Guest
         _cpu->Arch.Registers[(int)GeneralRegister.Eax] = call.Number;
     }
 
-    private GuestCall CallInRegisters() => _abi.Convention.InRegisters(new ReadOnlySpan<uint>(_cpu->Arch.Registers, GeneralRegisters));
+    private GuestCall CallInRegisters() => _convention.InRegisters(new ReadOnlySpan<uint>(_cpu->Arch.Registers, GeneralRegisters));
 
     // [H:150+30] The first call
     // The other end of [G:120]. The address is checked once, with the size of the whole structure; from now on the host may write
@@ -57,7 +57,7 @@ public sealed unsafe partial class Guest
     {
         GuestCall call = CallInRegisters();
         uint address = call.First;
-        HypercallKind kind = _abi.Calls.Decode(call.Number);
+        HypercallKind kind = _calls.Decode(call.Number);
         BeforeCall(kind, in call, isAsync: false);
         if (kind != HypercallKind.LguestInit)
         {
@@ -110,7 +110,7 @@ public sealed unsafe partial class Guest
             _nextCall = (n + 1) % GuestData.RingSize;
 
             // Read once: carried out is what was copied, whatever becomes of the slot meanwhile.
-            GuestCall call = data.CallIn(n, _abi.Convention);
+            GuestCall call = data.CallIn(n, _convention);
             Call(ref call, isAsync: true);
             data.SetDone(n);
             if (_dmaPending || _dead is not null)
@@ -121,7 +121,7 @@ public sealed unsafe partial class Guest
     /// <summary>One call; only some have a result, in %eax: the others leave their number there.</summary>
     private void Call(ref GuestCall call, bool isAsync)
     {
-        HypercallKind kind = _abi.Calls.Decode(call.Number);
+        HypercallKind kind = _calls.Decode(call.Number);
         BeforeCall(kind, in call, isAsync);
         Call(kind, ref call);
         if (Wants(GuestEvents.Hypercalls))

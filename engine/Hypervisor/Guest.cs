@@ -34,6 +34,8 @@ public sealed unsafe partial class Guest : IGuest
     private readonly CpuState* _cpu;
     private readonly GuestMemory _memory;
     private readonly Generation _abi;
+    private readonly HypercallTable _calls;
+    private readonly CallConvention _convention;
     private readonly IGuestTime _clock;
     private readonly DescriptorTable _gdt;
     private readonly InterruptTable _idt = new();
@@ -63,6 +65,8 @@ public sealed unsafe partial class Guest : IGuest
         _cpu = core.Cpu;
         _memory = core.Memory;
         _abi = abi;
+        _calls = abi.Calls;
+        _convention = abi.Convention;
         _clock = core.Clock;
         _gdt = core.Gdt;
         _pageOffset = start.PageOffset;

@@ -18,8 +18,9 @@ public sealed unsafe class GuestData
     /// <summary>The value of <see cref="IrqEnabled"/> when interrupts are on: the IF bit of EFLAGS.</summary>
     public const uint InterruptFlag = 0x200;
 
-    private readonly GuestMemory _memory;
     private readonly byte* _start;
+    private readonly byte* _status;
+    private readonly uint* _ring;
 
     /// <summary>Looks at it where the guest says that it is.</summary>
     /// <param name="memory">The guest's memory.</param>
@@ -30,8 +31,9 @@ public sealed unsafe class GuestData
     {
         if (!memory.Contains(address, layout.Size))
             throw new GuestAddressException(address, layout.Size);
-        _memory = memory;
         _start = memory.Base + address;
+        _status = _start + layout.RingStatus;
+        _ring = (uint*)(_start + layout.Ring);
         Address = address;
         Layout = layout;
     }
@@ -112,27 +114,25 @@ public sealed unsafe class GuestData
 
     /// <summary>Whether a slot of the ring has a call that is not made yet.</summary>
     /// <param name="slot">0 to <see cref="RingSize"/> − 1.</param>
-    public bool IsPending(int slot) => Volatile.Read(ref *Status(slot)) != RingDone; // Read once
+    public bool IsPending(int slot) => Volatile.Read(ref _status[Checked(slot)]) != RingDone; // Read once
 
-    /// <summary>The call in a slot of the ring, copied before it is looked at.</summary>
+    /// <summary>The call in a slot of the ring: a copy, of which each word was loaded once.</summary>
     /// <param name="slot">0 to <see cref="RingSize"/> − 1.</param>
     /// <param name="convention">How calls are put there.</param>
     public GuestCall CallIn(int slot, CallConvention convention)
     {
-        Span<byte> copy = stackalloc byte[(1 + CallConvention.MostArguments) * sizeof(uint)];
-        copy = copy[..convention.SlotBytes];
-        _memory.Read(Address + Layout.Ring + (uint)(slot * copy.Length), (uint)copy.Length).CopyTo(copy); // Read once
-        return convention.InSlot(copy);
+        int words = convention.SlotWords;
+        return convention.InSlot(new ReadOnlySpan<uint>(_ring + (Checked(slot) * words), words)); // Read once
     }
 
     /// <summary>Marks a slot of the ring as done.</summary>
     /// <param name="slot">0 to <see cref="RingSize"/> − 1.</param>
-    public void SetDone(int slot) => *Status(slot) = RingDone;
+    public void SetDone(int slot) => _status[Checked(slot)] = RingDone;
 
-    private byte* Status(int slot)
+    private static int Checked(int slot)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)RingSize);
-        return _start + Layout.RingStatus + slot;
+        return slot;
     }
 
     private uint Load(uint place) => Volatile.Read(ref *(uint*)(_start + place));

@@ -25,11 +25,11 @@ public sealed class CallConventionTests
         (CallConvention convention, string column, string slots) = s_conventions[name];
         string[][] rows = AbiDocument.Rows("3.1");
         string registers = rows.Single(static row => row[0] == "number, then arguments")[Array.IndexOf(rows[0], column)];
-        Assert.Equal(registers, $"eax; {string.Join(", ", convention.Registers.ToArray().Select(static register => register.ToString().ToLowerInvariant()))}");
+        Assert.Equal(registers, $"eax; {string.Join(", ", convention.Registers.Select(static register => register.ToString().ToLowerInvariant()))}");
         Assert.Contains(AbiDocument.Rows("3.4").Single(static row => row[0] == "words")[1..], cell => cell.Contains(slots, StringComparison.Ordinal));
         string[] words = slots.Replace("*", string.Empty, StringComparison.Ordinal).Split(", ");
-        Assert.Equal(convention.SlotBytes, words.Length * 4);
-        Assert.Equal(convention.Places.ToArray(), Enumerable.Range(1, words.Length - 1).Select(argument => Array.IndexOf(words, $"a{argument}")));
+        Assert.Equal(convention.SlotWords, words.Length);
+        Assert.Equal(convention.Places, Enumerable.Range(1, words.Length - 1).Select(argument => Array.IndexOf(words, $"a{argument}")));
     }
 
     [Theory]
@@ -42,7 +42,7 @@ public sealed class CallConventionTests
 
         uint[] registers = [.. Enumerable.Repeat(0xDEADu, 8)];
         registers[0] = expected.Number;
-        uint[] slot = new uint[convention.SlotBytes / 4];
+        uint[] slot = new uint[convention.SlotWords];
         slot[0] = expected.Number;
         for (int i = 0; i < convention.Registers.Length; i++)
         {
@@ -56,8 +56,8 @@ public sealed class CallConventionTests
         GuestDataLayout layout = four ? GuestDataLayout.Linux41 : GuestDataLayout.Linux2623;
         GuestData data = new(memory, 0x1000, layout);
         for (int i = 0; i < slot.Length; i++)
-            memory.WriteUInt32(0x1000 + layout.Ring + (uint)((63 * convention.SlotBytes) + (i * 4)), slot[i]);
+            memory.WriteUInt32(0x1000 + layout.Ring + (uint)((63 * convention.SlotWords * 4) + (i * 4)), slot[i]);
         Assert.Equal(expected, data.CallIn(63, convention));
-        Assert.Equal(layout.ReserveMem, layout.Ring + (64 * (uint)convention.SlotBytes));
+        Assert.Equal(layout.ReserveMem, layout.Ring + (64 * (uint)convention.SlotWords * 4));
     }
 }

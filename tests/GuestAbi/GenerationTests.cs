@@ -71,5 +71,5 @@ public sealed class GenerationTests
     /// <summary>All slots of the ring are inside the structure, and nothing else is.</summary>
     [Fact]
     public void TheRingFitsItsLayout() => Assert.All(
-        Generation.All, static generation => Assert.Equal(generation.Data.ReserveMem, generation.Data.Ring + (uint)(GuestData.RingSize * generation.Convention.SlotBytes)));
+        Generation.All, static generation => Assert.Equal(generation.Data.ReserveMem, generation.Data.Ring + (uint)(GuestData.RingSize * generation.Convention.SlotWords * 4)));
 }
