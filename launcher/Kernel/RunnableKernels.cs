@@ -21,6 +21,6 @@ internal static class RunnableKernels
             return;
         string bus = kernel.Series.Devices == DeviceBusKind.Pci ? "virtio on PCI" : "virtio on the lguest bus";
         throw new LaunchException(
-            $"kernel '{kernel.Path}' is Linux {kernel.Release}, which is recognized but cannot be run yet: no engine here starts a guest without page tables, nor would it have its devices ({bus}); {Remedy}");
+            $"kernel '{kernel.Path}' is Linux {kernel.Release}, which is recognized but cannot be run yet: neither the hypercalls of its interface ({kernel.Series}) nor its devices ({bus}) are served; {Remedy}");
     }
 }
