@@ -65,7 +65,7 @@ public sealed unsafe partial class CheckCore
         _faultedAt = exit.Kind is ExitKind.Exception or ExitKind.Killed ? exit.InstructionEip : null;
         bool stopped = exit.Kind == ExitKind.Attention;
         if (stopped && stretch.HasExit && stretch.Exit.Kind == ExitKind.SoftwareInterrupt && stretch.Exit.Vector == Vectors.SystemCall
-            && _systemCallHandler is not null && Cpu->Arch.Cpl == Selectors.GuestRing && _before.Cpl != Selectors.GuestRing)
+            && Context.SystemCallHandler is not null && Cpu->Arch.Cpl == Selectors.GuestRing && _before.Cpl != Selectors.GuestRing)
         {
             stretch = RunOracleAgain(_journal.Now(), stretch.End, int.MaxValue, delivers: true);
         }

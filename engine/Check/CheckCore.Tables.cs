@@ -13,7 +13,6 @@ namespace Lguest.Engine.Check;
 public sealed unsafe partial class CheckCore
 {
     private readonly TableChanges _tables;
-    private uint _kernelStart;
 
     /// <summary>Blocks that were not compared, since they used page table entries that they had just changed, or wrote over themselves on the way.</summary>
     public long Freedoms { get; private set; }
@@ -48,7 +47,7 @@ public sealed unsafe partial class CheckCore
     {
         _translator.FlushUserTlb();
         _oracle.FlushUserTlb();
-        _tables.UserFlushed(_kernelStart);
+        _tables.UserFlushed(Context.KernelStart);
     }
 
     /// <inheritdoc/>

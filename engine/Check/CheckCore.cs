@@ -29,11 +29,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private readonly List<uint> _path = [];
     private ArchState _before;
     private uint _pageDirectory;
-    private GuestData? _guestData;
-    private uint? _systemCallHandler;
-    private uint _stackSelector;
-    private uint _stackPointer;
-    private uint* _irqEnabled;
     private long _nextWholeComparison;
 
     /// <summary>Makes a processor at rest. It belongs to the calling thread.</summary>
@@ -210,33 +205,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     }
 
     /// <inheritdoc/>
-    public override void SetGuestData(GuestData data)
-    {
-        _translator.SetGuestData(data);
-        _guestData = data;
-    }
-
-    /// <inheritdoc/>
-    public override void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
-    {
-        _translator.SetSystemCall(handler, stackSelector, stackPointer, irqEnabled);
-        _systemCallHandler = handler;
-        _stackSelector = stackSelector;
-        _stackPointer = stackPointer;
-        _irqEnabled = irqEnabled;
-    }
-
-    /// <inheritdoc/>
-    public override void DescriptorsChanged() => _translator.DescriptorsChanged();
-
-    /// <inheritdoc/>
-    public override void SetKernelStart(uint pageOffset)
-    {
-        _kernelStart = pageOffset;
-        _translator.SetKernelStart(pageOffset);
-    }
-
-    /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason)
     {
         bool pushed = _translator.PushAsKernel(top, words, out bad, out killReason);
@@ -259,6 +227,12 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
 
     /// <inheritdoc/>
     public override bool TouchAsKernel(uint linear, out string? killReason) => _translator.TouchAsKernel(linear, out killReason);
+
+    /// <inheritdoc/>
+    protected override void ContextChanged(in GuestContext before) =>
+        // It goes block by block and is back in time by counting. A signal amid a block is one amid an instruction, of which half may be
+        // done that will be done again: a state that the interpreter never has.
+        _translator.SetContext(Context with { Deadline = 0 });
 
     /// <inheritdoc/>
     protected override void SegmentsChanged()
@@ -346,16 +320,16 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     private bool DeliverSystemCall()
     {
         CpuState* cpu = _oracle.Cpu;
-        uint flags = (cpu->Arch.Flags & ~EFlags.Interrupt) | (*_irqEnabled & EFlags.Interrupt);
+        uint flags = (cpu->Arch.Flags & ~EFlags.Interrupt) | ((Context.Data!.TakesInterrupts ? EFlags.Interrupt : 0));
         Span<uint> frame = [cpu->Arch.Ss.Selector, cpu->Arch.Registers[(int)GeneralRegister.Esp], flags, cpu->Arch.Cs.Selector, cpu->Arch.Eip];
-        uint stackBase = Gdt.TryGet(_stackSelector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
-        if (!_oracle.PushAsKernel(stackBase + _stackPointer, frame, out _, out _))
+        uint stackBase = Gdt.TryGet(Context.StackSelector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
+        if (!_oracle.PushAsKernel(stackBase + Context.StackPointer, frame, out _, out _))
             return false;
-        cpu->Arch.Registers[(int)GeneralRegister.Esp] = _stackPointer - ((uint)frame.Length * sizeof(uint));
+        cpu->Arch.Registers[(int)GeneralRegister.Esp] = Context.StackPointer - ((uint)frame.Length * sizeof(uint));
         cpu->Arch.SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
-        _oracle.SetSegment(SegmentName.Ss, _stackSelector);
+        _oracle.SetSegment(SegmentName.Ss, Context.StackSelector);
         _oracle.SetSegment(SegmentName.Cs, Selectors.KernelCode);
-        cpu->Arch.Eip = _systemCallHandler!.Value;
+        cpu->Arch.Eip = Context.SystemCallHandler!.Value;
         return true;
     }
 
@@ -372,7 +346,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         foreach ((uint physical, int size) in _hostWrites)
             TakeIntoShadow(physical, size);
         _hostWrites.Clear();
-        if (_guestData is { } data)
+        if (Context.Data is { } data)
             TakeIntoShadow(data.Address, (int)data.Layout.Size);
     }
 

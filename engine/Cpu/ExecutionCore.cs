@@ -195,37 +195,15 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>Asks for <see cref="Run"/> to return soon. Any thread.</summary>
     public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);
 
-    /// <summary>Tells when the hypervisor wants to look at the clock next, for cores that do not come back by themselves.</summary>
-    /// <param name="deadline">A name for that moment: a new one is another moment; 0: never.</param>
-    /// <param name="nanoseconds">How far away it is.</param>
-    public virtual void SetDeadline(long deadline, long nanoseconds)
-    {
-    }
+    /// <summary>What the hypervisor says of its guest.</summary>
+    public GuestContext Context { get; private set; } = new();
 
-    /// <summary>Tells how system calls are delivered, for cores that do it by themselves.</summary>
-    /// <param name="handler">The trap gate's handler that ring 3 may call, or null.</param>
-    /// <param name="stackSelector">%ss of the kernel's stack.</param>
-    /// <param name="stackPointer">%esp of the kernel's stack.</param>
-    /// <param name="irqEnabled">Host address of lguest_data.irq_enabled.</param>
-    public virtual void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
+    /// <summary>Says something else of the guest, before it runs.</summary>
+    public void SetContext(in GuestContext context)
     {
-    }
-
-    /// <summary>Tells where lguest_data is, in which the hypervisor writes whenever the guest does not run.</summary>
-    /// <param name="data">Where, and how long.</param>
-    public virtual void SetGuestData(GuestData data)
-    {
-    }
-
-    /// <summary>Told when the GDT was changed.</summary>
-    public virtual void DescriptorsChanged()
-    {
-    }
-
-    /// <summary>Tells where the kernel's part of every address space starts.</summary>
-    /// <param name="pageOffset">Its lowest linear address.</param>
-    public virtual void SetKernelStart(uint pageOffset)
-    {
+        GuestContext before = Context;
+        Context = context;
+        ContextChanged(in before);
     }
 
     /// <summary>Writes words below a linear address, as the kernel (ring 1), whichever ring runs now: a trap's frame.</summary>
@@ -250,6 +228,10 @@ public abstract unsafe class ExecutionCore : IDisposable
             _cpu->Arch.Cpl = selector & 3;
         SegmentsChanged();
     }
+
+    /// <summary><see cref="Context"/> is another one.</summary>
+    /// <param name="before">What it was.</param>
+    protected abstract void ContextChanged(in GuestContext before);
 
     /// <summary>Told after segment registers were changed from outside.</summary>
     protected abstract void SegmentsChanged();

@@ -117,7 +117,7 @@ public sealed unsafe partial class Guest : IDebugPort
         {
             _observer = value;
             _wanted = value?.Wants ?? GuestEvents.None;
-            TellSystemCall();
+            UpdateSystemCall();
         }
     }
 

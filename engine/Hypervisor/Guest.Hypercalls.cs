@@ -73,7 +73,7 @@ public sealed unsafe partial class Guest
 
         _memory.AnnounceWrite(address, _abi.Data.Size);
         _data = new GuestData(_memory, address, _abi.Data);
-        _core.SetGuestData(_data);
+        _context = _context with { Data = _data };
         (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT
         if (_data.KernelAddress is { } kernel && !TakeKernelAddress(kernel))
             return;
@@ -165,7 +165,7 @@ public sealed unsafe partial class Guest
             case HypercallKind.LoadIdtEntry:
                 if (_idt.Set(call.First, call.Second, call.Third) is { } reason)
                     Kill(reason);
-                TellSystemCall();
+                UpdateSystemCall();
                 break;
             case HypercallKind.SetStack:
                 SetStack(call.First, call.Second, call.Third);
@@ -217,7 +217,10 @@ public sealed unsafe partial class Guest
         if (_core.Walker.Format == PagingFormat.Linear)
         {
             _core.SetPaging(_core.Walker.FormatOf(physical));
-            _core.SetKernelStart(_pageOffset);
+
+            // At once: the directory is looked at by this.
+            _context = _context with { KernelStart = _pageOffset };
+            _core.SetContext(in _context);
         }
 
         _pageDirectory = physical;
@@ -274,7 +277,7 @@ public sealed unsafe partial class Guest
             _gdt.Entries[first + i] = descriptor | accessed;
         }
 
-        _core.DescriptorsChanged();
+        _context = _context with { DescriptorChanges = _context.DescriptorChanges + 1 };
         ReloadSegments();
     }
 
@@ -331,18 +334,18 @@ public sealed unsafe partial class Guest
         _stackPointer = pointer;
         _stackPages = pages;
         PinStack();
-        TellSystemCall();
+        UpdateSystemCall();
     }
 
-    /// <summary>A core that delivers system calls by itself must know how; it does not while somebody wants to see each.</summary>
-    private void TellSystemCall()
+    /// <summary>A core that delivers system calls by itself must know how; it does not while somebody wants to see each. It hears so when it runs.</summary>
+    private void UpdateSystemCall()
     {
         if (_data is null)
             return;
         Gate gate = _idt[Vectors.SystemCall];
         bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
             && !Wants(GuestEvents.SystemCalls);
-        _core.SetSystemCall(direct ? gate.Handler : null, _stackSelector, _stackPointer, (uint*)(_memory.Base + _data.Address + GuestDataLayout.IrqEnabled));
+        _context = _context with { SystemCallHandler = direct ? gate.Handler : null, StackSelector = _stackSelector, StackPointer = _stackPointer };
     }
 
     /// <summary>The kernel's stack must be there whenever a trap comes.</summary>

@@ -43,6 +43,7 @@ public sealed unsafe partial class Guest : IGuest
     private uint _pageOffset;
     private readonly ushort _guestId;
 
+    private GuestContext _context = new();
     private long _rechecks = long.MinValue;
     private string? _dead;
     private bool _reset;
@@ -90,7 +91,8 @@ public sealed unsafe partial class Guest : IGuest
         core.SetGeneration(abi);
         if (abi.Boot.StartsLinear)
             core.SetPaging(PagingFormat.Linear);
-        core.SetKernelStart(abi.Boot.StartsLinear ? 0 : start.PageOffset);
+        _context = _context with { KernelStart = abi.Boot.StartsLinear ? 0 : start.PageOffset };
+        core.SetContext(in _context);
         core.LoadPageDirectory(start.PageDirectory);
     }
 
@@ -183,10 +185,8 @@ public sealed unsafe partial class Guest : IGuest
 
             _hasRun = true;
             _cpu->Budget = ChooseBudget();
-            if (_irqsPending != 0)
-                _core.SetDeadline(++_rechecks, PendingIrqRecheck);
-            else
-                _core.SetDeadline(_clockDeadline, TimeToClockEvent());
+            bool waits = _irqsPending != 0;
+            _core.SetContext(_context with { Deadline = waits ? ++_rechecks : _clockDeadline, DeadlineIn = waits ? PendingIrqRecheck : TimeToClockEvent() });
             Handle(_stepOnce || Wants(GuestEvents.Instructions) ? RunOne() : _core.Run());
         }
 

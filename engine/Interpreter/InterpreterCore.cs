@@ -172,6 +172,12 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     }
 
     /// <inheritdoc/>
+    protected override void ContextChanged(in GuestContext before)
+    {
+        // It comes back for everything, and in time by counting.
+    }
+
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         _floatingPoint?.Dispose();

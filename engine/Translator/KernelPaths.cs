@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 
 namespace Lguest.Engine.Translator;
 
@@ -22,6 +23,7 @@ internal sealed unsafe class KernelPaths
     private const uint UnusualFlags = EFlags.Trap | EFlags.NestedTask | EFlags.AlignmentCheck | EFlags.Identification | EFlags.Virtual8086;
 
     private readonly CpuState* _cpu;
+    private readonly GuestMemory _memory;
     private readonly DescriptorTable _gdt;
     private readonly CodeCache _code;
     private readonly BlockTranslator _translator;
@@ -35,9 +37,10 @@ internal sealed unsafe class KernelPaths
     private int _nextGs;
 
     /// <summary>Makes them for a processor that knows no system call yet.</summary>
-    public KernelPaths(CpuState* cpu, DescriptorTable gdt, CodeCache code, BlockTranslator translator)
+    public KernelPaths(CpuState* cpu, GuestMemory memory, DescriptorTable gdt, CodeCache code, BlockTranslator translator)
     {
         _cpu = cpu;
+        _memory = memory;
         _gdt = gdt;
         _code = code;
         _translator = translator;
@@ -45,15 +48,15 @@ internal sealed unsafe class KernelPaths
         cpu->Translator.UserSs.Selector = NoSelector;
     }
 
-    /// <summary>How system calls are delivered: see <see cref="ExecutionCore.SetSystemCall"/>.</summary>
-    public void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled)
+    /// <summary>System calls are delivered in another way, or to another stack.</summary>
+    public void SetSystemCall(in GuestContext context)
     {
-        if (handler != _systemCallHandler)
+        if (context.SystemCallHandler != _systemCallHandler)
             _tailFlushes = uint.MaxValue;
-        _systemCallHandler = handler;
-        _stackSelector = stackSelector;
-        _cpu->Translator.KernelStack = stackPointer;
-        _cpu->Translator.IrqEnabledAddress = (ulong)irqEnabled;
+        _systemCallHandler = context.SystemCallHandler;
+        _stackSelector = context.StackSelector;
+        _cpu->Translator.KernelStack = context.StackPointer;
+        _cpu->Translator.IrqEnabledAddress = context.Data is { } data ? (ulong)(_memory.Base + data.Address + GuestDataLayout.IrqEnabled) : 0;
         LoadKernelSegments();
     }
 

@@ -10,13 +10,6 @@ public sealed unsafe partial class TranslatorCore
     public int Windows => _spaces.Windows;
 
     /// <inheritdoc/>
-    public override void SetKernelStart(uint pageOffset)
-    {
-        _spaces.KernelStart = pageOffset;
-        _translator.KernelStart = pageOffset;
-    }
-
-    /// <inheritdoc/>
     public override void SetPaging(PagingFormat format)
     {
         Walker.Format = format;

@@ -74,7 +74,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             _code = new CodeCache(interpreter, codeBytes);
             _stubs = _code.Stubs;
             _translator = new BlockTranslator(_code, interpreter);
-            _paths = new KernelPaths(Cpu, Gdt, _code, _translator);
+            _paths = new KernelPaths(Cpu, Memory, Gdt, _code, _translator);
             _newPages = new NewPagePolicy(Cpu, interpreter);
             _spaces = new AddressSpaces(Cpu, Walker, interpreter, _code, _newPages);
             _code.Begin(_translator, _spaces);
@@ -115,13 +115,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         base.SetGeneration(generation);
         _interpreter.SetGeneration(generation);
     }
-
-    /// <inheritdoc/>
-    public override void SetSystemCall(uint? handler, uint stackSelector, uint stackPointer, uint* irqEnabled) =>
-        _paths.SetSystemCall(handler, stackSelector, stackPointer, irqEnabled);
-
-    /// <inheritdoc/>
-    public override void DescriptorsChanged() => _paths.DescriptorsChanged();
 
     /// <inheritdoc/>
     public override CpuExit Run()
@@ -236,24 +229,32 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
-    public override void SetDeadline(long deadline, long nanoseconds)
-    {
-        // The interpreter, when it runs the guest, comes back by its budget: signals would only slow it down.
-        if (IsWatched)
-            deadline = 0;
-        if (deadline == _deadline && !_deadlineSpent)
-            return;
-        _deadline = deadline;
-        _deadlineSpent = false;
-        _timer.Arm(deadline == 0 ? -1 : nanoseconds);
-    }
-
-    /// <inheritdoc/>
     public override bool PushAsKernel(uint top, ReadOnlySpan<uint> words, out uint bad, out string? killReason) =>
         _interpreter.PushAsKernel(top, words, out bad, out killReason);
 
     /// <inheritdoc/>
     public override bool TouchAsKernel(uint linear, out string? killReason) => _interpreter.TouchAsKernel(linear, out killReason);
+
+    /// <inheritdoc/>
+    protected override void ContextChanged(in GuestContext before)
+    {
+        GuestContext now = Context;
+        if (now.KernelStart != before.KernelStart)
+        {
+            _spaces.KernelStart = now.KernelStart;
+            _translator.KernelStart = now.KernelStart;
+        }
+
+        if (now.SystemCallHandler != before.SystemCallHandler || now.StackSelector != before.StackSelector
+            || now.StackPointer != before.StackPointer || now.Data != before.Data)
+        {
+            _paths.SetSystemCall(in now);
+        }
+
+        if (now.DescriptorChanges != before.DescriptorChanges)
+            _paths.DescriptorsChanged();
+        SetDeadline(now.Deadline, now.DeadlineIn);
+    }
 
     /// <inheritdoc/>
     protected override void SegmentsChanged() => _interpreter.UpdateMode();
@@ -269,6 +270,18 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         _translator?.Dispose();
         _code?.Dispose();
         _interpreter.Dispose();
+    }
+
+    private void SetDeadline(long deadline, long nanoseconds)
+    {
+        // The interpreter, when it runs the guest, comes back by its budget: signals would only slow it down.
+        if (IsWatched)
+            deadline = 0;
+        if (deadline == _deadline && !_deadlineSpent)
+            return;
+        _deadline = deadline;
+        _deadlineSpent = false;
+        _timer.Arm(deadline == 0 ? -1 : nanoseconds);
     }
 
     private CpuExit Leave(in CpuExit exit)

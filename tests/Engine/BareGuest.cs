@@ -40,7 +40,7 @@ internal sealed unsafe class BareGuest : IDisposable
             EngineKind.Check => new CheckCore(Memory, gdt, new HostTime()),
             _ => new TranslatorCore(Memory, gdt, new HostTime(), codeBytes) { InterpretsNewPages = false },
         };
-        Core.SetKernelStart(GuestPlan.PageOffset);
+        Core.SetContext(new GuestContext { KernelStart = GuestPlan.PageOffset });
         Core.LoadPageDirectory(GuestPlan.Directory);
     }
 

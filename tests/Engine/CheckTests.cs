@@ -69,6 +69,33 @@ public sealed unsafe partial class CheckTests : IDisposable
         Assert.Equal(16, found.Report.Split("instructions\n").Length - 1);
     }
 
+    /// <summary>The translator inside gets no signal when time is up: amid a POP its state is none that can be compared.</summary>
+    [Fact]
+    public void ADeadlineInterruptsNoBlock()
+    {
+        using CheckCore core = Start(g =>
+        {
+            g.Asm.mov(esp, GuestPlan.Virtual(GuestPlan.UserStackTop));
+            g.Mark("again");
+            for (int i = 0; i < 20; i++)
+            {
+                g.Asm.push(ecx);
+                g.Asm.pop(ebx);
+                g.Asm.inc(ecx);
+            }
+
+            g.Asm.jmp(g.Here("again"));
+        });
+        for (int i = 1; i < 200; i++)
+        {
+            core.SetContext(core.Context with { Deadline = i, DeadlineIn = 10_000 });
+            core.Cpu->Budget = 2000;
+            Assert.Equal(ExitKind.Attention, core.Run().Kind);
+        }
+
+        Assert.Equal(0, core.Translator.Interruptions);
+    }
+
     [Fact]
     public void AFlagIsSeen() => Assert.Matches("eflags .*<--", SpoilState(cpu => ((CpuState*)cpu)->Arch.Flags ^= EFlags.Zero).Report);
 
@@ -199,7 +226,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         foreach (SegmentName data in (ReadOnlySpan<SegmentName>)[SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(data, Selectors.KernelData);
         core.Cpu->Arch.Eip = GuestPlan.Virtual(GuestPlan.Code);
-        core.SetKernelStart(GuestPlan.PageOffset);
+        core.SetContext(new GuestContext { KernelStart = GuestPlan.PageOffset });
         core.LoadPageDirectory(GuestPlan.Directory);
         return core;
     }

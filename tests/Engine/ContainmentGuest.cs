@@ -65,9 +65,15 @@ internal sealed unsafe class ContainmentGuest : IDisposable
         DescriptorTable gdt = new();
         Describe(gdt);
         _core = new CheckCore(_memory, gdt, new HostTime());
-        _core.SetKernelStart(GuestPlan.PageOffset);
+        _core.SetContext(new GuestContext { KernelStart = GuestPlan.PageOffset });
         _core.LoadPageDirectory(GuestPlan.Directory);
-        _core.SetSystemCall(GuestPlan.Virtual(GuestPlan.Code), Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), (uint*)(_memory.Base + GuestPlan.Data));
+        _core.SetContext(_core.Context with
+        {
+            Data = new GuestData(_memory, GuestPlan.Data, Generation.Linux2623.Data),
+            SystemCallHandler = GuestPlan.Virtual(GuestPlan.Code),
+            StackSelector = Selectors.KernelData,
+            StackPointer = GuestPlan.Virtual(GuestPlan.TrapStackTop),
+        });
         _codeStart = ring == 3 ? UserCode : GuestPlan.Virtual(GuestPlan.Code);
         foreach (uint page in (ReadOnlySpan<uint>)[0x1_0000, UserPages, UserPages + (2 * Page.Size), UserCode, GuestPlan.PageOffset, GuestPlan.PageOffset + 0x1_0000, LastPage, 0xFFFF_F000])
             PlaceCanary(page, Page.Size);

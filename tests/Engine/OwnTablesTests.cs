@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine;
+using Lguest.Engine.Cpu;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 using Lguest.Tests.Contract;
@@ -239,7 +240,7 @@ public sealed class OwnTablesTests
             memory.WriteUInt32(Other, 40);
         });
         guest.Core.SetPaging(PagingFormat.Pae);
-        guest.Core.SetKernelStart(0xB000_0000);
+        guest.Core.SetContext(new GuestContext { KernelStart = 0xB000_0000 });
         guest.Core.LoadPageDirectory(Top);
         guest.Write(GuestPlan.Code, [0xA1, .. BitConverter.GetBytes(kernel), 0xCD, 0x80]);
         guest.Run(GuestPlan.Virtual(GuestPlan.Code));

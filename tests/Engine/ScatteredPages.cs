@@ -28,8 +28,7 @@ internal static unsafe class ScatteredPages
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
         using TranslatorCore core = new(memory, gdt, new HostTime());
-        uint irqEnabled = 0;
-        core.SetKernelStart(GuestPlan.PageOffset);
+        core.SetContext(new GuestContext { KernelStart = GuestPlan.PageOffset });
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Cs, SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(name, name == SegmentName.Cs ? Selectors.KernelCode : Selectors.KernelData);
 
@@ -50,7 +49,7 @@ internal static unsafe class ScatteredPages
         for (uint i = 0; i < Pages / GuestPlan.EntriesPerTable; i++)
             memory.WriteUInt32(GuestPlan.Directory + (((Start >> 22) + i) * 4), (Tables + (i << Page.Shift)) | GuestPlan.Mapped);
         core.LoadPageDirectory(GuestPlan.Directory);
-        core.SetSystemCall(null, Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), &irqEnabled);
+        core.SetContext(core.Context with { StackSelector = Selectors.KernelData, StackPointer = GuestPlan.Virtual(GuestPlan.TrapStackTop) });
         go?.Invoke();
         for (uint round = 1; round <= rounds; round++)
         {

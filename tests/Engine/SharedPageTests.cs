@@ -29,7 +29,7 @@ public sealed unsafe class SharedPageTests
         gdt.Entries[Selectors.KernelCodeIndex] = DescriptorTable.FlatCode;
         gdt.Entries[Selectors.KernelDataIndex] = DescriptorTable.FlatData;
         using TranslatorCore core = new(memory, gdt, new HostTime());
-        core.SetKernelStart(GuestPlan.PageOffset);
+        core.SetContext(new GuestContext { KernelStart = GuestPlan.PageOffset });
         foreach (SegmentName name in (ReadOnlySpan<SegmentName>)[SegmentName.Cs, SegmentName.Ds, SegmentName.Es, SegmentName.Ss])
             core.SetSegment(name, name == SegmentName.Cs ? Selectors.KernelCode : Selectors.KernelData);
         core.LoadPageDirectory(GuestPlan.Directory);
