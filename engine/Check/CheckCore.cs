@@ -229,10 +229,14 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     public override bool TouchAsKernel(uint linear, out string? killReason) => _translator.TouchAsKernel(linear, out killReason);
 
     /// <inheritdoc/>
-    protected override void ContextChanged(in GuestContext before) =>
+    protected override void ContextChanged(in GuestContext before) => _translator.SetContext(Context);
+
+    /// <inheritdoc/>
+    public override void SetDeadline(long deadline, long nanoseconds)
+    {
         // It goes block by block and is back in time by counting. A signal amid a block is one amid an instruction, of which half may be
         // done that will be done again: a state that the interpreter never has.
-        _translator.SetContext(Context with { Deadline = 0 });
+    }
 
     /// <inheritdoc/>
     protected override void SegmentsChanged()

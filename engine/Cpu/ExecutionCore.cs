@@ -229,6 +229,14 @@ public abstract unsafe class ExecutionCore : IDisposable
         SegmentsChanged();
     }
 
+    /// <summary>
+    /// When the hypervisor wants to look at its clock next. Said before each run, and so not with the rest, which seldom changes: a copy of
+    /// it all for every run cost a hypercall a tenth.
+    /// </summary>
+    /// <param name="deadline">A name for that moment: a new one is another moment; 0: never.</param>
+    /// <param name="nanoseconds">How far away it is.</param>
+    public abstract void SetDeadline(long deadline, long nanoseconds);
+
     /// <summary><see cref="Context"/> is another one.</summary>
     /// <param name="before">What it was.</param>
     protected abstract void ContextChanged(in GuestContext before);

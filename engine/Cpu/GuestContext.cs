@@ -5,7 +5,7 @@ namespace Lguest.Engine.Cpu;
 
 /// <summary>
 /// What a hypervisor says of its guest to the processor that it runs on. A processor is right without any of it; with it, it can do by
-/// itself what it would come back for: deliver system calls, be back in time. It is said as a whole, before the guest runs, so that no
+/// itself what it would come back for. It is said as a whole, before the guest runs, so that no
 /// part can be forgotten or belong to another moment than the rest.
 /// </summary>
 public readonly record struct GuestContext
@@ -32,10 +32,4 @@ public readonly record struct GuestContext
 
     /// <summary>How often the guest's GDT was changed: another number says that it is another table.</summary>
     public uint DescriptorChanges { get; init; }
-
-    /// <summary>A name for the moment when the hypervisor wants to look at its clock next: a new one is another moment; 0: never.</summary>
-    public long Deadline { get; init; }
-
-    /// <summary>How far away that moment is, in nanoseconds.</summary>
-    public long DeadlineIn { get; init; }
 }

@@ -73,7 +73,7 @@ public sealed unsafe partial class Guest
 
         _memory.AnnounceWrite(address, _abi.Data.Size);
         _data = new GuestData(_memory, address, _abi.Data);
-        _context = _context with { Data = _data };
+        Context = _context with { Data = _data };
         (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT
         if (_data.KernelAddress is { } kernel && !TakeKernelAddress(kernel))
             return;
@@ -219,8 +219,8 @@ public sealed unsafe partial class Guest
             _core.SetPaging(_core.Walker.FormatOf(physical));
 
             // At once: the directory is looked at by this.
-            _context = _context with { KernelStart = _pageOffset };
-            _core.SetContext(in _context);
+            Context = _context with { KernelStart = _pageOffset };
+            TellContext();
         }
 
         _pageDirectory = physical;
@@ -277,7 +277,7 @@ public sealed unsafe partial class Guest
             _gdt.Entries[first + i] = descriptor | accessed;
         }
 
-        _context = _context with { DescriptorChanges = _context.DescriptorChanges + 1 };
+        Context = _context with { DescriptorChanges = _context.DescriptorChanges + 1 };
         ReloadSegments();
     }
 
@@ -345,7 +345,7 @@ public sealed unsafe partial class Guest
         Gate gate = _idt[Vectors.SystemCall];
         bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
             && !Wants(GuestEvents.SystemCalls);
-        _context = _context with { SystemCallHandler = direct ? gate.Handler : null, StackSelector = _stackSelector, StackPointer = _stackPointer };
+        Context = _context with { SystemCallHandler = direct ? gate.Handler : null, StackSelector = _stackSelector, StackPointer = _stackPointer };
     }
 
     /// <summary>The kernel's stack must be there whenever a trap comes.</summary>

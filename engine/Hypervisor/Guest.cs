@@ -44,6 +44,7 @@ public sealed unsafe partial class Guest : IGuest
     private readonly ushort _guestId;
 
     private GuestContext _context = new();
+    private bool _contextIsNew = true;
     private long _rechecks = long.MinValue;
     private string? _dead;
     private bool _reset;
@@ -92,7 +93,7 @@ public sealed unsafe partial class Guest : IGuest
         if (abi.Boot.StartsLinear)
             core.SetPaging(PagingFormat.Linear);
         _context = _context with { KernelStart = abi.Boot.StartsLinear ? 0 : start.PageOffset };
-        core.SetContext(in _context);
+        TellContext();
         core.LoadPageDirectory(start.PageDirectory);
     }
 
@@ -186,7 +187,9 @@ public sealed unsafe partial class Guest : IGuest
             _hasRun = true;
             _cpu->Budget = ChooseBudget();
             bool waits = _irqsPending != 0;
-            _core.SetContext(_context with { Deadline = waits ? ++_rechecks : _clockDeadline, DeadlineIn = waits ? PendingIrqRecheck : TimeToClockEvent() });
+            if (_contextIsNew)
+                TellContext();
+            _core.SetDeadline(waits ? ++_rechecks : _clockDeadline, waits ? PendingIrqRecheck : TimeToClockEvent());
             Handle(_stepOnce || Wants(GuestEvents.Instructions) ? RunOne() : _core.Run());
         }
 
@@ -198,6 +201,23 @@ public sealed unsafe partial class Guest : IGuest
     /// without telling anyone), longer when only the clock has to be looked at.
     /// </summary>
     private int ChooseBudget() => _irqsPending != 0 ? BudgetForIrq : _clockDeadline != 0 ? BudgetForClock : LongestBudget;
+
+    /// <summary>What the processor is told before the guest runs again.</summary>
+    private GuestContext Context
+    {
+        set
+        {
+            _context = value;
+            _contextIsNew = true;
+        }
+    }
+
+    /// <summary>Says what the processor may know of the guest.</summary>
+    private void TellContext()
+    {
+        _contextIsNew = false;
+        _core.SetContext(in _context);
+    }
 
     private void Handle(in CpuExit exit)
     {

@@ -174,7 +174,13 @@ public sealed unsafe partial class InterpreterCore : ExecutionCore, IHostWriteOb
     /// <inheritdoc/>
     protected override void ContextChanged(in GuestContext before)
     {
-        // It comes back for everything, and in time by counting.
+        // It comes back for everything.
+    }
+
+    /// <inheritdoc/>
+    public override void SetDeadline(long deadline, long nanoseconds)
+    {
+        // It is back in time by counting.
     }
 
     /// <inheritdoc/>

@@ -253,7 +253,6 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
 
         if (now.DescriptorChanges != before.DescriptorChanges)
             _paths.DescriptorsChanged();
-        SetDeadline(now.Deadline, now.DeadlineIn);
     }
 
     /// <inheritdoc/>
@@ -272,7 +271,8 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         _interpreter.Dispose();
     }
 
-    private void SetDeadline(long deadline, long nanoseconds)
+    /// <inheritdoc/>
+    public override void SetDeadline(long deadline, long nanoseconds)
     {
         // The interpreter, when it runs the guest, comes back by its budget: signals would only slow it down.
         if (IsWatched)

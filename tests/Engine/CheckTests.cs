@@ -88,7 +88,7 @@ public sealed unsafe partial class CheckTests : IDisposable
         });
         for (int i = 1; i < 200; i++)
         {
-            core.SetContext(core.Context with { Deadline = i, DeadlineIn = 10_000 });
+            core.SetDeadline(i, 10_000);
             core.Cpu->Budget = 2000;
             Assert.Equal(ExitKind.Attention, core.Run().Kind);
         }
