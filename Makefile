@@ -80,7 +80,7 @@ test: all $(if $(TEST_FILTER),,$(NATIVE_TESTS))
 		LGUEST_OUT=$(CURDIR)/$(OUT) $(NATIVE_TESTS) results $(OUT)/results/native.trx || status=1; \
 	fi; \
 	echo "running all tests: some two minutes on two idle processors, four on busy ones"; \
-	LGUEST_OUT=$(CURDIR)/$(OUT) env --default-signal=INT,QUIT $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
+	LGUEST_OUT=$(CURDIR)/$(OUT) env --default-signal=HUP,INT,QUIT $(DOTNET) test tests/bin/Release/net10.0/Lguest.Tests.dll \
 		--logger lguest --logger "console;verbosity=quiet" --logger trx --results-directory $(OUT)/results \
 		--blame:"CollectHangDump;TestTimeout=$(TEST_HANG);HangDumpType=None" $(if $(TEST_FILTER),--filter "$(TEST_FILTER)") || status=1; \
 	exit $$status
