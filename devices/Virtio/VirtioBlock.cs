@@ -20,8 +20,6 @@ public sealed class VirtioBlock(DiskModel disk, GuestMemory memory, VirtioFormat
     /// <summary>Bytes of a disk's name.</summary>
     private const int IdentityLength = 20;
 
-    private readonly VirtqueueChain _chain = new();
-
     /// <inheritdoc/>
     public override DeviceModel Model => disk;
 
@@ -46,56 +44,43 @@ public sealed class VirtioBlock(DiskModel disk, GuestMemory memory, VirtioFormat
     }
 
     /// <inheritdoc/>
-    protected override bool Serve(int queue)
-    {
-        bool any = false;
-        while (Queues[queue].TryTake(_chain))
-        {
-            Queues[queue].Complete(_chain, Answer());
-            any = true;
-        }
-
-        return any;
-    }
-
-    /// <returns>Bytes written.</returns>
-    private uint Answer()
+    protected override uint Answer(int queue, VirtqueueChain request)
     {
         // Without a byte for the answer there can be none.
-        if (_chain.LastIn is not { } place)
+        if (request.LastIn is not { } place)
             return 0;
-        uint room = (uint)_chain.In.Length;
-        _chain.In.Limit(room - 1);
+        uint room = (uint)request.In.Length;
+        request.In.Limit(room - 1);
         uint written = 0;
-        VirtioBlockStatus status = Execute(ref written);
+        VirtioBlockStatus status = Execute(request, ref written);
         Memory.WriteValue(place, (byte)status);
 
         // The answer lies after all the room, and counts as all of it only if that is what was written.
         return status == VirtioBlockStatus.Ok ? written + 1 : 1;
     }
 
-    private VirtioBlockStatus Execute(ref uint written)
+    private VirtioBlockStatus Execute(VirtqueueChain request, ref uint written)
     {
         Span<byte> header = stackalloc byte[Format.BlockHeader];
 
         // Read once: the header may lie anywhere, in any number of pieces.
-        if (_chain.Out.CopyTo(header) < header.Length)
+        if (request.Out.CopyTo(header) < header.Length)
             return VirtioBlockStatus.Error;
-        _chain.Out.Consume(header.Length);
+        request.Out.Consume(header.Length);
         const int sectorOffset = 8;
         ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(header[sectorOffset..]);
         switch ((VirtioBlockType)BinaryPrimitives.ReadUInt32LittleEndian(header))
         {
             case VirtioBlockType.Read:
-                return Of(disk.Read(sector, (uint)_chain.In.Length, _chain.In, out written));
+                return Of(disk.Read(sector, (uint)request.In.Length, request.In, out written));
             case VirtioBlockType.Write:
-                return Of(disk.Write(sector, (uint)_chain.Out.Length, _chain.Out));
+                return Of(disk.Write(sector, (uint)request.Out.Length, request.Out));
             case VirtioBlockType.Flush:
                 return Of(disk.Flush());
             case VirtioBlockType.Identity:
                 Span<byte> identity = stackalloc byte[IdentityLength];
                 disk.CopyIdentity(identity);
-                written = (uint)_chain.In.CopyFrom(identity);
+                written = (uint)request.In.CopyFrom(identity);
                 return Of(written == IdentityLength);
             default:
                 return VirtioBlockStatus.Unsupported;

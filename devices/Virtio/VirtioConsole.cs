@@ -22,8 +22,6 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
 
     private const int InputQueue = 0;
 
-    private readonly VirtqueueChain _chain = new();
-
     /// <inheritdoc/>
     public override DeviceModel Model => console;
 
@@ -49,8 +47,7 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
     public void ReadInput() => console.ReadInput();
 
     /// <inheritdoc/>
-    public bool Deliver(IDmaGuest guest) =>
-        Fault == null && HoldsInput && Guarded(InputQueue, static (device, queue) => ((VirtioConsole)device).Fill(queue));
+    public bool Deliver(IDmaGuest guest) => Fault == null && HoldsInput && Attend(InputQueue);
 
     /// <inheritdoc/>
     public override void WriteConfiguration(int offset, uint value, int width)
@@ -60,30 +57,14 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
     }
 
     /// <inheritdoc/>
-    protected override bool Serve(int queue)
+    protected override bool HasAnswer(int queue) => queue != InputQueue || HoldsInput;
+
+    /// <inheritdoc/>
+    protected override uint Answer(int queue, VirtqueueChain request)
     {
         if (queue == InputQueue)
-            return Fill(queue);
-        bool any = false;
-        while (Queues[queue].TryTake(_chain))
-        {
-            console.Write(_chain.Out);
-            Queues[queue].Complete(_chain, 0);
-            any = true;
-        }
-
-        return any;
-    }
-
-    private bool Fill(int queue)
-    {
-        bool any = false;
-        while (HoldsInput && Queues[queue].TryTake(_chain))
-        {
-            Queues[queue].Complete(_chain, (uint)console.Fill(_chain.In));
-            any = true;
-        }
-
-        return any;
+            return (uint)console.Fill(request.In);
+        console.Write(request.Out);
+        return 0;
     }
 }

@@ -25,6 +25,7 @@ public abstract class VirtioDevice
 {
     private readonly Complaints _complaints;
     private readonly Virtqueue[] _queues;
+    private readonly VirtqueueChain _request = new();
 
     /// <summary>A device that has been reset.</summary>
     /// <param name="memory">The guest's memory.</param>
@@ -104,7 +105,7 @@ public abstract class VirtioDevice
     {
         if (Fault != null || (uint)queue >= (uint)_queues.Length)
             return;
-        Guarded(queue, static (device, number) => device.Serve(number));
+        Attend(queue);
     }
 
     /// <summary>The driver resets the device: all is forgotten but what belongs to the host.</summary>
@@ -130,18 +131,36 @@ public abstract class VirtioDevice
     {
     }
 
-    /// <summary>Serves what is in a queue.</summary>
-    protected abstract bool Serve(int queue);
+    /// <summary>Whether the device has an answer to the next request in a queue; else the request waits.</summary>
+    protected virtual bool HasAnswer(int queue) => true;
 
-    /// <summary>Does something with a queue, whatever the driver has put there, and interrupts the guest if it wants that.</summary>
-    /// <param name="queue">Which.</param>
-    /// <param name="work">Says whether it has completed any request.</param>
-    /// <returns>What <paramref name="work"/> said.</returns>
-    protected bool Guarded(int queue, Func<VirtioDevice, int, bool> work)
+    /// <summary>Does what is asked.</summary>
+    /// <param name="queue">Where.</param>
+    /// <param name="request">What.</param>
+    /// <returns>Bytes written to the guest.</returns>
+    protected abstract uint Answer(int queue, VirtqueueChain request);
+
+    /// <summary>Serves what is in a queue.</summary>
+    /// <returns>Whether any request was completed.</returns>
+    protected virtual bool Serve(int queue)
+    {
+        bool any = false;
+        while (HasAnswer(queue) && _queues[queue].TryTake(_request))
+        {
+            _queues[queue].Complete(_request, Answer(queue, _request));
+            any = true;
+        }
+
+        return any;
+    }
+
+    /// <summary>Serves a queue, whatever the driver has put there, and interrupts the guest if it wants that.</summary>
+    /// <returns>Whether any request was completed.</returns>
+    protected bool Attend(int queue)
     {
         try
         {
-            bool completed = work(this, queue);
+            bool completed = Serve(queue);
             if (completed && _queues[queue].WantsInterrupt())
                 Interrupts?.QueueUsed(queue);
             return completed;

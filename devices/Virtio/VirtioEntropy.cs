@@ -13,8 +13,6 @@ namespace Lguest.Devices.Virtio;
 public sealed class VirtioEntropy(EntropyModel entropy, GuestMemory memory, VirtioFormat format, Complaints? complaints = null)
     : VirtioDevice(memory, format, queues: 1, complaints)
 {
-    private readonly VirtqueueChain _chain = new();
-
     /// <inheritdoc/>
     public override DeviceModel Model => entropy;
 
@@ -22,15 +20,5 @@ public sealed class VirtioEntropy(EntropyModel entropy, GuestMemory memory, Virt
     public override VirtioId Id => VirtioId.Entropy;
 
     /// <inheritdoc/>
-    protected override bool Serve(int queue)
-    {
-        bool any = false;
-        while (Queues[queue].TryTake(_chain))
-        {
-            Queues[queue].Complete(_chain, (uint)entropy.Fill(_chain.In));
-            any = true;
-        }
-
-        return any;
-    }
+    protected override uint Answer(int queue, VirtqueueChain request) => (uint)entropy.Fill(request.In);
 }

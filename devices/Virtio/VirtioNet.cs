@@ -66,7 +66,7 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
         }
         else if (HoldsInput)
         {
-            delivered = Guarded(ReceiveQueue, static (device, queue) => ((VirtioNet)device).Fill(queue));
+            delivered = Attend(ReceiveQueue);
         }
 
         net.TellOfTrouble();
@@ -74,24 +74,18 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
     }
 
     /// <inheritdoc/>
-    protected override bool Serve(int queue)
-    {
-        if (queue == ReceiveQueue)
-            return HoldsInput && Fill(queue);
-        bool any = false;
-        while (Queues[queue].TryTake(_chain))
-        {
-            if (_chain.Out.Length > Format.NetHeader)
-            {
-                _chain.Out.Consume(Format.NetHeader);
-                net.Send(_chain.Out);
-            }
+    protected override bool Serve(int queue) => queue == ReceiveQueue ? Fill(queue) : base.Serve(queue);
 
-            Queues[queue].Complete(_chain, 0);
-            any = true;
+    /// <summary>Sends a packet; what receives is <see cref="Fill"/>, which may have to give a buffer back.</summary>
+    protected override uint Answer(int queue, VirtqueueChain request)
+    {
+        if (request.Out.Length > Format.NetHeader)
+        {
+            request.Out.Consume(Format.NetHeader);
+            net.Send(request.Out);
         }
 
-        return any;
+        return 0;
     }
 
     private bool Fill(int queue)
