@@ -66,6 +66,7 @@ public abstract unsafe class ExecutionCore : IDisposable
 {
     private readonly bool _shared;
     private CpuState* _cpu;
+    private GuestContext _context = new();
 
     /// <summary>Makes a processor at rest, all registers 0.</summary>
     protected ExecutionCore(GuestMemory memory, DescriptorTable gdt, IGuestTime clock)
@@ -196,13 +197,13 @@ public abstract unsafe class ExecutionCore : IDisposable
     public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);
 
     /// <summary>What the hypervisor says of its guest.</summary>
-    public GuestContext Context { get; private set; } = new();
+    public ref readonly GuestContext Context => ref _context;
 
     /// <summary>Says something else of the guest, before it runs.</summary>
     public void SetContext(in GuestContext context)
     {
-        GuestContext before = Context;
-        Context = context;
+        GuestContext before = _context;
+        _context = context;
         ContextChanged(in before);
     }
 

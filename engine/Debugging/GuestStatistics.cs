@@ -66,7 +66,10 @@ public sealed class GuestStatistics : IGuestStatistics
     internal void CountHypercall(HypercallKind kind, in GuestCall call, uint eip, bool isAsync)
     {
         (isAsync ? _ringCalls : _calls)[(int)kind]++;
-        _past[_sequence % Remembered] = new PastHypercall(_sequence, kind, call, eip, isAsync);
+
+        // Word by word, as it was just written: a wider load would wait for those stores.
+        GuestCall copy = new() { Number = call.Number, First = call.First, Second = call.Second, Third = call.Third, Fourth = call.Fourth };
+        _past[(uint)_sequence % Remembered] = new PastHypercall(_sequence, kind, copy, eip, isAsync);
         _sequence++;
     }
 
