@@ -109,6 +109,9 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
         set => _newPages.IsOn = value;
     }
 
+    /// <summary>The moment at which its timer will interrupt it; 0: none.</summary>
+    internal long Deadline => _deadline;
+
     /// <inheritdoc/>
     public override void SetGeneration(Generation generation)
     {
@@ -238,7 +241,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     /// <inheritdoc/>
     protected override void ContextChanged(in GuestContext before)
     {
-        GuestContext now = Context;
+        ref readonly GuestContext now = ref Context;
         if (now.KernelStart != before.KernelStart)
         {
             _spaces.KernelStart = now.KernelStart;

@@ -4,7 +4,7 @@ namespace Lguest.Inspect.Target;
 /// <summary>A part of the guest's physical memory.</summary>
 /// <param name="Name">What lives there.</param>
 /// <param name="Start">First guest physical address.</param>
-/// <param name="End">First one behind it.</param>
+/// <param name="End">First one after it.</param>
 /// <param name="Kind">A style of the picture: kernel, tables, initrd, boot, free, device.</param>
 public readonly record struct MemoryPart(string Name, ulong Start, ulong End, string Kind);
 

@@ -94,6 +94,19 @@ public sealed unsafe partial class CheckTests : IDisposable
         }
 
         Assert.Equal(0, core.Translator.Interruptions);
+
+        // A signal that meets a block is too rare to be waited for: whether there will be one is what tells.
+        Assert.Equal(0, core.Translator.Deadline);
+    }
+
+    /// <summary>All else that is said of the guest the translator inside hears.</summary>
+    [Fact]
+    public void WhatIsSaidOfTheGuestIsHandedOn()
+    {
+        using CheckCore core = Start(Loop);
+        core.SetContext(core.Context with { StackPointer = 0x1234 });
+        Assert.Equal(0x1234u, core.Context.StackPointer);
+        Assert.Equal(core.Context, core.Translator.Context);
     }
 
     [Fact]

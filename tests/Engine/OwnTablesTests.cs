@@ -357,7 +357,7 @@ public sealed class OwnTablesTests
         ? memory.ReadUInt32((memory.ReadUInt32((memory.ReadUInt32(top + ((linear >> 30) * 8)) & ~Page.OffsetMask) + ((linear >> 21 & 0x1FF) * 8)) & ~Page.OffsetMask) + ((linear >> 12 & 0x1FF) * 8))
         : memory.ReadUInt32((memory.ReadUInt32(top + ((linear >> 22) * 4)) & ~Page.OffsetMask) + ((linear >> 12 & 0x3FF) * 4));
 
-    /// <summary>Where the kernel's page has its entry: the tables of the page offset are the first that are made, behind the directory.</summary>
+    /// <summary>Where the kernel's page has its entry: the tables of the page offset are the first that are made, after the directory.</summary>
     private static uint Place(bool pae, uint linear) => pae
         ? Tables + Page.Size + ((linear >> 12 & 0x1FF) * 8)
         : Tables + ((linear >> 12 & 0x3FF) * 4);

@@ -75,16 +75,25 @@ public sealed class ControlTests
         using WaitingLauncher launcher = Start();
         string input = "echo from the side\n" + (char)ControlClient.DetachKey + "echo never\n";
         using Process console = LauncherProcess.Start("ctl", launcher.ControlSocket, "console");
-        Task<string> output = console.StandardOutput.ReadToEndAsync();
         console.StandardInput.Write(input[..19]);
         console.StandardInput.Flush();
         launcher.WaitUntil(() => launcher.Output.Contains("\nfrom the side\n", StringComparison.Ordinal), "the echo");
+
+        // The key is obeyed at once: whoever wants to see the echo waits until it is here, too, which may be later than at the launcher's own output.
+        StringBuilder seen = new();
+        Task echo = Task.Run(() =>
+        {
+            for (int next; !seen.ToString().Contains("\nfrom the side", StringComparison.Ordinal) && (next = console.StandardOutput.Read()) >= 0;)
+                seen.Append((char)next);
+        });
+        Assert.True(echo.Wait(LauncherProcess.Patience));
         console.StandardInput.Write(input[19..]);
         console.StandardInput.Flush();
         Assert.True(console.WaitForExit(LauncherProcess.Patience));
         Assert.Equal(0, console.ExitCode);
-        Assert.Contains("Type help", output.Result, StringComparison.Ordinal);
-        Assert.Contains("\nfrom the side", output.Result.Replace("\r", string.Empty, StringComparison.Ordinal), StringComparison.Ordinal);
+        string output = seen + console.StandardOutput.ReadToEnd();
+        Assert.Contains("Type help", output, StringComparison.Ordinal);
+        Assert.Contains("\nfrom the side", output.Replace("\r", string.Empty, StringComparison.Ordinal), StringComparison.Ordinal);
 
         // Detached: the guest runs on, and what came behind the key was not for it.
         launcher.Type("off\n");
