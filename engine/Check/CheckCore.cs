@@ -131,6 +131,13 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     }
 
     /// <inheritdoc/>
+    public override IDeviceSpace? Devices
+    {
+        get => _translator.Devices;
+        set => _translator.Devices = value;
+    }
+
+    /// <inheritdoc/>
     public override long DirectSystemCalls => _translator.DirectSystemCalls;
 
     /// <inheritdoc/>

@@ -122,6 +122,9 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>The guest's time: what RDTSC reads, and what its hypervisor goes by.</summary>
     public IGuestTime Clock { get; }
 
+    /// <summary>Ports and addresses that devices have; null: none. Given before the guest runs.</summary>
+    public virtual IDeviceSpace? Devices { get; set; }
+
     /// <summary>Hears when the guest's own code begins and ends to run; null: nobody asks for times.</summary>
     public virtual RunClock? Times { get; set; }
 

@@ -100,6 +100,16 @@ public sealed unsafe partial class Guest : IGuest
     /// <summary>What the guest has bound.</summary>
     public DmaRegistry Dma { get; }
 
+    /// <summary>
+    /// Ports and addresses that devices have; null: none. Given before the guest first runs: not when it is made, since devices raise the
+    /// irqs of a guest that there is.
+    /// </summary>
+    public IDeviceSpace? Devices
+    {
+        get => _core.Devices;
+        set => _core.Devices = value;
+    }
+
     /// <summary>Why the guest is dead, in the genuine hypervisor's words; null while it lives.</summary>
     public string? DeathReason => _dead;
 

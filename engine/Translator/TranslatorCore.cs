@@ -120,6 +120,13 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
     }
 
     /// <inheritdoc/>
+    public override IDeviceSpace? Devices
+    {
+        get => _interpreter.Devices;
+        set => _interpreter.Devices = value;
+    }
+
+    /// <inheritdoc/>
     public override CpuExit Run()
     {
         CpuState* cpu = Cpu;

@@ -11,7 +11,7 @@ namespace Lguest.Devices.Bus.Pci;
 /// used by way of a page of addresses above RAM that is no memory. This is the model of it; who notices that a guest accesses a port or
 /// such an address is the engine's affair.
 /// </summary>
-public sealed class PciBus
+public sealed class PciBus : IDeviceSpace
 {
     /// <summary>Slots.</summary>
     public const int Slots = 32;
@@ -56,11 +56,7 @@ public sealed class PciBus
             _inputs.Add(input);
     }
 
-    /// <summary>The guest reads a port.</summary>
-    /// <param name="port">Its number.</param>
-    /// <param name="width">1, 2 or 4 bytes.</param>
-    /// <param name="value">What it reads.</param>
-    /// <returns>False when the port is not the bus's.</returns>
+    /// <inheritdoc/>
     public bool TryIn(ushort port, int width, out uint value)
     {
         value = Nothing;
@@ -78,11 +74,7 @@ public sealed class PciBus
         }
     }
 
-    /// <summary>The guest writes a port.</summary>
-    /// <param name="port">Its number.</param>
-    /// <param name="width">1, 2 or 4 bytes.</param>
-    /// <param name="value">What it writes.</param>
-    /// <returns>False when the port is not the bus's.</returns>
+    /// <inheritdoc/>
     public bool TryOut(ushort port, int width, uint value)
     {
         switch (port)
@@ -102,20 +94,14 @@ public sealed class PciBus
         }
     }
 
-    /// <summary>Whether a device answers at an address.</summary>
+    /// <inheritdoc/>
     public bool HasAddress(uint address) => Find(address) != null;
 
-    /// <summary>The guest reads an address that is no memory.</summary>
-    /// <param name="address">Guest physical.</param>
-    /// <param name="width">1, 2 or 4 bytes.</param>
-    /// <returns>All ones where nobody answers.</returns>
+    /// <inheritdoc/>
     public uint Read(uint address, int width) =>
         Find(address) is { } function ? function.ReadRegister(address % Page.Size, width) : Masked(Nothing, width);
 
-    /// <summary>The guest writes an address that is no memory.</summary>
-    /// <param name="address">Guest physical.</param>
-    /// <param name="width">1, 2 or 4 bytes.</param>
-    /// <param name="value">What; it is lost where nobody answers.</param>
+    /// <inheritdoc/>
     public void Write(uint address, int width, uint value) => Find(address)?.WriteRegister(address % Page.Size, Masked(value, width), width);
 
     private VirtioFunction? Find(uint address)
