@@ -7,8 +7,8 @@ namespace Lguest.Devices.Models;
 /// <param name="port">The host's side; it outlives the model.</param>
 public sealed class ConsoleModel(ConsolePort port) : DeviceModel
 {
-    private readonly GuestVector _character = new();
-    private readonly byte[] _pinned = GC.AllocateArray<byte>(1, pinned: true);
+    private readonly GuestVector _early = new();
+    private readonly byte[] _pinned = GC.AllocateArray<byte>(256, pinned: true);
 
     /// <inheritdoc/>
     public override string Description => "console";
@@ -36,12 +36,17 @@ public sealed class ConsoleModel(ConsolePort port) : DeviceModel
         return written;
     }
 
-    /// <summary>Writes a character of an early console, which has no buffer yet.</summary>
-    public void Write(byte character)
+    /// <summary>Writes what an early console says, which has no buffer yet.</summary>
+    public void Write(ReadOnlySpan<byte> text)
     {
-        _pinned[0] = character;
-        _character.LoadHost(_pinned, 1);
-        Write(_character);
+        while (!text.IsEmpty)
+        {
+            ReadOnlySpan<byte> part = text[..Math.Min(text.Length, _pinned.Length)];
+            part.CopyTo(_pinned);
+            _early.LoadHost(_pinned, part.Length);
+            Write(_early);
+            text = text[part.Length..];
+        }
     }
 
     /// <summary>Reads ahead what was typed. Called when the descriptor is readable.</summary>

@@ -53,8 +53,11 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
     public override void WriteConfiguration(int offset, uint value, int width)
     {
         if (offset == EmergencyWrite)
-            console.Write((byte)value);
+            console.Write([(byte)value]);
     }
+
+    /// <summary>The guest says something before it has a queue.</summary>
+    public void WriteEarly(ReadOnlySpan<byte> text) => console.Write(text);
 
     /// <inheritdoc/>
     protected override bool HasAnswer(int queue) => queue != InputQueue || HoldsInput;
