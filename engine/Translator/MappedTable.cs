@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 
 namespace Lguest.Engine.Translator;
@@ -50,7 +51,7 @@ internal sealed class MappedTable(uint first, uint length)
     /// <param name="tableEntry">The entry that names the table.</param>
     /// <param name="entries">The table.</param>
     public bool IsAsRemembered(uint tableEntry, ReadOnlySpan<byte> entries) =>
-        _isCompared && tableEntry == _tableEntry && entries.SequenceEqual(_entries);
+        _isCompared && tableEntry == _tableEntry && MemoryComparison.AreEqual(entries, _entries);
 
     /// <summary>What <see cref="Remember"/> has seen: nobody else's to change.</summary>
     public ReadOnlySpan<byte> Entries => _entries;

@@ -38,7 +38,7 @@ internal sealed class TableEntries(PageWalker walker, uint first, uint tables)
         {
             uint table = first + done;
             Span<byte> known = Next(top, ref done, out ReadOnlySpan<byte> now);
-            if (now.SequenceEqual(known))
+            if (MemoryComparison.AreEqual(now, known))
                 continue;
             for (int at = 0; at < known.Length; at += _entryBytes, table++)
             {
