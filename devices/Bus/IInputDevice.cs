@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.GuestAbi;
-
 namespace Lguest.Devices.Bus;
 
 /// <summary>A device that brings the guest something from the host, as whoever watches the host sees it, whatever bus it is on.</summary>
@@ -20,5 +18,5 @@ public interface IInputDevice
 
     /// <summary>Gives the guest what was read, if it has a buffer that is free.</summary>
     /// <returns>Whether the guest got anything: then it is worth trying again soon, if more is held.</returns>
-    bool Deliver(IDmaGuest guest);
+    bool Deliver();
 }

@@ -23,4 +23,9 @@ public interface IDeviceObserver
     /// <param name="device">Which console or network.</param>
     /// <param name="bytes">How much.</param>
     void Delivered(DeviceModel device, uint bytes);
+
+    /// <summary>The guest has accessed a device's registers or configuration.</summary>
+    /// <param name="device">Which.</param>
+    /// <param name="access">What it did.</param>
+    void Accessed(DeviceModel device, in DeviceAccess access);
 }

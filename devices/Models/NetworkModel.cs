@@ -43,6 +43,10 @@ public sealed class NetworkModel(IPacketLink link, CaptureInterface? capture = n
     /// <summary>The descriptor is readable.</summary>
     public void ReadInput() => HoldsInput = true;
 
+    /// <summary>The guest's card is up or down.</summary>
+    /// <param name="room">Bytes of the longest packet that it takes; 0: it is down.</param>
+    public void Listen(int room) => link.Listen(room);
+
     /// <summary>The guest sends a packet.</summary>
     /// <param name="packet">An Ethernet packet; it may be cut short.</param>
     /// <param name="port">To whom, where the link has many ends.</param>

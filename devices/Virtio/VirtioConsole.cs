@@ -47,7 +47,7 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
     public void ReadInput() => console.ReadInput();
 
     /// <inheritdoc/>
-    public bool Deliver(IDmaGuest guest) => Fault == null && HoldsInput && Attend(InputQueue);
+    public bool Deliver() => Fault == null && HoldsInput && Attend(InputQueue);
 
     /// <inheritdoc/>
     public override void WriteConfiguration(int offset, uint value, int width)

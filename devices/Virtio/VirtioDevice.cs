@@ -25,7 +25,7 @@ public abstract class VirtioDevice
 {
     private readonly Complaints _complaints;
     private readonly Virtqueue[] _queues;
-    private readonly VirtqueueChain _request = new();
+    private readonly VirtqueueChain[] _requests;
 
     /// <summary>A device that has been reset.</summary>
     /// <param name="memory">The guest's memory.</param>
@@ -38,8 +38,14 @@ public abstract class VirtioDevice
         Format = format;
         _complaints = complaints ?? Complaints.Silent;
         _queues = new Virtqueue[queues];
+        _requests = new VirtqueueChain[queues];
         for (int i = 0; i < queues; i++)
+        {
             _queues[i] = new Virtqueue(memory);
+
+            // Each queue has its own: while a request of one waits for the host, another queue may be served.
+            _requests[i] = new VirtqueueChain();
+        }
     }
 
     /// <summary>What it does.</summary>
@@ -93,6 +99,7 @@ public abstract class VirtioDevice
         {
             _queues[queue].Start(layout);
             _queues[queue].AllowsIndirect = (Features & VirtioFeatures.Indirect) != 0;
+            QueuesChanged();
         }
         catch (VirtqueueException wrong)
         {
@@ -115,6 +122,7 @@ public abstract class VirtioDevice
             queue.Reset();
         Features = 0;
         Fault = null;
+        QueuesChanged();
     }
 
     /// <summary>The device's configuration, as the driver reads it.</summary>
@@ -128,6 +136,11 @@ public abstract class VirtioDevice
     /// <param name="value">What.</param>
     /// <param name="width">1, 2 or 4 bytes of it.</param>
     public virtual void WriteConfiguration(int offset, uint value, int width)
+    {
+    }
+
+    /// <summary>A queue has been set up, or all have gone: for devices to which that says whether their driver is there.</summary>
+    protected virtual void QueuesChanged()
     {
     }
 
@@ -145,9 +158,10 @@ public abstract class VirtioDevice
     protected virtual bool Serve(int queue)
     {
         bool any = false;
-        while (HasAnswer(queue) && _queues[queue].TryTake(_request))
+        VirtqueueChain request = _requests[queue];
+        while (HasAnswer(queue) && _queues[queue].TryTake(request))
         {
-            _queues[queue].Complete(_request, Answer(queue, _request));
+            _queues[queue].Complete(request, Answer(queue, request));
             any = true;
         }
 

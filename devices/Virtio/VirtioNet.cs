@@ -22,6 +22,9 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
     /// <summary>Packets in one go: enough for any burst, few enough that the guest's own output is not kept waiting.</summary>
     private const int Burst = 256;
 
+    /// <summary>Bytes of a packet that every driver has room for.</summary>
+    private const int LongestPacket = 1514;
+
     private const int ReceiveQueue = 0;
 
     private readonly VirtqueueChain _chain = new();
@@ -54,7 +57,7 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
     public void ReadInput() => net.ReadInput();
 
     /// <inheritdoc/>
-    public bool Deliver(IDmaGuest guest)
+    public bool Deliver()
     {
         bool delivered = false;
 
@@ -72,6 +75,9 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
         net.TellOfTrouble();
         return delivered;
     }
+
+    /// <inheritdoc/>
+    protected override void QueuesChanged() => net.Listen(Queues[ReceiveQueue].IsReady ? LongestPacket : 0);
 
     /// <inheritdoc/>
     protected override bool Serve(int queue) => queue == ReceiveQueue ? Fill(queue) : base.Serve(queue);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.GuestAbi.Generations;
+
 namespace Lguest.GuestAbi.Virtio;
 
 /// <summary>What differs between generations in a request, whatever the bus (abi.md §10).</summary>
@@ -7,6 +9,15 @@ namespace Lguest.GuestAbi.Virtio;
 /// <param name="Features">Features that every device of the generation offers.</param>
 public sealed record VirtioFormat(int BlockHeader, int NetHeader, ulong Features)
 {
+    /// <summary>What the guests on a bus speak; null on the one without virtqueues.</summary>
+    public static VirtioFormat? Of(DeviceBusKind bus) => bus switch
+    {
+        DeviceBusKind.Pci => Pci,
+        DeviceBusKind.LguestBus => LguestBus,
+        DeviceBusKind.TypedLguestBus => First,
+        _ => null,
+    };
+
     /// <summary>2.6.24.</summary>
     public static VirtioFormat First { get; } = new(24, 8, 0);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Text;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Target;
@@ -12,15 +12,13 @@ internal static class DeviceView
 {
     public static string Show(DebugTarget.Running running)
     {
-        StringBuilder text = new($"descriptors at physical 0x{running.Places.DescriptorPage:x8}\n");
+        StringBuilder text = new();
+        if (running.Places.DescriptorPage is { } page)
+            text.Append($"descriptors at physical 0x{page:x8}\n");
         for (int i = 0; i < running.Bus.Devices.Count; i++)
         {
-            IDmaDevice device = running.Bus.Devices[i];
-            DeviceDescriptor descriptor = running.Guest.Memory.ReadValue<DeviceDescriptor>(running.Places.DescriptorPage + (uint)(i * DeviceDescriptor.Size));
-            string page = descriptor.NumPages == 0 ? "no page" : $"page 0x{descriptor.Pfn << Page.Shift:x8}";
-            text.Append($"{i,2} irq {i + 1,2} {device.Model.Description}: {page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}\n");
-            if (device.Type == DeviceType.Block)
-                text.Append(Request(running.Guest.Memory.ReadValue<BlockPage>(running.Bus.FirstPageOf(i))));
+            PlacedDevice device = running.Bus.Devices[i];
+            text.Append($"{i,2} irq {device.Irq,2} {device.Model.Description}: {running.Bus.StateOf(i)}\n");
         }
 
         return text.ToString();
@@ -52,7 +50,4 @@ internal static class DeviceView
             text.Append($" 0x{dma.Addr[i]:x8}+{dma.Len[i]}");
         return text.ToString();
     }
-
-    private static string Request(in BlockPage page) =>
-        $"      last request: {page.Type} of {page.Bytes} bytes at sector {page.Sector} of {page.NumSectors}: {page.Result}\n";
 }

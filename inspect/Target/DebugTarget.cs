@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Symbols;
 
@@ -161,5 +161,5 @@ public sealed class DebugTarget
     /// <param name="Engine">The name of the engine that it got.</param>
     /// <param name="EngineWords">The same as users are shown it.</param>
     /// <param name="LookAfterDevices">Makes the launcher look after its devices soon. Any thread.</param>
-    public sealed record Running(IDebugPort Guest, DmaBus Bus, GuestPlaces Places, ConsolePort Console, string Engine, string EngineWords, Action LookAfterDevices);
+    public sealed record Running(IDebugPort Guest, IGuestBus Bus, GuestPlaces Places, ConsolePort Console, string Engine, string EngineWords, Action LookAfterDevices);
 }

@@ -21,6 +21,9 @@ public sealed class DeviceTraffic
 
     /// <summary>Disk requests that failed, packets that nobody took.</summary>
     public long Errors { get; set; }
+
+    /// <summary>Accesses to its registers, and by ports to its configuration.</summary>
+    public long Accesses { get; set; }
 }
 
 /// <summary>Counts what goes through the devices, and hands what the guest says to whoever wants it.</summary>
@@ -51,6 +54,9 @@ public sealed class DeviceWatcher : IDeviceObserver
 
     /// <summary>Hears of input that the guest got: the device and the bytes.</summary>
     public Action<DeviceModel, uint>? InputDelivered { get; set; }
+
+    /// <summary>Hears of accesses to registers and configuration.</summary>
+    public Action<DeviceModel, DeviceAccess>? AccessDone { get; set; }
 
     /// <inheritdoc/>
     public void Saying(ConsoleModel console, GuestVector text)
@@ -96,6 +102,13 @@ public sealed class DeviceWatcher : IDeviceObserver
         traffic.Deliveries++;
         traffic.BytesIn += bytes;
         InputDelivered?.Invoke(device, bytes);
+    }
+
+    /// <inheritdoc/>
+    public void Accessed(DeviceModel device, in DeviceAccess access)
+    {
+        TrafficOf(device).Accesses++;
+        AccessDone?.Invoke(device, access);
     }
 
     private DeviceTraffic TrafficOf(DeviceModel device)

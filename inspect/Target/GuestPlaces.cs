@@ -10,6 +10,6 @@ public readonly record struct MemoryPart(string Name, ulong Start, ulong End, st
 
 /// <summary>Where the launcher put what it gave a guest.</summary>
 /// <param name="Kernel">The kernel's file.</param>
-/// <param name="DescriptorPage">Guest physical address of the device descriptors.</param>
+/// <param name="DescriptorPage">Guest physical address of the device descriptors; null where devices are found otherwise.</param>
 /// <param name="Memory">All of the guest's physical memory, by address.</param>
-public sealed record GuestPlaces(string Kernel, uint DescriptorPage, IReadOnlyList<MemoryPart> Memory);
+public sealed record GuestPlaces(string Kernel, uint? DescriptorPage, IReadOnlyList<MemoryPart> Memory);

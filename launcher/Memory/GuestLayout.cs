@@ -15,8 +15,11 @@ namespace Lguest.Launcher.Memory;
 /// </summary>
 public sealed class GuestLayout
 {
-    /// <summary>Bytes above RAM in which the devices on PCI have their registers: from 1 MiB above it on (abi.md §1.1).</summary>
+    /// <summary>Bytes above RAM in which the devices on PCI have their registers (abi.md §1.1).</summary>
     private const ulong RoomForPci = 2 << 20;
+
+    /// <summary>Bytes between RAM and the first device on PCI.</summary>
+    private const ulong RamToRegisters = 1 << 20;
 
     private GuestLayout(MemoryBanks banks, KernelImage kernel, uint initrdLength, int devicePages)
     {
@@ -96,6 +99,9 @@ public sealed class GuestLayout
 
     /// <summary>First address above everything.</summary>
     public ulong Top { get; }
+
+    /// <summary>On PCI: where the registers of the devices begin, a page for each; above RAM, and no memory.</summary>
+    public uint DeviceRegisters => (uint)(Page.AlignUp(Banks.Top) + RamToRegisters);
 
     /// <summary>All that the guest may touch, for <see cref="GuestMemory"/>.</summary>
     public IReadOnlyList<MemoryRange> Ranges

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Globalization;
 using System.Text;
-using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Kernel;
 
@@ -13,7 +13,7 @@ public static class MemoryMapDrawing
     /// <summary>Draws it.</summary>
     /// <param name="layout">Who lives where.</param>
     /// <param name="devices">The devices, by index.</param>
-    public static string Draw(GuestLayout layout, IReadOnlyList<IDmaDevice> devices)
+    public static string Draw(GuestLayout layout, IReadOnlyList<PlacedDevice> devices)
     {
         List<(ulong Start, ulong End, string What)> rows = [];
         KernelImage kernel = layout.Kernel;
@@ -32,13 +32,10 @@ public static class MemoryMapDrawing
             rows.Add((layout.DescriptorPage, layout.DescriptorPage + Page.Size, "device descriptors"));
         if (layout.DescriptorCopy is uint copy)
             rows.Add((copy, copy + Page.Size, "device descriptors again, for kernels that know one bank only"));
-        ulong page = layout.DescriptorPage + Page.Size;
         for (int i = 0; i < devices.Count; i++)
         {
-            ulong bytes = (ulong)devices[i].PageCount * Page.Size;
-            if (bytes > 0)
-                rows.Add((page, page + bytes, $"device {i}, irq {i + 1}: {devices[i].Model.Description}"));
-            page += bytes;
+            if (devices[i].Memory is { } place)
+                rows.Add((place.Start, place.End, Name(devices, i)));
         }
 
         AddFreeRam(rows, layout);
@@ -60,12 +57,15 @@ public static class MemoryMapDrawing
         text.Append(Line(below));
         for (int i = 0; i < devices.Count; i++)
         {
-            if (devices[i].PageCount == 0)
-                text.Append(CultureInfo.InvariantCulture, $"  device {i}, irq {i + 1}: {devices[i].Model.Description}\n");
+            if (devices[i].Memory == null)
+                text.Append(CultureInfo.InvariantCulture, $"  {Name(devices, i)}\n");
         }
 
         return text.ToString().TrimEnd('\n');
     }
+
+    private static string Name(IReadOnlyList<PlacedDevice> devices, int index) =>
+        string.Create(CultureInfo.InvariantCulture, $"device {index}, irq {devices[index].Irq}: {devices[index].Model.Description}");
 
     private static void AddFreeRam(List<(ulong Start, ulong End, string What)> rows, GuestLayout layout)
     {

@@ -3,6 +3,9 @@ using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Models;
+using Lguest.Devices.Virtio;
+using Lguest.GuestAbi;
+using Lguest.GuestAbi.Virtio;
 using Lguest.Launcher.Common;
 
 namespace Lguest.Launcher.Options;
@@ -13,8 +16,9 @@ public static class DeviceOptionTable
     /// <summary>Every one, by the alphabet.</summary>
     public static IReadOnlyList<LaunchOption> All { get; } =
     [
-        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/lgba, the next /dev/lgbb; ,ro makes it read-only",
+        new("block", '\0', "FILE[,ro]", "a disk for the guest, from a file or a block device: the first\nis /dev/vda, the next /dev/vdb (in 2.6.23 lgba, lgbb); ,ro makes\nit read-only",
             static (options, value) => options.Devices.Add(BlockOption.Parse(value))),
+        new("no-rng", '\0', null, "no source of random bytes for the guest: kernels of 2.6.26 and later\notherwise have one (/dev/hwrng)", static (options, _) => options.NoEntropy = true),
         new("sharenet", '\0', "FILE", "a network with all guests whose launchers name the same file,\nwhich is created if it does not exist", static (options, value) => options.AddNet(NetOption.Sharenet(value))),
         new("tunnet", '\0', "WHERE", "a network with the host, through a tap interface: IP[/PREFIX]\nmakes one with this address, bridge:NAME makes one on that bridge,\ntap:NAME uses an existing one (needs no privilege)", static (options, value) => options.AddNet(NetOption.Tunnet(value))),
         new("usernet", '\0', "CIDR", "outbound networking without any privilege, through passt: the guest's\naddress (10.0.2.15/24 unless given) comes by DHCP, the host is .2;\n,tcp=HOST:GUEST and ,udp=HOST:GUEST forward ports, ,tcp=PORT the same one", static (options, value) => options.AddNet(NetOption.Usernet(value)), ValueOptional: true),
@@ -30,7 +34,10 @@ public sealed record BlockOption(string Path, bool ReadOnly) : DeviceOption
     public override string Kind => "disks";
 
     /// <inheritdoc/>
-    public override int PageCount => DmaDisk.Pages;
+    public override int? DmaPages => DmaDisk.Pages;
+
+    /// <inheritdoc/>
+    public override string Option => "--block";
 
     /// <summary>Understands the value of --block.</summary>
     /// <exception cref="LaunchException">It makes no sense.</exception>
@@ -54,7 +61,10 @@ public sealed record BlockOption(string Path, bool ReadOnly) : DeviceOption
 
     private sealed class Disk(BlockImage image) : HostDevice
     {
-        public override IDmaDevice MakeForGuest(Complaints complaints) => new DmaDisk(new DiskModel(image, complaints), complaints);
+        public override IDmaDevice MakeForDma(Complaints complaints) => new DmaDisk(new DiskModel(image, complaints), complaints);
+
+        public override VirtioDevice MakeVirtio(GuestMemory memory, VirtioFormat format, Complaints complaints) =>
+            new VirtioBlock(new DiskModel(image, complaints), memory, format, complaints);
 
         public override string? Save() => image.Sync() is var error and not 0
             ? $"disk image '{image.Path}' could not be saved: {HostMessage.Of(error)}"

@@ -35,8 +35,11 @@ public sealed class LaunchOptions
     /// <summary>The guest's own command line: words joined by one space.</summary>
     public string GuestCommandLine { get; set; } = string.Empty;
 
-    /// <summary>Devices but networks, in order; disks are lgba, lgbb and so on.</summary>
+    /// <summary>Devices but networks, in order; disks are vda, vdb and so on, in 2.6.23 lgba, lgbb.</summary>
     public List<DeviceOption> Devices { get; } = [];
+
+    /// <summary>No source of random bytes, where the guest would have one.</summary>
+    public bool NoEntropy { get; set; }
 
     /// <summary>Networks: eth0, eth1 and so on.</summary>
     public List<NetOption> Nets { get; } = [];

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus.Pci;
+using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
+using Lguest.GuestAbi.Virtio;
 using Lguest.Launcher.Common;
+using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Launcher.Run;
@@ -19,17 +24,31 @@ internal sealed class GuestDevices : IDisposable
     {
     }
 
+    /// <summary>Whether the guest gets a source of random bytes: a driver for it came with 2.6.26.</summary>
+    public static bool HasEntropy(LaunchOptions options, KernelSeries series) =>
+        !options.NoEntropy && series.Devices is DeviceBusKind.Pci or DeviceBusKind.LguestBus;
+
     /// <summary>Counts the pages of device memory that a guest with these options has.</summary>
-    /// <exception cref="LaunchException">These are more devices than a guest can have.</exception>
-    public static int CountPages(LaunchOptions options)
+    /// <param name="options">What the user wants.</param>
+    /// <param name="kernel">Whose devices.</param>
+    /// <exception cref="LaunchException">These are more devices than the guest can have, or it has no driver for one.</exception>
+    public static int CountPages(LaunchOptions options, KernelImage kernel)
     {
-        if (options.Devices.Count + options.Nets.Count + 1 > DeviceDescriptor.MaxDevices)
+        DeviceBusKind bus = kernel.Series.Devices;
+        int most = bus == DeviceBusKind.Dma ? DeviceDescriptor.MaxDevices : PciBus.Slots - 1;
+        bool hasEntropy = HasEntropy(options, kernel.Series);
+        if (options.Devices.Count + options.Nets.Count + (hasEntropy ? 2 : 1) > most)
         {
             IEnumerable<string> parts = [.. options.Devices.CountBy(static device => device.Kind).Select(static kind => $"{kind.Value} {kind.Key}"), $"{options.Nets.Count} networks"];
-            throw new LaunchException($"{string.Join(", ", parts)} and a console are more than the {DeviceDescriptor.MaxDevices} devices that a guest can have");
+            string rest = hasEntropy ? ", a console and a source of random bytes (--no-rng leaves it out)" : " and a console";
+            throw new LaunchException($"{string.Join(", ", parts)}{rest} are more than the {most} devices that a guest can have");
         }
 
-        return options.Devices.Sum(static device => device.PageCount) + (options.Nets.Count * DmaNet.Pages) + DmaConsole.Pages;
+        if (bus != DeviceBusKind.Dma)
+            return 0;
+        if (options.Devices.Find(static device => device.DmaPages == null) is { } strange)
+            throw new LaunchException($"{strange.Option} is for kernels with virtio, of 2.6.24 and later; kernel '{kernel.Path}' ({kernel.Release ?? "without a release"}) has no driver for it");
+        return options.Devices.Sum(static device => device.DmaPages!.Value) + (options.Nets.Count * DmaNet.Pages) + DmaConsole.Pages;
     }
 
     /// <summary>Opens them all, or none.</summary>
@@ -50,12 +69,12 @@ internal sealed class GuestDevices : IDisposable
         }
     }
 
-    /// <summary>Puts devices for them on a bus.</summary>
-    public void AddTo(DmaBus bus, Complaints complaints)
-    {
-        foreach (HostDevice device in _devices)
-            bus.Add(device.MakeForGuest(complaints));
-    }
+    /// <summary>Makes devices for them on the bus of 2.6.23.</summary>
+    public IEnumerable<IDmaDevice> MakeForDma(Complaints complaints) => _devices.Select(device => device.MakeForDma(complaints));
+
+    /// <summary>Makes devices for them with virtqueues.</summary>
+    public IEnumerable<VirtioDevice> MakeVirtio(GuestMemory memory, VirtioFormat format, Complaints complaints) =>
+        _devices.Select(device => device.MakeVirtio(memory, format, complaints));
 
     /// <summary>Brings what the guest has written to the medium.</summary>
     /// <param name="say">Hears what could not be saved.</param>

@@ -2,7 +2,6 @@
 using System.Text;
 using Lguest.Devices.Backends;
 using Lguest.Devices.Bus;
-using Lguest.Devices.Bus.Dma;
 using Lguest.Engine.Hypervisor;
 using Lguest.GuestAbi;
 using Lguest.Inspect.Common;
@@ -18,7 +17,7 @@ namespace Lguest.Launcher.Run;
 public sealed class GuestLoop
 {
     private readonly IGuest _guest;
-    private readonly DmaBus _bus;
+    private readonly IGuestBus _bus;
     private readonly ConsolePort _console;
     private readonly Waker _waker;
     private readonly Func<bool> _stopRequested;
@@ -31,7 +30,7 @@ public sealed class GuestLoop
     /// <param name="waker">Watches the input.</param>
     /// <param name="stopRequested">Whether a signal wants the end.</param>
     /// <param name="waitToWrite">Waits for the console's reader, and for whoever wants something of the guest meanwhile; null: the write waits.</param>
-    public GuestLoop(IGuest guest, DmaBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
+    public GuestLoop(IGuest guest, IGuestBus bus, ConsolePort console, Waker waker, Func<bool> stopRequested, Func<int, WriteWait>? waitToWrite = null)
     {
         _guest = guest;
         _bus = bus;
@@ -40,11 +39,13 @@ public sealed class GuestLoop
         _stopRequested = stopRequested;
         _waitToWrite = waitToWrite;
         console.WaitToWrite = waitToWrite == null ? null : WaitForReader;
+        bus.Served += LookAfterServed;
     }
 
     // [L:220+46] The loop
     // The heart of the launcher: run the guest; look after what it wants; run it again. There are four reasons to come out: the
-    // guest has sent something to a device; somebody wants us; it is dead; it wants to be restarted.
+    // guest has sent something to a device; somebody wants us; it is dead; it wants to be restarted. A guest on PCI does not come out
+    // for its devices: it accesses them ([D:270]), and we look after the rest when they have been served.
     /// <summary>Runs the guest to its end.</summary>
     /// <exception cref="LaunchException">The guest came out for something that nobody here can do.</exception>
     public RunOutcome Run()
@@ -54,20 +55,6 @@ public sealed class GuestLoop
             RunExit exit = _guest.Run();
             switch (exit.Kind)
             {
-                case RunExitKind.Dma:
-                    try
-                    {
-                        _bus.HandleOutput(_guest, exit.Address, exit.Key);
-                    }
-                    catch (GuestAddressException wrong)
-                    {
-                        // "Invalid address" is how the first launcher put it.
-                        return new RunOutcome(RunEnd.Died, $"Invalid address 0x{wrong.Address:x8} in DMA 0x{exit.Address:x8} sent to key 0x{exit.Key:x8}: {wrong.Length} bytes there are not all the guest's memory");
-                    }
-
-                    OfferHeldInput();
-                    break;
-
                 case RunExitKind.Break:
                     ServiceInput();
                     _guest.ReleaseBreak();
@@ -80,7 +67,12 @@ public sealed class GuestLoop
                     return new RunOutcome(RunEnd.Restarted);
 
                 default:
-                    throw new LaunchException($"running the guest failed: the engine answered {exit}");
+                    if (!_bus.TryServe(exit, out string? death))
+                        throw new LaunchException($"running the guest failed: the engine answered {exit}");
+                    if (death != null)
+                        return new RunOutcome(RunEnd.Died, death);
+                    OfferHeldInput();
+                    break;
             }
 
             if (_waker.Failure is Exception failure)
@@ -146,10 +138,23 @@ public sealed class GuestLoop
             if (!input.HoldsInput)
                 continue;
             bool wanted = input.WantsInput;
-            bool given = input.Deliver(_guest);
+            bool given = input.Deliver();
             if (given || !input.HoldsInput || input.WantsInput != wanted)
                 _waker.Update(delivered: true);
         }
+    }
+
+    /// <summary>
+    /// The guest had a device serve it and runs on: gets what came of that, and what it has room for now. It comes out only if it must end.
+    /// </summary>
+    private void LookAfterServed()
+    {
+        bool given = false;
+        foreach (IInputDevice input in _bus.Inputs)
+            given |= input.HoldsInput && input.Deliver();
+        _waker.Update(delivered: given);
+        if (_console.OutputError != 0)
+            _waker.RequestBreak();
     }
 
     private static unsafe bool IsReadable(int fd)

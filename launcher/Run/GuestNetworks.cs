@@ -4,8 +4,10 @@ using Lguest.Devices;
 using Lguest.Devices.Backends.Network;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Models;
+using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Generations;
+using Lguest.GuestAbi.Virtio;
 using Lguest.Launcher.Options;
 
 namespace Lguest.Launcher.Run;
@@ -20,6 +22,7 @@ public sealed class GuestNetworks : IDisposable
     private readonly List<CaptureInterface?> _captures = [];
     private PacketCapture? _capture;
     private ushort _guestId;
+    private bool _hasOneAddress;
 
     private GuestNetworks()
     {
@@ -28,19 +31,21 @@ public sealed class GuestNetworks : IDisposable
     /// <summary>Opens them all, or none.</summary>
     /// <param name="options">The networks.</param>
     /// <param name="outputs">Where packets are written, if they are; and which files are something else.</param>
-    /// <param name="generation">What the guest speaks: generations mark free slots differently.</param>
+    /// <param name="series">What the guest speaks: generations mark free slots differently.</param>
     /// <param name="guestId">The number in the guest's Ethernet address that the user wants; null: one that nobody else has.</param>
     /// <exception cref="DeviceException">One cannot be had.</exception>
-    public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, Generation generation, ushort? guestId)
+    public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, KernelSeries series, ushort? guestId)
     {
-        GuestNetworks networks = new();
+        bool isDma = series.Devices == DeviceBusKind.Dma;
+        byte freeSlot = isDma ? series.Generation!.Bus.FreeNetSlot : (byte)0;
+        GuestNetworks networks = new() { _hasOneAddress = isDma };
         try
         {
             if (outputs.Capture != null)
                 networks._capture = options.Count > 0 ? new PacketCapture(outputs.Capture) : throw new DeviceException("--pcap without a network: there would be nothing to write; add --tunnet, --usernet or --sharenet");
             foreach (NetOption option in options)
             {
-                networks.Add(option, generation);
+                networks.Add(option, freeSlot);
                 if (option is NetOption.SharedNet shared)
                     outputs.TakeNetwork(shared.Path);
             }
@@ -61,38 +66,54 @@ public sealed class GuestNetworks : IDisposable
     /// <summary>What they connect to.</summary>
     public IReadOnlyList<IDisposable> Ends => _ends;
 
-    /// <summary>Puts devices for them on a bus.</summary>
-    /// <param name="bus">The guest's.</param>
+    /// <summary>Makes devices for them on the bus of 2.6.23.</summary>
     /// <param name="complaints">Hears what only a developer wants to know.</param>
     /// <param name="say">Hears what everybody has to know.</param>
-    public void AddTo(DmaBus bus, Complaints complaints, Action<string> say)
+    public IEnumerable<IDmaDevice> MakeForDma(Complaints complaints, Action<string> say)
     {
         _capture?.Start(say);
-        bool shared = _ends.OfType<SharedSegment>().Any();
         for (int i = 0; i < _ends.Count; i++)
         {
-            bus.Add(_ends[i] switch
+            yield return _ends[i] switch
             {
                 SharedSegment segment => DmaNet.OnSegment(new NetworkModel(segment, _captures[i], complaints, say), segment),
-                IPacketLink link => DmaNet.OnWire(new NetworkModel(link, _captures[i], complaints, say) { FinishesChecksums = shared }, link.Address!.Value),
+                IPacketLink link => DmaNet.OnWire(new NetworkModel(link, _captures[i], complaints, say) { FinishesChecksums = IsShared }, link.Address!.Value),
                 _ => throw new InvalidOperationException("an unknown kind of network"),
-            });
+            };
         }
     }
 
-    /// <summary>Lets the devices know what the guest binds.</summary>
-    public static void Follow(DmaBus bus, IDmaGuest guest)
+    /// <summary>Makes devices for them with virtqueues.</summary>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="format">What requests look like.</param>
+    /// <param name="complaints">Hears what only a developer wants to know.</param>
+    /// <param name="say">Hears what everybody has to know.</param>
+    public IEnumerable<VirtioDevice> MakeVirtio(GuestMemory memory, VirtioFormat format, Complaints complaints, Action<string> say)
     {
-        foreach (DmaNet net in bus.Devices.OfType<DmaNet>())
-            net.Follow(guest);
+        _capture?.Start(say);
+        for (int i = 0; i < _ends.Count; i++)
+        {
+            IPacketLink link = _ends[i] is SharedSegment segment ? new SegmentSwitch(segment, AddressOf(i)) : (IPacketLink)_ends[i];
+            NetworkModel net = new(link, _captures[i], complaints, say) { FinishesChecksums = IsShared };
+            yield return new VirtioNet(net, AddressOf(i), memory, format, complaints);
+        }
     }
 
     /// <summary>Announces the guest to the other ends of the networks.</summary>
     public void Introduce()
     {
-        foreach (IPacketLink link in _ends.OfType<IPacketLink>())
-            link.MeetGuest(MacAddress.OfGuest(_guestId));
+        for (int i = 0; i < _ends.Count; i++)
+            (_ends[i] as IPacketLink)?.MeetGuest(AddressOf(i));
     }
+
+    /// <summary>Whether the guest may route what leaves other guests with unfinished checksums.</summary>
+    private bool IsShared => _ends.OfType<SharedSegment>().Any();
+
+    /// <summary>
+    /// The guest's address on a network. A driver of 2.6.23 makes it of the guest's number, the same one on each; a virtio device says what
+    /// it is, and two cards of a guest on one bridge need two.
+    /// </summary>
+    private MacAddress AddressOf(int index) => new(MacAddress.OfGuest(_guestId).Value | (uint)(_hasOneAddress ? 0 : index));
 
     /// <summary>Leaves all networks.</summary>
     public void Dispose()
@@ -102,13 +123,13 @@ public sealed class GuestNetworks : IDisposable
         _ends.Clear();
     }
 
-    private void Add(NetOption option, Generation generation)
+    private void Add(NetOption option, byte freeSlot)
     {
         (IDisposable end, string what) = option switch
         {
             NetOption.TapNet tap => Described(TapLink.Open(tap.Where)),
             NetOption.UserNet user => Described(PasstLink.Start(user.Settings)),
-            NetOption.SharedNet shared => (SharedSegment.Join(shared.Path, generation.Bus.FreeNetSlot), "shared network " + shared.Path),
+            NetOption.SharedNet shared => (SharedSegment.Join(shared.Path, freeSlot), "shared network " + shared.Path),
             _ => throw new InvalidOperationException("an unknown kind of network"),
         };
         string name = string.Create(CultureInfo.InvariantCulture, $"eth{_ends.Count}");

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.ComponentModel;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
-using Lguest.Devices.Bus.Dma;
-using Lguest.Devices.Models;
-using Lguest.Engine;
-using Lguest.Engine.Check;
-using Lguest.Engine.Hypervisor;
-using Lguest.Engine.Memory;
-using Lguest.GuestAbi;
 using Lguest.Inspect;
 using Lguest.Inspect.Symbols;
 using Lguest.Inspect.Target;
@@ -60,15 +52,15 @@ public sealed class GuestSession : IDisposable
         _options = options;
         _say = say;
         _complaints = new Complaints(options.Verbose ? say : null);
-        int devicePages = GuestDevices.CountPages(options);
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
         RunnableKernels.Check(_kernel);
+        int devicePages = GuestDevices.CountPages(options, _kernel);
         _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.CommandLineBytes);
         using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
             _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, devicePages);
-            _places = new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, MemoryParts.Of(_layout));
+            _places = new GuestPlaces(_kernel.Path, _layout.HasDescriptors ? (uint)_layout.DescriptorPage : null, MemoryParts.Of(_layout));
             _initrd = new byte[initrd?.Length ?? 0];
             initrd?.Read(_initrd, 0);
         }
@@ -77,7 +69,7 @@ public sealed class GuestSession : IDisposable
         {
             _devices = GuestDevices.Open(options.Devices);
             _outputs = OutputFiles.Open(options);
-            _networks = GuestNetworks.Open(options.Nets, _outputs, _kernel.Generation, options.GuestId);
+            _networks = GuestNetworks.Open(options.Nets, _outputs, _kernel.Series, options.GuestId);
         }
         catch (DeviceException failure)
         {
@@ -86,7 +78,7 @@ public sealed class GuestSession : IDisposable
             throw new LaunchException(failure.Message);
         }
 
-        foreach (string warning in (IEnumerable<string>)[.. options.Warnings, .. MemoryNotes.Of(_layout, options.GuestCommandLine)])
+        foreach (string warning in (IEnumerable<string>)[.. options.Warnings, .. MemoryNotes.Of(_layout, options.GuestCommandLine), .. NameNotes.Of(_kernel, options.GuestCommandLine)])
             say(warning);
         try
         {
@@ -168,9 +160,10 @@ public sealed class GuestSession : IDisposable
         if (_outputs.Console?.Begin() is { } error and not 0)
             throw new LaunchException($"the console's file '{_outputs.Console.Path}' cannot be written: {HostMessage.Of(error)}");
         _terminal?.MakeRaw();
+        GuestLife life = NewLife();
         while (true)
         {
-            RunOutcome outcome = RunOnce(signals);
+            RunOutcome outcome = life.Run(signals, SealOnce);
             switch (outcome.End)
             {
                 case RunEnd.Restarted when !_options.NoReboot && signals.Status == 0:
@@ -225,50 +218,21 @@ public sealed class GuestSession : IDisposable
         return ExitStatus.Failure;
     }
 
-    // [L:210+24] One life of a guest
-    // In order: memory, the kernel in it, page tables, boot information, devices, an engine; then the guest exists, and has not
-    // run. Everything that belongs to the host (the disks and their locks, the terminal) is older than this, and is still there
-    // when the guest restarts and comes here again.
-    private RunOutcome RunOnce(StopSignals signals)
+    private GuestLife NewLife() => new()
     {
-        using GuestMemory memory = MakeMemory();
-        _kernel.CopyTo(memory);
-        if (_layout.HasTables)
-            LinearMap.Write(memory, _layout);
-        BootInformation.Write(memory, _layout, _commandLine);
-        if (_initrd.Length > 0)
-            _initrd.CopyTo(memory.Write((uint)_layout.InitrdAddress, (uint)_initrd.Length));
-
-        DmaBus bus = new(memory, (uint)_layout.DescriptorPage, _complaints, _layout.DescriptorCopy);
-        _devices.AddTo(bus, _complaints);
-        _networks.AddTo(bus, _complaints, _say);
-        bus.Add(new DmaConsole(new ConsoleModel(_console), _kernel.Generation.Bus.ConsoleKey, _complaints));
-        if (_options.Verbose)
-            _say(MemoryMapDrawing.Draw(_layout, bus.Devices));
-
-        using Guest guest = Start(memory, out EngineChoice engine);
-        GuestNetworks.Follow(bus, guest);
-        _networks.Introduce();
-        using Waker waker = new(guest, bus.Inputs);
-        signals.OnStop(waker.RequestBreak);
-        try
-        {
-            SealOnce();
-            _debug.Begin(new DebugTarget.Running(guest, bus, _places, _console, engine.Name, engine.ToString(), waker.RequestBreak));
-            using EndOfInput? end = _options.PowerOffAtEndOfInput ? new EndOfInput(guest, _console, waker.RequestBreak) : null;
-            bool MustStop() => signals.Status != 0 || end?.IsFinished() == true;
-            RunOutcome outcome = new GuestLoop(guest, bus, _console, waker, MustStop, guest.WaitToWrite).Run();
-            _debug.Finished(outcome.Words, outcome.End == RunEnd.Died);
-            if (_options.Verbose && guest.Core is CheckCore check)
-                _say(check.Summary);
-            return outcome;
-        }
-        finally
-        {
-            _debug.End();
-            signals.OnStop(null);
-        }
-    }
+        Options = _options,
+        Kernel = _kernel,
+        Layout = _layout,
+        Places = _places,
+        CommandLine = _commandLine,
+        Initrd = _initrd,
+        Devices = _devices,
+        Networks = _networks,
+        Console = _console,
+        Debug = _debug,
+        Complaints = _complaints,
+        Say = _say,
+    };
 
     // [L:215+9] Sealed
     // All that the launcher needs is open, and the guest has not run yet: the moment to give up everything else. Should a guest
@@ -284,39 +248,6 @@ public sealed class GuestSession : IDisposable
         if (_options.Verbose)
             _say("sandbox: " + report.ToLongString());
         Escaped?.Invoke();
-    }
-
-    /// <summary>Gives the guest to an engine.</summary>
-    /// <exception cref="LaunchException">This host does not run it.</exception>
-    private Guest Start(GuestMemory memory, out EngineChoice choice)
-    {
-        GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset) { GuestId = _networks.GuestId };
-        if (!start.LeavesRoomForHost)
-            throw new LaunchException($"kernel '{_kernel.Path}' begins at 0x{_kernel.PageOffset:x8} (CONFIG_PAGE_OFFSET), which leaves the host no room above it; build it for a lower address");
-        try
-        {
-            Guest guest = GuestEngine.Start(_options.Engine, memory, _kernel.Generation, start, out choice);
-            if (_options.Verbose && choice.IsAutomatic)
-                _say(string.Concat(choice.Refused.Select(reason => $"{reason}; ")) + $"the {choice.Name} runs the guest");
-            return guest;
-        }
-        catch (EngineUnavailableException reason)
-        {
-            bool other = _options.Engine is EngineKind.Translator or EngineKind.Check;
-            throw new LaunchException(reason.Message + (other ? "; --engine=interpreter needs less" : string.Empty));
-        }
-    }
-
-    private MappedGuestMemory MakeMemory()
-    {
-        try
-        {
-            return MappedGuestMemory.Create(_layout.Ranges);
-        }
-        catch (Win32Exception failure)
-        {
-            throw new LaunchException($"the host does not give the guest its memory: {failure.Message}");
-        }
     }
 
     /// <summary>Prints what was counted, if <c>--stats</c> wants that; once, however often it is called. The terminal is the user's own again.</summary>

@@ -76,11 +76,11 @@ public sealed unsafe class ChangingTablesTests
         DeviceWatcher watcher = new([disk.Model]);
         bus.Observer = watcher;
         guest.Memory.Write(TestGuest.Ram, DeviceDescriptor.Size).Fill(0x7F);
-        guest.Memory.WriteValue(bus.FirstPageOf(0), new BlockPage { Type = BlockRequestType.Write, Bytes = 512 });
+        guest.Memory.WriteValue(bus.Devices[0].Memory!.Value.Start, new BlockPage { Type = BlockRequestType.Write, Bytes = 512 });
         guest.WriteDma(0x1000, (0x2000, 512));
         guest.WriteDma(0x1100);
-        guest.Fake.Bind(bus.FirstPageOf(0), 0x1100, irq: 1);
-        bus.HandleOutput(guest.Fake, 0x1000, bus.FirstPageOf(0));
+        guest.Fake.Bind(bus.Devices[0].Memory!.Value.Start, 0x1100, irq: 1);
+        bus.HandleOutput(guest.Fake, 0x1000, bus.Devices[0].Memory!.Value.Start);
         Assert.Equal((512, 1, 0), (watcher.Traffic[0].BytesOut, watcher.Traffic[0].Requests, watcher.Traffic[0].Errors));
     }
 

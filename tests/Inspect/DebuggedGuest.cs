@@ -42,6 +42,7 @@ internal static class DebuggedGuest
         bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.Bus.ConsoleKey));
         GuestStart start = new((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset);
         using Guest guest = GuestEngine.Start(engine, memory, kernel.Generation, start, out EngineChoice choice);
+        bus.Connect(guest);
         using Waker waker = new(guest, bus.Inputs);
         LaunchOptions launch = new() { Kernel = kernel.Path };
         launch.Debug.Trace = options.Trace;

@@ -27,6 +27,7 @@ public sealed class GuestLoopTests : IDisposable
         _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, TimeProvider.System);
         _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
         _bus.Add(new DmaConsole(new ConsoleModel(_port), key: 0));
+        _bus.Connect(_guest.Fake);
     }
 
     /// <inheritdoc/>

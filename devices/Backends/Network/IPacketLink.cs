@@ -39,6 +39,12 @@ public interface IPacketLink : IDisposable
     /// <returns>Bytes of it that went out; 0 when it was lost.</returns>
     int Send(GuestVector packet, int port = 0);
 
+    /// <summary>The guest's card is up or down, where the link has to know that.</summary>
+    /// <param name="room">Bytes of the longest packet that it takes; 0: it is down.</param>
+    void Listen(int room)
+    {
+    }
+
     /// <summary>A guest is about to start, whose driver is going to make itself this address.</summary>
     void MeetGuest(MacAddress guest)
     {

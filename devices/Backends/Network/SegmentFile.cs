@@ -143,6 +143,23 @@ public sealed unsafe class SegmentFile : IDisposable
         return MacAddress.From(bytes);
     }
 
+    /// <summary>The addresses of all slots now, as they are in the file.</summary>
+    /// <param name="page">Gets them: 6 bytes for each slot.</param>
+    /// <returns>False when the file has been cut short.</returns>
+    public bool TryReadAddresses(Span<byte> page)
+    {
+        fixed (byte* start = page)
+            return pread(_fd, start, page.Length, 0) == page.Length;
+    }
+
+    /// <summary>Writes an address into a slot.</summary>
+    public void WriteAddress(int slot, MacAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[MacAddress.Size];
+        address.CopyTo(bytes);
+        WriteSlot(slot, bytes);
+    }
+
     /// <summary>Whether somebody else has a slot, and which process, if that can be known from the lock.</summary>
     public bool IsTaken(int slot, out int processId) => FileLock.IsByteLocked(_fd, slot, out processId);
 
@@ -180,11 +197,16 @@ public sealed unsafe class SegmentFile : IDisposable
     /// <summary>Writes an address of six equal bytes into a slot.</summary>
     public void ClearSlot(int slot, byte value)
     {
+        Span<byte> bytes = stackalloc byte[MacAddress.Size];
+        bytes.Fill(value);
+        WriteSlot(slot, bytes);
+    }
+
+    private void WriteSlot(int slot, ReadOnlySpan<byte> bytes)
+    {
         // Writing into a file that was cut short would make another length of it, which is no better.
         if (!IsWhole)
             return;
-        Span<byte> bytes = stackalloc byte[MacAddress.Size];
-        bytes.Fill(value);
         fixed (byte* start = bytes)
             _ = pwrite(_fd, start, MacAddress.Size, (long)slot * MacAddress.Size);
     }

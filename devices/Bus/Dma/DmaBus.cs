@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Text;
 using Lguest.Devices.Models;
 using Lguest.GuestAbi;
 
@@ -10,17 +11,18 @@ namespace Lguest.Devices.Bus.Dma;
 /// the device that it belongs to (abi.md §6.2). Devices are found by the guest in the order in which they were added, so the
 /// first block device is lgba; device i interrupts with irq i + 1.
 /// </summary>
-public sealed class DmaBus
+public sealed class DmaBus : IGuestBus
 {
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
     private readonly uint? _copyPage;
     private readonly Complaints _complaints;
     private readonly List<IDmaDevice> _devices = [];
+    private readonly List<PlacedDevice> _places = [];
     private readonly List<IInputDevice> _inputs = [];
     private readonly GuestVector _sent = new();
-    private readonly List<uint> _firstPages = [];
     private uint _nextPage;
+    private IDmaGuest? _guest;
     private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
@@ -40,8 +42,14 @@ public sealed class DmaBus
             memory.Write(copy, Page.Size).Clear();
     }
 
-    /// <summary>Who sees what goes through the bus; null: nobody.</summary>
-    /// <remarks>To be set when all devices are there.</remarks>
+    /// <summary>Never: for every request the guest comes out.</summary>
+    public event Action? Served
+    {
+        add { }
+        remove { }
+    }
+
+    /// <inheritdoc/>
     public IDeviceObserver? Observer
     {
         get => _observer;
@@ -53,16 +61,14 @@ public sealed class DmaBus
         }
     }
 
-    /// <summary>The devices, by index.</summary>
-    public IReadOnlyList<IDmaDevice> Devices => _devices;
+    /// <inheritdoc/>
+    public IReadOnlyList<PlacedDevice> Devices => _places;
 
-    /// <summary>
-    /// Where a device's pages begin, guest physical; 0 when it has none. What the descriptor says the guest can change.
-    /// </summary>
-    public uint FirstPageOf(int index) => _firstPages[index];
-
-    /// <summary>Those that have input.</summary>
+    /// <inheritdoc/>
     public IReadOnlyList<IInputDevice> Inputs => _inputs;
+
+    /// <summary>None: such a guest has nothing but memory.</summary>
+    public IDeviceSpace? Space => null;
 
     /// <summary>Puts a device on the bus: writes its descriptor and gives it its zeroed pages.</summary>
     /// <exception cref="InvalidOperationException">The bus is full.</exception>
@@ -94,9 +100,52 @@ public sealed class DmaBus
         if (_copyPage is uint copy)
             _memory.WriteValue(copy + offset, descriptor);
         _devices.Add(device);
-        _firstPages.Add(first);
+        _places.Add(new PlacedDevice(device.Model, (uint)index + 1, first == 0 ? null : new MemoryRange(first, _nextPage - first)));
         if (device is IInputDevice input)
             _inputs.Add(input);
+    }
+
+    /// <inheritdoc/>
+    public void Connect(IDmaGuest guest)
+    {
+        _guest = guest;
+        foreach (IDmaDevice device in _devices)
+            device.Connect(guest);
+    }
+
+    /// <inheritdoc/>
+    public bool TryServe(in RunExit exit, out string? death)
+    {
+        death = null;
+        if (exit.Kind != RunExitKind.Dma || _guest is not { } guest)
+            return false;
+        try
+        {
+            HandleOutput(guest, exit.Address, exit.Key);
+        }
+        catch (GuestAddressException wrong)
+        {
+            // "Invalid address" is how the first launcher put it.
+            death = $"Invalid address 0x{wrong.Address:x8} in DMA 0x{exit.Address:x8} sent to key 0x{exit.Key:x8}: {wrong.Length} bytes there are not all the guest's memory";
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public string StateOf(int index)
+    {
+        // What the descriptor says the guest can change; where the page is we know ourselves.
+        DeviceDescriptor descriptor = _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size));
+        string page = descriptor.NumPages == 0 ? "no page" : $"page 0x{descriptor.Pfn << Page.Shift:x8}";
+        StringBuilder text = new($"{page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}");
+        if (_devices[index].Type == DeviceType.Block && _places[index].Memory is { } place)
+        {
+            BlockPage request = _memory.ReadValue<BlockPage>(place.Start);
+            text.Append($"\n      last request: {request.Type} of {request.Bytes} bytes at sector {request.Sector} of {request.NumSectors}: {request.Result}");
+        }
+
+        return text.ToString();
     }
 
     // [D:120+20] From a key to a device

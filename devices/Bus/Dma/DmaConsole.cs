@@ -19,6 +19,7 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
     private readonly Complaints _complaints = complaints ?? Complaints.Silent;
     private readonly GuestVector _vector = new();
     private GuestMemory? _memory;
+    private IDmaGuest? _guest;
 
     /// <inheritdoc/>
     public DeviceModel Model => console;
@@ -45,6 +46,9 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
     public void Attach(GuestMemory memory, uint firstPage) => _memory = memory;
 
     /// <inheritdoc/>
+    public void Connect(IDmaGuest guest) => _guest = guest;
+
+    /// <inheritdoc/>
     public bool Watches(uint sentTo) => sentTo == key;
 
     /// <inheritdoc/>
@@ -58,9 +62,9 @@ public sealed class DmaConsole(ConsoleModel console, uint key, Complaints? compl
     // fills it, says how much, and raises the irq that the guest asked for. No buffer, or a full one: what was typed
     // keeps, and is offered again.
     /// <inheritdoc/>
-    public bool Deliver(IDmaGuest guest)
+    public bool Deliver()
     {
-        if (!HoldsInput)
+        if (!HoldsInput || _guest is not { } guest)
             return false;
 
         // Not bound yet, or still full of what we gave it last time: it keeps.

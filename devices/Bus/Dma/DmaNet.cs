@@ -26,6 +26,7 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
     private readonly INetSlots _slots;
     private readonly GuestVector _vector = new();
     private GuestMemory? _memory;
+    private IDmaGuest? _guest;
     private uint _page;
     private uint _key;
 
@@ -75,8 +76,12 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
         _key = firstPage + NetPage.KeyOf(_slots.Own);
     }
 
-    /// <summary>Follows what the guest binds. After <see cref="Attach"/>.</summary>
-    public void Follow(IDmaGuest guest) => _slots.Follow(guest, _key);
+    /// <inheritdoc/>
+    public void Connect(IDmaGuest guest)
+    {
+        _guest = guest;
+        _slots.Follow(guest, _key);
+    }
 
     /// <inheritdoc/>
     public bool Watches(uint key) => _memory != null && NetPage.SlotOf(_page, key) is var slot and >= 0 && _slots.Has(slot);
@@ -88,8 +93,10 @@ public sealed class DmaNet : IDmaDevice, IInputDevice
     public void ReadInput() => _net.ReadInput();
 
     /// <inheritdoc/>
-    public bool Deliver(IDmaGuest guest)
+    public bool Deliver()
     {
+        if (_guest is not { } guest)
+            return false;
         uint irq = 0;
         for (int i = 0; i < Burst && _net.HoldsInput; i++)
         {

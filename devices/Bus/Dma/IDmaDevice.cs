@@ -28,6 +28,11 @@ public interface IDmaDevice
     /// <param name="firstPage">Guest physical address of its first page; 0 when it has none.</param>
     void Attach(GuestMemory memory, uint firstPage);
 
+    /// <summary>The guest exists. Called once, after <see cref="Attach"/>; for devices that have something for it, or follow what it binds.</summary>
+    void Connect(IDmaGuest guest)
+    {
+    }
+
     /// <summary>Whether DMA sent to this key is for the device.</summary>
     bool Watches(uint key);
 

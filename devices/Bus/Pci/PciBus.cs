@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Models;
 using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Virtio;
@@ -11,7 +12,7 @@ namespace Lguest.Devices.Bus.Pci;
 /// used by way of a page of addresses above RAM that is no memory. This is the model of it; who notices that a guest accesses a port or
 /// such an address is the engine's affair.
 /// </summary>
-public sealed class PciBus : IDeviceSpace
+public sealed class PciBus : IGuestBus, IDeviceSpace
 {
     /// <summary>Slots.</summary>
     public const int Slots = 32;
@@ -24,23 +25,38 @@ public sealed class PciBus : IDeviceSpace
     private readonly List<VirtioFunction> _functions = [];
     private readonly List<IInputDevice> _inputs = [];
     private readonly uint _firstAddress;
-    private readonly Action<uint> _raiseIrq;
+    private readonly List<PlacedDevice> _places = [];
+    private IDmaGuest? _guest;
+    private IDeviceObserver? _observer;
     private uint _address;
 
     /// <summary>An empty bus.</summary>
     /// <param name="firstAddress">Guest physical address of the first device's page, page aligned; the others follow.</param>
-    /// <param name="raiseIrq">Raises an irq; the device in slot n has irq n.</param>
-    public PciBus(uint firstAddress, Action<uint> raiseIrq)
-    {
-        _firstAddress = firstAddress;
-        _raiseIrq = raiseIrq;
-    }
+    public PciBus(uint firstAddress) => _firstAddress = firstAddress;
 
-    /// <summary>The devices, from slot 1 on.</summary>
-    public IEnumerable<VirtioDevice> Devices => _functions.Select(static function => function.Device);
+    /// <inheritdoc/>
+    public event Action? Served;
 
-    /// <summary>Those that have input.</summary>
+    /// <inheritdoc/>
+    public IReadOnlyList<PlacedDevice> Devices => _places;
+
+    /// <inheritdoc/>
     public IReadOnlyList<IInputDevice> Inputs => _inputs;
+
+    /// <inheritdoc/>
+    public IDeviceSpace Space => this;
+
+    /// <inheritdoc/>
+    public IDeviceObserver? Observer
+    {
+        get => _observer;
+        set
+        {
+            _observer = value;
+            foreach (PlacedDevice device in _places)
+                device.Model.Observer = value;
+        }
+    }
 
     /// <summary>Puts a device into the next slot.</summary>
     /// <exception cref="InvalidOperationException">All slots are taken, or the first one is not a console: an early console looks nowhere else.</exception>
@@ -51,10 +67,25 @@ public sealed class PciBus : IDeviceSpace
             throw new InvalidOperationException($"the bus has room for {Slots - 1} devices and is full");
         if (slot == 1 && device.Id != VirtioId.Console)
             throw new InvalidOperationException("the first device must be the console");
-        _functions.Add(new VirtioFunction(device, slot, _firstAddress + ((uint)(slot - 1) * Page.Size), _raiseIrq));
+        uint address = _firstAddress + ((uint)(slot - 1) * Page.Size);
+        _functions.Add(new VirtioFunction(device, slot, address, Interrupt));
+        _places.Add(new PlacedDevice(device.Model, (uint)slot, new MemoryRange(address, Page.Size)));
         if (device is IInputDevice input)
             _inputs.Add(input);
     }
+
+    /// <inheritdoc/>
+    public void Connect(IDmaGuest guest) => _guest = guest;
+
+    /// <summary>Never: such a guest accesses its devices, and does not come out for them.</summary>
+    public bool TryServe(in RunExit exit, out string? death)
+    {
+        death = null;
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public string StateOf(int index) => _functions[index].State;
 
     /// <inheritdoc/>
     public bool TryIn(ushort port, int width, out uint value)
@@ -86,8 +117,12 @@ public sealed class PciBus : IDeviceSpace
                 return true;
             case >= DataPort and < DataPort + PortWidth:
                 int offset = port - DataPort;
-                if (offset + width <= PortWidth)
-                    Selected(out int register)?.WriteConfiguration(register + offset, Masked(value, width), width);
+                if (offset + width <= PortWidth && Selected(out int register) is { } function)
+                {
+                    function.WriteConfiguration(register + offset, Masked(value, width), width);
+                    Tell(function, new(DeviceAccessKind.Configuration, true, (uint)(register + offset), width, Masked(value, width)));
+                }
+
                 return true;
             default:
                 return false;
@@ -98,11 +133,34 @@ public sealed class PciBus : IDeviceSpace
     public bool HasAddress(uint address) => Find(address) != null;
 
     /// <inheritdoc/>
-    public uint Read(uint address, int width) =>
-        Find(address) is { } function ? function.ReadRegister(address % Page.Size, width) : Masked(Nothing, width);
+    public uint Read(uint address, int width)
+    {
+        if (Find(address) is not { } function)
+            return Masked(Nothing, width);
+        uint value = function.ReadRegister(address % Page.Size, width);
+        Tell(function, new(DeviceAccessKind.Register, false, address % Page.Size, width, value));
+        return value;
+    }
 
     /// <inheritdoc/>
-    public void Write(uint address, int width, uint value) => Find(address)?.WriteRegister(address % Page.Size, Masked(value, width), width);
+    public void Write(uint address, int width, uint value)
+    {
+        if (Find(address) is not { } function)
+            return;
+        function.WriteRegister(address % Page.Size, Masked(value, width), width);
+        Tell(function, new(DeviceAccessKind.Register, true, address % Page.Size, width, Masked(value, width)));
+    }
+
+    /// <summary>A guest that is over, or has not begun, hears nothing.</summary>
+    private void Interrupt(uint irq) => _ = _guest?.RaiseIrq(irq);
+
+    /// <summary>An access is over. A write to a register, or through the window to one, may have had something done.</summary>
+    private void Tell(VirtioFunction function, in DeviceAccess access)
+    {
+        _observer?.Accessed(function.Device.Model, access);
+        if (access.IsWrite && (access.Kind == DeviceAccessKind.Register || access.Offset >= PciConfiguration.WindowData))
+            Served?.Invoke();
+    }
 
     private VirtioFunction? Find(uint address)
     {
@@ -119,7 +177,12 @@ public sealed class PciBus : IDeviceSpace
     {
         VirtioFunction? function = Selected(out int register);
         if (function != null)
-            return function.ReadConfiguration(register + offset, width);
+        {
+            uint value = function.ReadConfiguration(register + offset, width);
+            Tell(function, new(DeviceAccessKind.Configuration, false, (uint)(register + offset), width, value));
+            return value;
+        }
+
         return Masked(IsBridge ? BridgeClass(register + offset) : Nothing, width);
     }
 

@@ -59,6 +59,10 @@ internal sealed class VirtioFunction : IVirtioInterrupts
     /// <summary>Guest physical address of its registers.</summary>
     public uint Address => _configuration.Address;
 
+    /// <summary>How it stands, in words for a debugger.</summary>
+    public string State =>
+        $"slot {_irq}, registers at 0x{Address:x8}, features 0x{_features:x} of 0x{Device.OfferedFeatures:x}, status {_status}{(Device.Fault == null ? string.Empty : $", out of service: {Device.Fault}")}";
+
     /// <summary>Reads the configuration space, or through its window a register.</summary>
     public uint ReadConfiguration(int offset, int width)
     {

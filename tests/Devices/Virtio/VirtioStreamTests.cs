@@ -67,18 +67,18 @@ public sealed class VirtioStreamTests : IDisposable
         _input.Write("typed");
         console.ReadInput();
         Assert.True(console.HoldsInput);
-        Assert.False(console.Deliver(_guest.Fake));
+        Assert.False(console.Deliver());
         input.Offer(TestRing.Writes(Data, 3));
         console.Notify(0);
         Assert.Equal((1, (0u, 3u)), (input.UsedIndex, input.Used(0)));
         Assert.Equal("typ", Text(Data, 3));
         Assert.True(console.HoldsInput);
         input.Offer(TestRing.Writes(Data, 100));
-        Assert.True(console.Deliver(_guest.Fake));
+        Assert.True(console.Deliver());
         Assert.Equal((1u, 2u), input.Used(1));
         Assert.Equal("ed", Text(Data, 2));
         Assert.False(console.HoldsInput);
-        Assert.False(console.Deliver(_guest.Fake));
+        Assert.False(console.Deliver());
         _interrupts.Received(2).QueueUsed(0);
     }
 
@@ -115,7 +115,7 @@ public sealed class VirtioStreamTests : IDisposable
         receive.Offer(TestRing.Writes(Data, (uint)header), TestRing.Writes(Data + 100, 1518));
         receive.Offer(TestRing.Writes(Data + 0x1000, 1518));
         net.ReadInput();
-        Assert.True(net.Deliver(_guest.Fake));
+        Assert.True(net.Deliver());
         Assert.Equal((1, (0u, 90u + (uint)header)), (receive.UsedIndex, receive.Used(0)));
         byte[] expected = new byte[header];
         if (header == 12)
@@ -126,7 +126,7 @@ public sealed class VirtioStreamTests : IDisposable
         // The second buffer was looked at, and is still there.
         _link.Packets.Enqueue(new byte[20]);
         net.ReadInput();
-        Assert.True(net.Deliver(_guest.Fake));
+        Assert.True(net.Deliver());
         Assert.Equal((2, 20u + (uint)header), (receive.UsedIndex, receive.Used(1).Written));
     }
 
@@ -136,7 +136,7 @@ public sealed class VirtioStreamTests : IDisposable
         (TestRing receive, _, VirtioNet net) = Net(VirtioFormat.Pci);
         _link.Packets.Enqueue(new byte[60]);
         net.ReadInput();
-        Assert.False(net.Deliver(_guest.Fake));
+        Assert.False(net.Deliver());
         Assert.True(net.HoldsInput);
         Assert.Single(_link.Packets);
         receive.Offer(TestRing.Writes(Data, 2000));
@@ -145,7 +145,7 @@ public sealed class VirtioStreamTests : IDisposable
         net.Reset();
         _link.Packets.Enqueue(new byte[60]);
         net.ReadInput();
-        Assert.False(net.Deliver(_guest.Fake));
+        Assert.False(net.Deliver());
         Assert.Empty(_link.Packets);
     }
 
@@ -162,7 +162,7 @@ public sealed class VirtioStreamTests : IDisposable
         receive.Offer(TestRing.Writes(Data, 12));
         receive.Offer(TestRing.Writes(Data, 2000));
         net.ReadInput();
-        Assert.True(net.Deliver(_guest.Fake));
+        Assert.True(net.Deliver());
         Assert.Equal((2, 0u, 73u), (receive.UsedIndex, receive.Used(0).Written, receive.Used(1).Written));
         Assert.Null(net.Fault);
     }

@@ -53,6 +53,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
         _bus.Add(new DmaDisk(new DiskModel(_image)));
         _bus.Add(DmaNet.OnWire(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1)));
         _bus.Add(new DmaConsole(new ConsoleModel(_port), 0));
+        _bus.Connect(_guest);
         _clean = _memory.Read(Descriptors, 3 * Page.Size).ToArray();
     }
 
@@ -167,7 +168,7 @@ internal sealed class DmaTarget : IFuzzTarget, IHostWriteObserver
             // The console's own descriptor is silent: reading it would wait.
             if (device is DmaNet)
                 device.ReadInput();
-            if (device.Deliver(_guest))
+            if (device.Deliver())
                 happened |= Signature.Bit((ulong)((IDmaDevice)device).Type, 1);
         }
 

@@ -115,6 +115,7 @@ internal sealed class FuzzedGuest
             bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.Bus.ConsoleKey));
             GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Guest guest = GuestEngine.Start(EngineKind.Interpreter, memory, _kernel.Generation, start, out EngineChoice engine);
+            bus.Connect(guest);
             using Waker waker = new(guest, bus.Inputs);
             _hub.Begin(new DebugTarget.Running(guest, bus, new GuestPlaces(_kernel.Path, (uint)_layout.DescriptorPage, []), port, engine.Name, engine.ToString(), waker.RequestBreak));
             RunOutcome outcome = new GuestLoop(guest, bus, port, waker, static () => false).Run();

@@ -196,7 +196,7 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
             // The console's own descriptor is silent: reading it would wait.
             if (device is VirtioNet)
                 device.ReadInput();
-            if (device.Deliver(_guest))
+            if (device.Deliver())
                 happened |= Signature.Bit(6, device is VirtioNet ? 1 : 2);
         }
 

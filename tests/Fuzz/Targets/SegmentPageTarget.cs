@@ -57,9 +57,10 @@ internal sealed class SegmentPageTarget : IFuzzTarget
             DmaNet device = DmaNet.OnSegment(new NetworkModel(place), place);
             DmaBus bus = new(_guest.Memory, TestGuest.Ram);
             bus.Add(device);
+            bus.Connect(_guest.Fake);
             Spoil(page, shift);
             signature.Add(place.Page.TryTakeNumber((ushort)shift) ? 1u : 0);
-            uint devicePage = bus.FirstPageOf(0);
+            uint devicePage = bus.Devices[0].Memory!.Value.Start;
             for (uint offset = 0; offset < Page.Size; offset += sizeof(uint))
                 signature.AddCount(_guest.Memory.ReadUInt32(devicePage + offset));
             if (cut != 0)
@@ -71,7 +72,7 @@ internal sealed class SegmentPageTarget : IFuzzTarget
             _guest.WriteDma(0x1000, (0x4000, 100));
             bus.HandleOutput(_guest.Fake, 0x1000, devicePage + NetPage.KeyOf(shift));
             device.ReadInput();
-            device.Deliver(_guest.Fake);
+            device.Deliver();
             signature.AddCount(_guest.Memory.ReadUInt32(devicePage + (uint)(shift & ~3)));
             signature.Add(place.IsCut ? 1u : 0);
         }

@@ -40,7 +40,7 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
     private readonly ConsolePort _port;
     private readonly Queue<(uint Address, uint Value)> _changes = [];
     private readonly PciBus _bus;
-    private int _irqs;
+    private readonly VirtioDevice[] _devices;
 
     public VirtioTarget()
     {
@@ -49,11 +49,17 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         _image = BlockImage.Open(_disk, readOnly: false);
         FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         _port = new ConsolePort(new HostPipe().ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
-        _bus = new PciBus(Registers, _ => _irqs++);
-        _bus.Add(new VirtioConsole(new ConsoleModel(_port), _memory, VirtioFormat.Pci));
-        _bus.Add(new VirtioBlock(new DiskModel(_image), _memory, VirtioFormat.Pci));
-        _bus.Add(new VirtioEntropy(new EntropyModel(), _memory, VirtioFormat.Pci));
-        _bus.Add(new VirtioNet(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _memory, VirtioFormat.Pci));
+        _bus = new PciBus(Registers);
+        _devices =
+        [
+            new VirtioConsole(new ConsoleModel(_port), _memory, VirtioFormat.Pci),
+            new VirtioBlock(new DiskModel(_image), _memory, VirtioFormat.Pci),
+            new VirtioEntropy(new EntropyModel(), _memory, VirtioFormat.Pci),
+            new VirtioNet(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _memory, VirtioFormat.Pci),
+        ];
+        foreach (VirtioDevice device in _devices)
+            _bus.Add(device);
+        _bus.Connect(_guest);
     }
 
     public IEnumerable<byte[]> Seeds
@@ -89,9 +95,9 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         while (!reader.AtEnd)
             happened |= Step((byte)(reader.Byte() % 9), ref reader);
         signature.Add(happened);
-        signature.AddCount(_irqs);
+        signature.AddCount(_guest.Irqs);
         signature.AddCount(_link.SentLengths.Count);
-        foreach (VirtioDevice device in _bus.Devices)
+        foreach (VirtioDevice device in _devices)
             signature.Add(device.Fault == null ? 0u : 1);
         _memory.RemoveObserver(this);
         if (new FileInfo(_disk).Length != (Sectors * BlockImage.SectorSize) + OddBytes)
@@ -114,7 +120,7 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         _link.Packets.Clear();
         _link.SentLengths.Clear();
         _port.Take(_port.Held.Length);
-        _irqs = 0;
+        _guest.Clear();
         for (int device = 0; device < Devices; device++)
         {
             Configure(device, 0x10, Registers + ((uint)device * Page.Size));
@@ -226,7 +232,7 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
             // The console's own descriptor is silent: reading it would wait.
             if (device is VirtioNet)
                 device.ReadInput();
-            if (device.Deliver(_guest))
+            if (device.Deliver())
                 happened |= Signature.Bit(6, device is VirtioNet ? 1 : 2);
         }
 

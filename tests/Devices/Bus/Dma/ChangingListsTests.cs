@@ -108,7 +108,7 @@ public sealed unsafe class ChangingListsTests : IDisposable
         DmaBus bus = new(_guest.Memory, TestGuest.Ram);
         bus.Add(new DmaDisk(new DiskModel(image)));
         _guest.Memory.Write(TestGuest.Ram, DeviceDescriptor.Size).Fill(0xFF);
-        Assert.Equal(DevicePage, bus.FirstPageOf(0));
+        Assert.Equal(DevicePage, bus.Devices[0].Memory!.Value.Start);
     }
 
     /// <summary>Does something whenever the host is about to write: in the middle of what it is doing.</summary>

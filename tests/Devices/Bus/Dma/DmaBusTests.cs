@@ -24,17 +24,19 @@ public sealed class DmaBusTests : IDisposable
         _guest.Memory.Write(TestGuest.Ram, Page.Size).Fill(0xEE);
         _guest.Memory.Write(TestGuest.Ram + Page.Size, Page.Size).Fill(0xEE);
         DmaBus bus = new(_guest.Memory, TestGuest.Ram);
-        bus.Add(Device(DeviceType.Block, pages: 1, DeviceFeatures.Randomness));
-        bus.Add(Device(DeviceType.Console, pages: 0));
-        bus.Add(Device(DeviceType.Net, pages: 2));
+        IDmaDevice[] devices = [Device(DeviceType.Block, pages: 1, DeviceFeatures.Randomness), Device(DeviceType.Console, pages: 0), Device(DeviceType.Net, pages: 2)];
+        foreach (IDmaDevice device in devices)
+            bus.Add(device);
 
         Assert.Equal((DeviceType.Block, DeviceFeatures.Randomness, DeviceStatus.None, 1, 0x101u), Descriptor(0));
         Assert.Equal((DeviceType.Console, DeviceFeatures.None, DeviceStatus.None, 0, 0u), Descriptor(1));
         Assert.Equal((DeviceType.Net, DeviceFeatures.None, DeviceStatus.None, 2, 0x102u), Descriptor(2));
         Assert.Equal(DeviceType.None, Descriptor(3).Type);
         Assert.Equal(0, _guest.Memory.Read(TestGuest.Ram + Page.Size, Page.Size).IndexOfAnyExcept((byte)0) + 1);
-        bus.Devices[0].Received().Attach(_guest.Memory, TestGuest.Ram + Page.Size);
-        bus.Devices[2].Received().Attach(_guest.Memory, TestGuest.Ram + (2 * Page.Size));
+        devices[0].Received().Attach(_guest.Memory, TestGuest.Ram + Page.Size);
+        devices[2].Received().Attach(_guest.Memory, TestGuest.Ram + (2 * Page.Size));
+        Assert.Equal([new(TestGuest.Ram + Page.Size, Page.Size), null, new MemoryRange(TestGuest.Ram + (2 * Page.Size), 2 * Page.Size)], bus.Devices.Select(static device => device.Memory));
+        Assert.Equal([1u, 2, 3], bus.Devices.Select(static device => device.Irq));
     }
 
     /// <summary>Sixteen fit; the seventeenth is an error.</summary>

@@ -33,6 +33,7 @@ public sealed class DmaConsoleTests : IDisposable
         _console = new DmaConsole(new ConsoleModel(_port), Key);
         _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
         _bus.Add(_console);
+        _bus.Connect(_guest.Fake);
     }
 
     /// <inheritdoc/>
@@ -72,7 +73,7 @@ public sealed class DmaConsoleTests : IDisposable
     {
         Bind(256);
         Type("ls\n");
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.Equal("ls\n", Taken());
         Assert.Equal([Irq], _guest.Fake.Irqs);
         Assert.False(_console.HoldsInput);
@@ -83,13 +84,13 @@ public sealed class DmaConsoleTests : IDisposable
     public void InputWaitsForABuffer()
     {
         Type("early ");
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.True(_console.HoldsInput);
         Assert.True(_console.WantsInput);
         Assert.Empty(_guest.Fake.Irqs);
         Type("bird");
         Bind(256);
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.Equal("early bird", Taken());
     }
 
@@ -99,12 +100,12 @@ public sealed class DmaConsoleTests : IDisposable
     {
         Bind(4);
         Type("abcdefghij");
-        _console.Deliver(_guest.Fake);
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
+        _console.Deliver();
         Assert.Equal("abcd", Taken());
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.Equal("efgh", Taken());
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.Equal("ij", Taken());
         Assert.Equal(3, _guest.Fake.Irqs.Count);
     }
@@ -128,7 +129,7 @@ public sealed class DmaConsoleTests : IDisposable
         {
             if (_console.WantsInput && received.Length + _port.Held.Length < sent.Length)
                 _console.ReadInput();
-            _console.Deliver(_guest.Fake);
+            _console.Deliver();
             received.Append(Taken());
         }
 
@@ -142,7 +143,7 @@ public sealed class DmaConsoleTests : IDisposable
         _guest.WriteDma(Buffer, (0xFFFFFF00, 256));
         _guest.Fake.Bind(Key, Buffer, Irq);
         Type("x");
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.True(_console.HoldsInput);
         Assert.Empty(_guest.Fake.Irqs);
         Assert.Equal(0u, _guest.UsedLen(Buffer));
@@ -158,7 +159,7 @@ public sealed class DmaConsoleTests : IDisposable
         Assert.True(_port.InputEnded);
         Assert.False(_console.WantsInput);
         Bind(256);
-        _console.Deliver(_guest.Fake);
+        _console.Deliver();
         Assert.Equal("bye", Taken());
     }
 

@@ -32,6 +32,7 @@ public sealed class DmaNetTests : IDisposable
         _net = DmaNet.OnWire(new NetworkModel(_link, complaints: new Complaints(_told.Add)), s_host);
         _bus = new DmaBus(_guest.Memory, TestGuest.Ram);
         _bus.Add(_net);
+        _bus.Connect(_guest.Fake);
     }
 
     /// <inheritdoc/>
@@ -65,7 +66,7 @@ public sealed class DmaNetTests : IDisposable
         _guest.WriteDma(Buffer, (Data, 1514));
         _guest.Fake.Bind(DevicePage + 4, Buffer, Irq);
         _net.ReadInput();
-        Assert.True(_net.Deliver(_guest.Fake));
+        Assert.True(_net.Deliver());
         Assert.Equal((60u, 1), (_guest.UsedLen(Buffer), _guest.Memory.ReadValue<byte>(Data + 59)));
 
         // The buffer is full: the second one waits where it is.
@@ -73,10 +74,10 @@ public sealed class DmaNetTests : IDisposable
         Assert.True(_net.HoldsInput);
         Assert.Single(_link.Packets);
         _guest.Memory.WriteUInt32(Buffer, 0);
-        Assert.True(_net.Deliver(_guest.Fake));
+        Assert.True(_net.Deliver());
         Assert.Equal(2, _guest.Memory.ReadValue<byte>(Data));
         _guest.Memory.WriteUInt32(Buffer, 0);
-        Assert.False(_net.Deliver(_guest.Fake));
+        Assert.False(_net.Deliver());
         Assert.Equal((0u, false), (_guest.UsedLen(Buffer), _net.HoldsInput));
     }
 
@@ -85,7 +86,7 @@ public sealed class DmaNetTests : IDisposable
     {
         _link.Packets.Enqueue(new byte[60]);
         _net.ReadInput();
-        Assert.False(_net.Deliver(_guest.Fake));
+        Assert.False(_net.Deliver());
         Assert.Equal((0, false), (_link.Packets.Count, _net.HoldsInput));
     }
 
@@ -96,7 +97,7 @@ public sealed class DmaNetTests : IDisposable
         _guest.WriteDma(Buffer, (uint.MaxValue, 100));
         _guest.Fake.Bind(DevicePage + 4, Buffer, Irq);
         _net.ReadInput();
-        Assert.False(_net.Deliver(_guest.Fake));
+        Assert.False(_net.Deliver());
         Assert.Equal((0u, 0), (_guest.UsedLen(Buffer), _link.Packets.Count));
         Assert.Contains("network: receive buffer: guest physical address 0xffffffff", Assert.Single(_told), StringComparison.Ordinal);
     }
@@ -108,9 +109,11 @@ public sealed class DmaNetTests : IDisposable
         link.Trouble.Returns("it is gone");
         List<string> said = [];
         DmaNet net = DmaNet.OnWire(new NetworkModel(link, say: said.Add), s_host);
-        new DmaBus(_guest.Memory, TestGuest.Ram).Add(net);
-        net.Deliver(_guest.Fake);
-        net.Deliver(_guest.Fake);
+        DmaBus bus = new(_guest.Memory, TestGuest.Ram);
+        bus.Add(net);
+        bus.Connect(_guest.Fake);
+        net.Deliver();
+        net.Deliver();
         Assert.Equal(["it is gone"], said);
     }
 
@@ -151,7 +154,7 @@ public sealed class DmaNetTests : IDisposable
             _guest.Memory.WriteUInt32(Buffer, 0);
             _guest.Fake.Bind(DevicePage + 4, Buffer, Irq);
             _net.ReadInput();
-            Assert.True(_net.Deliver(_guest.Fake));
+            Assert.True(_net.Deliver());
             _guest.Fake.Irqs.Clear();
         }
     }

@@ -140,7 +140,7 @@ public sealed class LguestBusTests : IDisposable
         _net.Kick(0);
         _link.Packets.Enqueue(new byte[60]);
         _bus.Inputs[0].ReadInput();
-        Assert.True(_bus.Inputs[0].Deliver(_guest.Fake));
+        Assert.True(_bus.Inputs[0].Deliver());
         Assert.Equal(70u, receive.Used(0).Written);
         Assert.Equal([6u, 4u, 3u], _irqs);
     }
@@ -162,7 +162,7 @@ public sealed class LguestBusTests : IDisposable
         Make(isTyped: true);
         _input.Write("typed");
         _bus.Inputs[1].ReadInput();
-        Assert.False(_bus.Inputs[1].Deliver(_guest.Fake));
+        Assert.False(_bus.Inputs[1].Deliver());
         TestRing input = _console.Ring(0);
         input.Offer(TestRing.Writes(Data, 100));
         _console.Kick(0);

@@ -19,7 +19,6 @@ public sealed class PciBusTests : IDisposable
     private readonly TestGuest _guest = new();
     private readonly HostPipe _input = new();
     private readonly HostPipe _output = new();
-    private readonly List<uint> _irqs = [];
     private readonly ConsolePort _port;
     private readonly BlockImage _image;
     private readonly PciBus _bus;
@@ -31,10 +30,11 @@ public sealed class PciBusTests : IDisposable
     {
         _port = new ConsolePort(_input.ReadEnd, _output.WriteEnd, TimeProvider.System);
         _image = BlockImage.Open(_directory.File("disk.img", new byte[64 * 512]), readOnly: false);
-        _bus = new PciBus(FirstAddress, _irqs.Add);
+        _bus = new PciBus(FirstAddress);
         _bus.Add(new VirtioConsole(new ConsoleModel(_port), _guest.Memory, VirtioFormat.Pci));
         _bus.Add(new VirtioBlock(new DiskModel(_image), _guest.Memory, VirtioFormat.Pci));
         _bus.Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, VirtioFormat.Pci));
+        _bus.Connect(_guest.Fake);
         _console = new PciDriver(_bus, 1);
         _disk = new PciDriver(_bus, 2);
         _entropy = new PciDriver(_bus, 3);
@@ -53,7 +53,7 @@ public sealed class PciBusTests : IDisposable
 
     [Fact]
     public void TheFirstDeviceIsTheConsole() =>
-        Assert.Throws<InvalidOperationException>(() => new PciBus(0, _ => { }).Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, VirtioFormat.Pci)));
+        Assert.Throws<InvalidOperationException>(() => new PciBus(0).Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, VirtioFormat.Pci)));
 
     /// <summary>Linux's check of mechanism 1: a byte, then all of the address register, which comes back.</summary>
     [Fact]
@@ -147,9 +147,9 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(254u, _disk.Read(72, 4));
         _guest.Memory.Write(Data, 16).Clear();
         ring.Offer(TestRing.Reads(Data, 16), TestRing.Writes(Data + 0x1000, 512), TestRing.Writes(Data + 0x2000, 1));
-        Assert.Empty(_irqs);
+        Assert.Empty(_guest.Fake.Irqs);
         _disk.Write(56, 2, 0);
-        Assert.Equal([2u], _irqs);
+        Assert.Equal([2u], _guest.Fake.Irqs);
         Assert.Equal((1u, 0u), (_disk.Read(58, 1), _disk.Read(58, 1)));
         Assert.Equal((0x5A, 0x5A), (_guest.Memory.ReadValue<byte>(Data + 0x1000), _guest.Memory.ReadValue<byte>(Data + 0x11FF)));
         Assert.Equal(513u, ring.Used(0).Written);
@@ -251,7 +251,7 @@ public sealed class PciBusTests : IDisposable
         ring.OfferHead(8);
         _entropy.Write(56, 2, 0);
         Assert.Equal(VirtioStatus.NeedsReset, _entropy.Status & VirtioStatus.NeedsReset);
-        Assert.Equal((2u, 3u), (_entropy.Read(58, 1), Assert.Single(_irqs)));
+        Assert.Equal((2u, 3u), (_entropy.Read(58, 1), Assert.Single(_guest.Fake.Irqs)));
         _entropy.Start(_guest.Memory, new TestRing(_guest.Memory, new RingLayout(8, 0x1000, 0x2000, 0x3000)));
         Assert.Equal((VirtioStatus)0x0F, _entropy.Status);
     }
@@ -294,8 +294,8 @@ public sealed class PciBusTests : IDisposable
         input.Offer(TestRing.Writes(Data, 100));
         _input.Write("typed");
         _bus.Inputs[0].ReadInput();
-        Assert.True(_bus.Inputs[0].Deliver(_guest.Fake));
+        Assert.True(_bus.Inputs[0].Deliver());
         Assert.Equal((0u, 5u), input.Used(0));
-        Assert.Equal([1u], _irqs);
+        Assert.Equal([1u], _guest.Fake.Irqs);
     }
 }
