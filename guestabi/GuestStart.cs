@@ -17,4 +17,10 @@ public sealed record GuestStart(uint PfnLimit, uint PageDirectory, uint Entry, u
     /// <summary>What the guest is told as its number (lguest_data): its driver makes its Ethernet address of it.</summary>
     /// <remarks>By default unique among the guests of this host.</remarks>
     public ushort GuestId { get; init; } = (ushort)Environment.ProcessId;
+
+    /// <summary>
+    /// Guest physical address, page aligned, below which nobody has put anything yet: where the host may make page tables, if the guest's
+    /// generation has it make some (<see cref="Generations.BootProtocol.TablesAtInit"/>).
+    /// </summary>
+    public uint TablesEnd { get; init; }
 }

@@ -83,6 +83,7 @@ public sealed unsafe partial class Guest
         // Unique among the guests of this host, since their Ethernet addresses are made of it.
         _data.GuestId = _guestId;
         _data.SetTime(_clock.Wall);
+        MakeFirstTables(_data);
     }
 
     /// <summary>A guest that begins without page tables says only now where its kernel will be.</summary>
@@ -215,14 +216,7 @@ public sealed unsafe partial class Guest
     private void LoadPageDirectory(uint physical)
     {
         if (_core.Walker.Format == PagingFormat.Linear)
-        {
-            _core.SetPaging(_core.Walker.FormatOf(physical));
-
-            // At once: the directory is looked at by this.
-            Context = _context with { KernelStart = _pageOffset };
-            TellContext();
-        }
-
+            LeaveLinearMode(_core.Walker.FormatOf(physical));
         _pageDirectory = physical;
         _core.LoadPageDirectory(physical);
     }

@@ -73,6 +73,8 @@ public sealed unsafe partial class Guest : IGuest
         _gdt = core.Gdt;
         _pageOffset = start.PageOffset;
         _guestId = start.GuestId;
+        _tablesEnd = start.TablesEnd;
+        _pfnLimit = start.PfnLimit;
         _memory.LimitTo((ulong)start.PfnLimit << Page.Shift);
         _pageDirectory = start.PageDirectory;
         _mailbox = new Mailbox(Wake);

@@ -14,6 +14,19 @@ public enum BootInformationKind
     Seed,
 }
 
+/// <summary>What the page tables map that the host makes at LGUEST_INIT (abi.md §1.5).</summary>
+public enum HostTables
+{
+    /// <summary>It makes none.</summary>
+    None,
+
+    /// <summary>All memory at its physical address.</summary>
+    Identity,
+
+    /// <summary>All memory at its physical address, and at the kernel's.</summary>
+    IdentityAndKernel,
+}
+
 /// <summary>What a guest is told before it makes its first call (abi.md §1).</summary>
 public sealed record BootProtocol
 {
@@ -27,6 +40,7 @@ public sealed record BootProtocol
         RoundsInitrd = false,
         InitrdEnd = Page.AddressSpace,
         StartsLinear = false,
+        TablesAtInit = HostTables.None,
     };
 
     /// <summary>Linux 2.6.23.</summary>
@@ -39,9 +53,10 @@ public sealed record BootProtocol
         RoundsInitrd = true,
         InitrdEnd = Page.AddressSpace,
         StartsLinear = false,
+        TablesAtInit = HostTables.None,
     };
 
-    /// <summary>Linux 2.6.24 to 3.19. They read the first entry of their memory map only, and find their devices where it ends.</summary>
+    /// <summary>Linux 3.1 to 3.19. They read the first entry of their memory map only, and find their devices where it ends.</summary>
     public static BootProtocol LguestBus { get; } = new()
     {
         Information = BootInformationKind.ZeroPageWithHeader,
@@ -51,7 +66,14 @@ public sealed record BootProtocol
         RoundsInitrd = true,
         InitrdEnd = 0x3000_0000,
         StartsLinear = true,
+        TablesAtInit = HostTables.None,
     };
+
+    /// <summary>Linux 2.6.24 to 2.6.30: the launcher of their day made the first page tables, which they cannot tell from such as are made later.</summary>
+    public static BootProtocol Linux2624 { get; } = LguestBus with { TablesAtInit = HostTables.Identity };
+
+    /// <summary>Linux 2.6.31 to 3.0.</summary>
+    public static BootProtocol Linux2631 { get; } = LguestBus with { TablesAtInit = HostTables.IdentityAndKernel };
 
     /// <summary>Linux 4.0 to 4.13: their devices are elsewhere, so that memory may have holes.</summary>
     public static BootProtocol Pci { get; } = LguestBus with { MostBanks = BootParameters.MaxE820Entries };
@@ -72,7 +94,7 @@ public sealed record BootProtocol
     public required bool RoundsInitrd { get; init; }
 
     /// <summary>
-    /// First physical address that the initrd may not reach: it would be dropped, or moved, outside of what every kernel of these maps
+    /// First physical address that neither the initrd nor the first page tables may reach: an initrd would be dropped, or moved, outside of what every kernel of these maps
     /// from its first page tables on (abi.md §1.1).
     /// </summary>
     public required ulong InitrdEnd { get; init; }
@@ -82,4 +104,10 @@ public sealed record BootProtocol
     /// written, and there are no page tables. False: at a virtual address, with page tables that the launcher has made.
     /// </summary>
     public required bool StartsLinear { get; init; }
+
+    /// <summary>
+    /// The page tables that the host makes in the guest's memory when the guest makes its first call, which is then the end of linear mode;
+    /// without them that is the guest's first NEW_PGTABLE.
+    /// </summary>
+    public required HostTables TablesAtInit { get; init; }
 }

@@ -100,6 +100,17 @@ public sealed unsafe class GuestData
     /// <summary>The code in which no interrupt may be delivered: its start, and its end, exclusive. Empty where a generation tells it otherwise.</summary>
     public (uint Start, uint End) NoIrq => (Load(Layout.NoIrqStart) ?? 0, Load(Layout.NoIrqEnd) ?? 0);
 
+    /// <summary>Guest physical address of the first page directory; null where a generation's guests make their own, and then it is not written either.</summary>
+    public uint? PageDirectory
+    {
+        get => Load(Layout.PageDirectory);
+        set
+        {
+            if (Layout.PageDirectory is { } place)
+                Store(place, value.GetValueOrDefault());
+        }
+    }
+
     /// <summary>The guest's page offset; null where a generation's guests do not say it here.</summary>
     public uint? KernelAddress => Load(Layout.KernelAddress);
 

@@ -39,12 +39,12 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
     public static IReadOnlyList<KernelSeries> Released { get; } =
     [
         Linux2623,
-        OnTheLguestBus("2.6.24", new Version(2, 6, 24), DeviceBusKind.TypedLguestBus),
-        OnTheLguestBus("2.6.25", new Version(2, 6, 25)),
-        OnTheLguestBus("2.6.30", new Version(2, 6, 30)),
-        OnTheLguestBus("2.6.31", new Version(2, 6, 31)),
-        OnTheLguestBus("2.6.34", new Version(2, 6, 34)),
-        OnTheLguestBus("3.1", new Version(3, 1, 0)),
+        OnTheLguestBus("2.6.24", new Version(2, 6, 24), BootProtocol.Linux2624, DeviceBusKind.TypedLguestBus),
+        OnTheLguestBus("2.6.25", new Version(2, 6, 25), BootProtocol.Linux2624),
+        OnTheLguestBus("2.6.30", new Version(2, 6, 30), BootProtocol.Linux2624),
+        OnTheLguestBus("2.6.31", new Version(2, 6, 31), BootProtocol.Linux2631),
+        OnTheLguestBus("2.6.34", new Version(2, 6, 34), BootProtocol.Linux2631),
+        OnTheLguestBus("3.1", new Version(3, 1, 0), BootProtocol.LguestBus),
         OnPci("4.0", new Version(4, 0, 0)),
         OnPci("4.1", new Version(4, 1, 0)),
         OnPci("4.10", new Version(4, 10, 0)),
@@ -75,8 +75,8 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    private static KernelSeries OnTheLguestBus(string name, Version first, DeviceBusKind devices = DeviceBusKind.LguestBus) =>
-        new(name, first, BootProtocol.LguestBus, devices);
+    private static KernelSeries OnTheLguestBus(string name, Version first, BootProtocol boot, DeviceBusKind devices = DeviceBusKind.LguestBus) =>
+        new(name, first, boot, devices);
 
     private static KernelSeries OnPci(string name, Version first) => new(name, first, BootProtocol.Pci, DeviceBusKind.Pci);
 }

@@ -39,6 +39,7 @@ public sealed class GuestLayout
             LinearTables = PageDirectory - Math.Min(PageDirectory, (ulong)TableCount * Page.Size);
         }
 
+        TablesEnd = Math.Min(InitrdAddress, boot.InitrdEnd);
         DescriptorPage = banks.Top;
         DevicePages = devicePages;
         if (HasDescriptors)
@@ -72,6 +73,12 @@ public sealed class GuestLayout
 
     /// <summary>Whether there are page tables to start with: a guest that starts in linear mode makes its own.</summary>
     public bool HasTables => !Kernel.Series.Boot.StartsLinear;
+
+    /// <summary>
+    /// Where tables end that the host makes when the guest is running (<see cref="BootProtocol.TablesAtInit"/>): below the initrd, and not
+    /// too high for the guest to reach them.
+    /// </summary>
+    public ulong TablesEnd { get; }
 
     /// <summary>The page directory: the last whole page below the initrd; 0 without tables.</summary>
     public ulong PageDirectory { get; }
@@ -147,7 +154,7 @@ public sealed class GuestLayout
 
         if (layout.BottomOfTop < Page.AlignUp(kernel.NeedsUpTo))
         {
-            string rest = (layout.HasTables ? $", its page tables ({(layout.TableCount + 1) * (Page.Size >> 10)} KiB)" : string.Empty)
+            string rest = (layout.TableBytes > 0 ? $", its page tables ({layout.TableBytes >> 10} KiB)" : string.Empty)
                 + (layout.InitrdLength == 0 ? string.Empty : $" and the initrd ({layout.InitrdLength >> 10} KiB)");
             if (layout.InitrdEnd < lowest.End)
                 throw new LaunchException($"below 0x{layout.InitrdEnd:x8}, where the initrd has to end for kernel '{kernel.Path}', there is no room for the kernel (up to 0x{kernel.NeedsUpTo:x8}){rest}; make the initrd smaller");
@@ -167,10 +174,19 @@ public sealed class GuestLayout
     private ulong InitrdEnd { get; }
 
     /// <summary>Bytes of page directory and page tables.</summary>
-    private ulong TableBytes => HasTables ? (ulong)(1 + TableCount) * Page.Size : 0;
+    private ulong TableBytes => HasTables
+        ? (ulong)(1 + TableCount) * Page.Size
+        : Kernel.Series.Boot.TablesAtInit == HostTables.None ? 0 : WholeMemoryTables.BytesFor(Top);
 
     /// <summary>The first address of what is at the top of the lowest bank, worked out without going below zero.</summary>
-    private ulong BottomOfTop => InitrdEnd - Math.Min(InitrdEnd, Page.AlignUp(InitrdLength) + TableBytes);
+    private ulong BottomOfTop
+    {
+        get
+        {
+            ulong bottom = InitrdEnd - Math.Min(InitrdEnd, Page.AlignUp(InitrdLength) + TableBytes);
+            return HasTables || TableBytes == 0 ? bottom : Math.Min(bottom, TablesEnd - Math.Min(TablesEnd, TableBytes));
+        }
+    }
 
     private static string Needed(GuestLayout layout)
     {

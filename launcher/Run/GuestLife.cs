@@ -107,7 +107,7 @@ internal sealed class GuestLife
     /// <exception cref="LaunchException">This host does not run it.</exception>
     private Guest Start(GuestMemory memory, out EngineChoice choice)
     {
-        GuestStart start = new((uint)(Layout.Top >> Page.Shift), (uint)Layout.PageDirectory, Kernel.Entry, Kernel.PageOffset) { GuestId = Networks.GuestId };
+        GuestStart start = new((uint)(Layout.Top >> Page.Shift), (uint)Layout.PageDirectory, Kernel.Entry, Kernel.PageOffset) { GuestId = Networks.GuestId, TablesEnd = (uint)Layout.TablesEnd };
         if (!start.LeavesRoomForHost)
             throw new LaunchException($"kernel '{Kernel.Path}' begins at 0x{Kernel.PageOffset:x8} (CONFIG_PAGE_OFFSET), which leaves the host no room above it; build it for a lower address");
         try

@@ -25,6 +25,7 @@ internal sealed class TinyGuest : IDisposable
     /// <param name="prepare">Changes memory before the start.</param>
     /// <param name="ranges">Memory; null: 2 MiB.</param>
     /// <param name="pfnLimit">What INITIALIZE is told; null: all of the memory.</param>
+    /// <param name="tablesEnd">Where the host may make page tables: <see cref="GuestStart.TablesEnd"/>.</param>
     public TinyGuest(
         EngineKind kind,
         Action<GuestProgram> program,
@@ -32,7 +33,8 @@ internal sealed class TinyGuest : IDisposable
         IGuestTime? clock = null,
         Action<GuestMemory>? prepare = null,
         IReadOnlyList<MemoryRange>? ranges = null,
-        uint? pfnLimit = null)
+        uint? pfnLimit = null,
+        uint tablesEnd = 0)
     {
         abi ??= Generation.Linux2623;
         Memory = MappedGuestMemory.Create(ranges ?? [new MemoryRange(0, GuestPlan.MemoryBytes)]);
@@ -40,7 +42,7 @@ internal sealed class TinyGuest : IDisposable
         LayOut(Memory);
         code.CopyTo(Memory.Write(GuestPlan.Code, (uint)code.Length));
         prepare?.Invoke(Memory);
-        EngineChannel channel = GuestEngine.Open(kind, Memory, abi, clock ?? new StillClock());
+        EngineChannel channel = new(start => GuestEngine.Start(kind, Memory, abi, start with { TablesEnd = tablesEnd }, out _, clock ?? new StillClock()));
         Channel = channel;
         uint limit = pfnLimit ?? (uint)(Memory.Top >> Page.Shift);
         uint entry = abi.Boot.StartsLinear ? GuestPlan.Code : GuestPlan.Virtual(GuestPlan.Code);

@@ -56,6 +56,20 @@ public sealed class KernelSeriesTests
             Assert.Equal(series.Devices != DeviceBusKind.Dma, series.Boot.StartsLinear);
     }
 
+    /// <summary>Who makes the first page tables, in the words of abi.md §0.1; what the launcher or the host made at INITIALIZE, it makes at LGUEST_INIT now.</summary>
+    [Fact]
+    public void FirstTablesAreMadeByWhomTheDocumentSays()
+    {
+        string[][] rows = AbiDocument.Rows("0.1");
+        int makers = Array.IndexOf(rows[0], "first page tables by");
+        foreach (KernelSeries series in KernelSeries.Released.Where(static series => series.Boot.StartsLinear))
+        {
+            string maker = rows.Single(row => row[0].Trim('*') == series.Name)[makers];
+            HostTables expected = maker == "launcher" ? HostTables.Identity : maker.StartsWith("host", StringComparison.Ordinal) ? HostTables.IdentityAndKernel : HostTables.None;
+            Assert.Equal(expected, series.Boot.TablesAtInit);
+        }
+    }
+
     /// <summary>A series that can be run says of its start what its generation says.</summary>
     [Fact]
     public void ASeriesAndItsGenerationAgree()

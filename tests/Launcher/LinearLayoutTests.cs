@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Memory;
+using Lguest.Engine.Memory.PageTables;
 using Lguest.GuestAbi;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Kernel;
@@ -50,6 +51,24 @@ public sealed class LinearLayoutTests : IDisposable
         Assert.Equal(end - 8192ul, layout.InitrdAddress);
         Write(layout);
         Assert.Equal((end - 8192u, 8192u), (_memory!.ReadUInt32(0x218), _memory.ReadUInt32(0x21c)));
+    }
+
+    /// <summary>Kernels up to 3.0 get page tables later: below the initrd and 768 MiB, and there is room for them.</summary>
+    [Theory]
+    [InlineData("2.6.32.28", "64m", 5000, 0x4000000u - 8192)]
+    [InlineData("2.6.24", "64m", 0, 0x4000000u)]
+    [InlineData("2.6.32.28", "1g", 0, 0x30000000u)]
+    public void ThereIsRoomForTablesThatAreMadeLater(string release, string memory, long initrd, uint end)
+    {
+        GuestLayout layout = Plan(memory, new TestBootImage { Release = release }, initrd);
+        Assert.Equal(end, layout.TablesEnd);
+        Write(layout);
+        Assert.Equal(-1, _memory!.Read(end - (uint)WholeMemoryTables.BytesFor(layout.Top), (uint)WholeMemoryTables.BytesFor(layout.Top)).IndexOfAnyExcept((byte)0));
+        string sentence = Assert.Throws<LaunchException>(() => Plan("21m", new TestBootImage { Release = release }, 650_000)).Message;
+        Assert.Contains("no room for the kernel (up to 0x01471000), its page tables (52 KiB) and the initrd (636 KiB); give it at least 22m", sentence, StringComparison.Ordinal);
+        Plan("22m", new TestBootImage { Release = release }, 650_000);
+        Plan("21m", new TestBootImage { Release = "3.14.4" }, 570_000);
+        Assert.Throws<LaunchException>(() => Plan("21m", new TestBootImage { Release = release }, 570_000));
     }
 
     /// <summary>The header is copied as far as it goes, and what a loader has to say stands in it.</summary>
