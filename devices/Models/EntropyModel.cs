@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Security.Cryptography;
+using Lguest.Devices.Native;
 
 namespace Lguest.Devices.Models;
 
@@ -19,7 +19,7 @@ public sealed class EntropyModel : DeviceModel
     public int Fill(GuestVector target)
     {
         Span<byte> bytes = _bytes.AsSpan(0, Math.Min(target.Length, MostAtOnce));
-        RandomNumberGenerator.Fill(bytes);
+        KernelRandom.Fill(bytes);
         int given = target.CopyFrom(bytes);
 
         // What one guest got is nobody else's to see.

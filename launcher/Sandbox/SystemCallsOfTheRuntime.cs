@@ -76,7 +76,7 @@ internal static class SystemCallsOfTheRuntime
         new(201, "time", "time, where it needs a system call"),
         new(98, "getrusage", "statistics of the runtime"),
         new(99, "sysinfo", "the runtime looks how much memory there is"),
-        new(318, "getrandom", "the runtime's hashes"),
+        new(318, "getrandom", "the runtime's hashes, and random bytes for guests"),
         new(39, "getpid", "who we are"),
         new(186, "gettid", "who we are"),
         new(102, "getuid", "who we are"),

@@ -42,6 +42,18 @@ public sealed partial class CodeTests
         from match in Printing().Matches(file.Text)
         select $"{file.Place(match.Index)}: {match.Value}");
 
+    /// <summary>
+    /// The runtime's cryptography is OpenSSL, loaded when it is first used: that ends the process where it is not installed, and in a launcher
+    /// that is sealed and opens no more files.
+    /// </summary>
+    [Fact]
+    public void NobodyNeedsOpenSsl() => Rule.Holds(
+        "Nothing uses System.Security.Cryptography:",
+        from project in SourceTree.Product
+        from file in SourceTree.CSharp(project)
+        from match in Cryptography().Matches(file.Text)
+        select $"{file.Place(match.Index)}: {match.Value}");
+
     /// <summary>A pointer that others can have is a check that others can forget. Guest memory has one, for engines.</summary>
     [Fact]
     public void PointersStayAtHome()
@@ -80,6 +92,9 @@ public sealed partial class CodeTests
     };
 
     private static bool IsVisible(bool isPublic, bool isFamily, bool isFamilyOrAssembly) => isPublic || isFamily || isFamilyOrAssembly;
+
+    [GeneratedRegex(@"System\.Security\.Cryptography")]
+    private static partial Regex Cryptography();
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Declared();
