@@ -7,6 +7,9 @@ public enum RunExitKind
     /// <summary>The guest sent DMA: an lguest_dma at <see cref="RunExit.Address"/>, to <see cref="RunExit.Key"/>.</summary>
     Dma,
 
+    /// <summary>The guest made NOTIFY of <see cref="RunExit.Address"/> (abi.md §7.2).</summary>
+    Notify,
+
     /// <summary>Somebody wants the owner: <see cref="IGuest.Break"/>.</summary>
     Break,
 
@@ -20,10 +23,6 @@ public enum RunExitKind
 /// <summary>
 /// Why <see cref="IGuest.Run"/> returned. A small value: there is one for each request that a guest makes of a device.
 /// </summary>
-/// <remarks>
-/// Other buses have other requests: a notification is an address, an access to a port or to a device's memory an address, a width and a
-/// value. Each is a kind here, whose answer, if the guest waits for one, is given before the guest runs on.
-/// </remarks>
 /// <param name="Kind">What there is to do.</param>
 /// <param name="Address">Guest physical address, as the guest gave it.</param>
 /// <param name="Key">The key that DMA was sent to.</param>
@@ -38,6 +37,9 @@ public readonly record struct RunExit(RunExitKind Kind, uint Address = 0, uint K
 
     /// <summary>The guest sent DMA.</summary>
     public static RunExit Dma(uint address, uint key) => new(RunExitKind.Dma, address, key);
+
+    /// <summary>The guest made NOTIFY.</summary>
+    public static RunExit Notify(uint address) => new(RunExitKind.Notify, address);
 
     /// <summary>The guest is dead.</summary>
     public static RunExit Died(string reason) => new(RunExitKind.Died, Reason: reason);

@@ -17,6 +17,9 @@ public abstract record DeviceOption
     /// <summary>Pages of device memory that it has on the bus of 2.6.23; null: those kernels have no driver for it.</summary>
     public abstract int? DmaPages { get; }
 
+    /// <summary>Virtqueues that it has where it has such.</summary>
+    public virtual int Queues => 1;
+
     /// <summary>How it is written, without its value: <c>--block</c>.</summary>
     public abstract string Option { get; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Bus;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus.Lguest;
 using Lguest.Devices.Bus.Pci;
 using Lguest.Devices.Models;
 using Lguest.Devices.Virtio;
@@ -20,7 +21,7 @@ internal static class GuestBuses
     {
         DeviceBusKind.Dma => MakeDma(life, memory),
         DeviceBusKind.Pci => MakePci(life, memory),
-        DeviceBusKind kind => throw new InvalidOperationException($"there is no bus of kind {kind}"),
+        _ => MakeLguest(life, memory),
     };
 
     private static DmaBus MakeDma(GuestLife life, GuestMemory memory)
@@ -39,6 +40,17 @@ internal static class GuestBuses
         bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, VirtioFormat.Pci, life.Complaints));
         foreach (VirtioDevice device in VirtioDevices(life, memory, VirtioFormat.Pci))
             bus.Add(device);
+        return bus;
+    }
+
+    private static LguestBus MakeLguest(GuestLife life, GuestMemory memory)
+    {
+        DeviceBusKind kind = life.Kernel.Series.Devices;
+        VirtioFormat format = VirtioFormat.Of(kind)!;
+        LguestBus bus = new(memory, (uint)life.Layout.DescriptorPage, isTyped: kind == DeviceBusKind.TypedLguestBus);
+        foreach (VirtioDevice device in VirtioDevices(life, memory, format))
+            bus.Add(device);
+        bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, format, life.Complaints));
         return bus;
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
 using Lguest.Devices.Bus.Dma;
+using Lguest.Devices.Bus.Lguest;
 using Lguest.Devices.Bus.Pci;
 using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
@@ -34,21 +35,25 @@ internal sealed class GuestDevices : IDisposable
     /// <exception cref="LaunchException">These are more devices than the guest can have, or it has no driver for one.</exception>
     public static int CountPages(LaunchOptions options, KernelImage kernel)
     {
-        DeviceBusKind bus = kernel.Series.Devices;
-        int most = bus == DeviceBusKind.Dma ? DeviceDescriptor.MaxDevices : PciBus.Slots - 1;
         bool hasEntropy = HasEntropy(options, kernel.Series);
-        if (options.Devices.Count + options.Nets.Count + (hasEntropy ? 2 : 1) > most)
+        switch (kernel.Series.Devices)
         {
-            IEnumerable<string> parts = [.. options.Devices.CountBy(static device => device.Kind).Select(static kind => $"{kind.Value} {kind.Key}"), $"{options.Nets.Count} networks"];
-            string rest = hasEntropy ? ", a console and a source of random bytes (--no-rng leaves it out)" : " and a console";
-            throw new LaunchException($"{string.Join(", ", parts)}{rest} are more than the {most} devices that a guest can have");
+            case DeviceBusKind.Dma:
+                CheckCount(options, hasEntropy, DeviceDescriptor.MaxDevices);
+                if (options.Devices.Find(static device => device.DmaPages == null) is { } strange)
+                    throw new LaunchException($"{strange.Option} is for kernels with virtio, of 2.6.24 and later; kernel '{kernel.Path}' ({kernel.Release ?? "without a release"}) has no driver for it");
+                return options.Devices.Sum(static device => device.DmaPages!.Value) + (options.Nets.Count * DmaNet.Pages) + DmaConsole.Pages;
+            case DeviceBusKind.Pci:
+                CheckCount(options, hasEntropy, PciBus.Slots - 1);
+                return 0;
+            default:
+                const int ofANetwork = 2;
+                const int ofAConsole = 2;
+                int queues = options.Devices.Sum(static device => device.Queues) + (options.Nets.Count * ofANetwork) + (hasEntropy ? 1 : 0) + ofAConsole;
+                if (queues > LguestBus.MostQueues)
+                    throw new LaunchException($"{Describe(options, hasEntropy)} need {queues} irqs, a network and the console two each, and kernel '{kernel.Path}' ({kernel.Release}) has {LguestBus.MostQueues}");
+                return LguestBus.PagesFor(queues);
         }
-
-        if (bus != DeviceBusKind.Dma)
-            return 0;
-        if (options.Devices.Find(static device => device.DmaPages == null) is { } strange)
-            throw new LaunchException($"{strange.Option} is for kernels with virtio, of 2.6.24 and later; kernel '{kernel.Path}' ({kernel.Release ?? "without a release"}) has no driver for it");
-        return options.Devices.Sum(static device => device.DmaPages!.Value) + (options.Nets.Count * DmaNet.Pages) + DmaConsole.Pages;
     }
 
     /// <summary>Opens them all, or none.</summary>
@@ -85,6 +90,18 @@ internal sealed class GuestDevices : IDisposable
             if (device.Save() is { } failure)
                 say(failure);
         }
+    }
+
+    private static void CheckCount(LaunchOptions options, bool hasEntropy, int most)
+    {
+        if (options.Devices.Count + options.Nets.Count + (hasEntropy ? 2 : 1) > most)
+            throw new LaunchException($"{Describe(options, hasEntropy)} are more than the {most} devices that a guest can have");
+    }
+
+    private static string Describe(LaunchOptions options, bool hasEntropy)
+    {
+        IEnumerable<string> parts = [.. options.Devices.CountBy(static device => device.Kind).Select(static kind => $"{kind.Value} {kind.Key}"), $"{options.Nets.Count} networks"];
+        return string.Join(", ", parts) + (hasEntropy ? ", a console and a source of random bytes (--no-rng leaves it out)" : " and a console");
     }
 
     /// <summary>Closes them. Does not save.</summary>

@@ -47,6 +47,17 @@ internal sealed class BusDevice : IVirtioInterrupts
     /// <summary>Guest physical address of its descriptor.</summary>
     public uint Address { get; }
 
+    /// <summary>How it stands, in words for a debugger.</summary>
+    public string State
+    {
+        get
+        {
+            VirtioStatus status = (VirtioStatus)_memory.ReadValue<byte>(Address + (uint)_image.Status);
+            string fault = Device.Fault == null ? string.Empty : $", out of service: {Device.Fault}";
+            return $"descriptor at 0x{Address:x8}, {_rings.Length} rings from 0x{_rings[0].Descriptors:x8} on, features 0x{Device.Features:x} of 0x{Device.OfferedFeatures:x}, status {status}{(_isStarted ? ", in use" : string.Empty)}{fault}";
+        }
+    }
+
     /// <inheritdoc/>
     public void QueueUsed(int queue) => _raiseIrq(_firstIrq + (uint)queue);
 

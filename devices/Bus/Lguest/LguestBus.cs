@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Models;
 using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Virtio;
@@ -13,7 +14,7 @@ namespace Lguest.Devices.Bus.Lguest;
 /// The bus of 2.6.24 to 3.19 (abi.md §7): a page of descriptors above RAM, and after it the rings, three pages for each. What a guest
 /// writes into its descriptors and rings concerns its own devices; where they are is known here, and not read there.
 /// </summary>
-public sealed class LguestBus
+public sealed class LguestBus : IGuestBus
 {
     /// <summary>Queues at most: each has an irq of its own, and irqs above 15 are not for every kernel.</summary>
     public const int MostQueues = 15;
@@ -28,35 +29,54 @@ public sealed class LguestBus
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
     private readonly bool _isTyped;
-    private readonly Action<uint> _raiseIrq;
-    private readonly Complaints _complaints;
     private readonly List<BusDevice> _devices = [];
+    private readonly List<PlacedDevice> _places = [];
     private readonly List<(BusDevice Device, int Queue)> _queues = [];
     private readonly List<IInputDevice> _inputs = [];
     private uint _nextDescriptor;
     private VirtioConsole? _console;
+    private IDmaGuest? _guest;
+    private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
     /// <param name="memory">The guest's memory; the descriptor page and <see cref="PagesFor"/> pages after it must be part of it.</param>
     /// <param name="descriptorPage">Guest physical address of the descriptor page.</param>
     /// <param name="isTyped">Whether descriptors are lists of fields, as in 2.6.24.</param>
-    /// <param name="raiseIrq">Raises an irq.</param>
-    /// <param name="complaints">Who hears of the guest's mistakes.</param>
-    public LguestBus(GuestMemory memory, uint descriptorPage, bool isTyped, Action<uint> raiseIrq, Complaints? complaints = null)
+    public LguestBus(GuestMemory memory, uint descriptorPage, bool isTyped)
     {
         _memory = memory;
         _descriptorPage = _nextDescriptor = descriptorPage;
         _isTyped = isTyped;
-        _raiseIrq = raiseIrq;
-        _complaints = complaints ?? Complaints.Silent;
         memory.Write(descriptorPage, Page.Size).Clear();
     }
 
-    /// <summary>The devices, in their order.</summary>
-    public IEnumerable<VirtioDevice> Devices => _devices.Select(static device => device.Device);
+    /// <summary>Never: for every request the guest comes out.</summary>
+    public event Action? Served
+    {
+        add { }
+        remove { }
+    }
 
-    /// <summary>Those that have input.</summary>
+    /// <inheritdoc/>
+    public IReadOnlyList<PlacedDevice> Devices => _places;
+
+    /// <inheritdoc/>
     public IReadOnlyList<IInputDevice> Inputs => _inputs;
+
+    /// <summary>None: such a guest has nothing but memory.</summary>
+    public IDeviceSpace? Space => null;
+
+    /// <inheritdoc/>
+    public IDeviceObserver? Observer
+    {
+        get => _observer;
+        set
+        {
+            _observer = value;
+            foreach (PlacedDevice device in _places)
+                device.Model.Observer = value;
+        }
+    }
 
     /// <summary>Pages of device memory that so many queues need, after the descriptors.</summary>
     public static int PagesFor(int queues) => queues * RingLayout.PagesOf(RingEntries);
@@ -81,9 +101,10 @@ public sealed class LguestBus
         DescriptorImage image = _isTyped ? DescriptorImage.Typed(device, described) : DescriptorImage.Untyped(device, described);
         if (_nextDescriptor + (uint)image.Bytes.Length > _descriptorPage + Page.Size)
             throw new InvalidOperationException("the page of descriptors is full");
-        BusDevice added = new(device, _memory, _nextDescriptor, image, rings, firstIrq, _raiseIrq);
+        BusDevice added = new(device, _memory, _nextDescriptor, image, rings, firstIrq, Interrupt);
         _nextDescriptor += (uint)image.Bytes.Length;
         _devices.Add(added);
+        _places.Add(new PlacedDevice(device.Model, firstIrq, new MemoryRange(rings[0].Descriptors, (ulong)queues * s_ringBytes)));
         for (int i = 0; i < queues; i++)
             _queues.Add((added, i));
         if (device is IInputDevice input)
@@ -91,13 +112,19 @@ public sealed class LguestBus
         _console ??= device as VirtioConsole;
     }
 
-    // [D:300+14] One call for everything
+    /// <inheritdoc/>
+    public void Connect(IDmaGuest guest) => _guest = guest;
+
+    // [D:300+20] One call for everything
     // All that the guest says is an address. The first byte of a ring means that ring. The first byte of a descriptor means its status.
     // Anything else that is memory is a text: the kernel's first words, before it has looked for a console.
-    /// <summary>The guest has made the call NOTIFY.</summary>
-    /// <param name="address">Guest physical, as the guest gave it.</param>
-    public void Notify(uint address)
+    /// <inheritdoc/>
+    public bool TryServe(in RunExit exit, out string? death)
     {
+        death = null;
+        if (exit.Kind != RunExitKind.Notify)
+            return false;
+        uint address = exit.Address;
         if (FindQueue(address) is { } queue)
             queue.Device.Notify(queue.Queue);
         else if (FindDescriptor(address) is { } device)
@@ -105,8 +132,15 @@ public sealed class LguestBus
         else if (_memory.Contains(address, 1))
             Say(address);
         else
-            _complaints.Once("notify", $"the guest made NOTIFY of 0x{address:x8}, which is nothing of its own");
+            death = $"Bad NOTIFY 0x{address:x}";
+        return true;
     }
+
+    /// <inheritdoc/>
+    public string StateOf(int index) => _devices[index].State;
+
+    /// <summary>A guest that is over, or has not begun, hears nothing.</summary>
+    private void Interrupt(uint irq) => _ = _guest?.RaiseIrq(irq);
 
     private (BusDevice Device, int Queue)? FindQueue(uint address)
     {

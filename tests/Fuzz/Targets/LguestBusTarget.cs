@@ -42,7 +42,7 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
     private readonly ConsolePort _port;
     private readonly Queue<(uint Address, uint Value)> _changes = [];
     private LguestBus _bus = null!;
-    private ulong _irqs;
+    private VirtioDevice[] _devices = [];
 
     public LguestBusTarget()
     {
@@ -87,13 +87,13 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
         while (!reader.AtEnd)
             happened |= Step((byte)(reader.Byte() % 8), ref reader);
         signature.Add(happened);
-        signature.Add(_irqs);
+        signature.Add(_guest.IrqSet);
         signature.AddCount(_link.SentLengths.Count);
-        foreach (VirtioDevice device in _bus.Devices)
+        foreach (VirtioDevice device in _devices)
             signature.Add(device.Fault == null ? 0u : 1);
         _memory.RemoveObserver(this);
-        if ((_irqs & ~0x7EUL) != 0)
-            throw new FuzzFindException($"irqs {_irqs:x} were raised");
+        if ((_guest.IrqSet & ~0x7EUL) != 0)
+            throw new FuzzFindException($"irqs {_guest.IrqSet:x} were raised");
         if (new FileInfo(_disk).Length != (Sectors * BlockImage.SectorSize) + OddBytes)
             throw new FuzzFindException("the disk has another length");
         return signature.Value;
@@ -114,13 +114,19 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
         _link.Packets.Clear();
         _link.SentLengths.Clear();
         _port.Take(_port.Held.Length);
-        _irqs = 0;
         VirtioFormat format = isTyped ? VirtioFormat.First : VirtioFormat.LguestBus;
-        _bus = new LguestBus(_memory, Descriptors, isTyped, irq => _irqs |= 1UL << (int)irq);
-        _bus.Add(new VirtioBlock(new DiskModel(_image), _memory, format));
-        _bus.Add(new VirtioEntropy(new EntropyModel(), _memory, format));
-        _bus.Add(new VirtioNet(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _memory, format));
-        _bus.Add(new VirtioConsole(new ConsoleModel(_port), _memory, format));
+        _guest.Clear();
+        _bus = new LguestBus(_memory, Descriptors, isTyped);
+        _devices =
+        [
+            new VirtioBlock(new DiskModel(_image), _memory, format),
+            new VirtioEntropy(new EntropyModel(), _memory, format),
+            new VirtioNet(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _memory, format),
+            new VirtioConsole(new ConsoleModel(_port), _memory, format),
+        ];
+        foreach (VirtioDevice device in _devices)
+            _bus.Add(device);
+        _bus.Connect(_guest);
         _memory.AddObserver(this);
     }
 
@@ -131,7 +137,7 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
         {
             case 0:
                 // A status, or any other byte of a descriptor, and the word of it.
-                _bus.Notify(DescriptorOf(reader.Byte()));
+                Notify(DescriptorOf(reader.Byte()));
                 break;
             case 1:
                 Poke(Address(ref reader), reader.Word());
@@ -141,10 +147,10 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
                 break;
             case 3:
                 int queue = reader.Byte() % Queues;
-                _bus.Notify(Rings + ((uint)queue * RingBytes));
+                Notify(Rings + ((uint)queue * RingBytes));
                 return Signature.Bit(what, (uint)queue | (_memory.ReadValue<ushort>(RingOf(queue).Used + 2) == 0 ? 0 : 8u));
             case 4:
-                _bus.Notify(Address(ref reader));
+                Notify(Address(ref reader));
                 break;
             case 5:
                 Poke(Descriptors + (reader.Byte() * 2u), reader.Word());
@@ -158,6 +164,8 @@ internal sealed class LguestBusTarget : IFuzzTarget, IHostWriteObserver
 
         return 0;
     }
+
+    private void Notify(uint address) => _bus.TryServe(RunExit.Notify(address), out _);
 
     /// <summary>Where the descriptors of the four devices are; the guest may have made nonsense of them.</summary>
     private static uint DescriptorOf(byte chosen) =>

@@ -13,6 +13,9 @@ internal sealed class ScriptedGuest(GuestMemory memory) : IDmaGuest
     /// <summary>Irqs raised.</summary>
     public int Irqs { get; private set; }
 
+    /// <summary>Which.</summary>
+    public ulong IrqSet { get; private set; }
+
     public void Bind(uint key, DmaBinding binding)
     {
         _bindings[key] = binding;
@@ -23,6 +26,7 @@ internal sealed class ScriptedGuest(GuestMemory memory) : IDmaGuest
     {
         _bindings.Clear();
         Irqs = 0;
+        IrqSet = 0;
     }
 
     public DmaBinding? FindBinding(uint key) => _bindings.TryGetValue(key, out DmaBinding binding) ? binding : null;
@@ -30,6 +34,7 @@ internal sealed class ScriptedGuest(GuestMemory memory) : IDmaGuest
     public bool RaiseIrq(uint irq)
     {
         Irqs++;
+        IrqSet |= 1UL << (int)irq;
         return true;
     }
 

@@ -92,14 +92,20 @@ internal sealed class BusDriver
     {
         _memory.WriteValue(_status, (byte)status);
         if (tell)
-            _bus.Notify(Address);
+            Notify(Address);
     }
 
     /// <summary>The ring of a queue, as the driver makes it: it does not clear anything.</summary>
     public TestRing Ring(int queue) => new(_memory, RingLayout.Contiguous(Queues[queue].Address, Queues[queue].Entries));
 
     /// <summary>There is something in a queue.</summary>
-    public void Kick(int queue) => _bus.Notify(Queues[queue].Address);
+    public void Kick(int queue) => Notify(Queues[queue].Address);
+
+    private void Notify(uint address)
+    {
+        Assert.True(_bus.TryServe(RunExit.Notify(address), out string? death));
+        Assert.Null(death);
+    }
 
     private byte Byte(uint offset) => _memory.ReadValue<byte>(Address + offset);
 

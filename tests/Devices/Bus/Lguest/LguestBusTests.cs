@@ -25,7 +25,6 @@ public sealed class LguestBusTests : IDisposable
     private readonly HostPipe _input = new();
     private readonly HostPipe _output = new();
     private readonly ScriptedLink _link = new();
-    private readonly List<uint> _irqs = [];
     private readonly List<string> _told = [];
     private readonly ConsolePort _port;
     private readonly BlockImage _image;
@@ -117,7 +116,7 @@ public sealed class LguestBusTests : IDisposable
         TestRing ring = _disk.Ring(0);
         int header = isTyped ? 24 : 16;
         AskDisk(ring, header, sector: 3);
-        Assert.Equal([1u], _irqs);
+        Assert.Equal([1u], Irqs);
         Assert.Equal((1, (0u, 513u)), (ring.UsedIndex, ring.Used(0)));
         Assert.Equal((3, 3, 0), (_guest.Memory.ReadValue<byte>(Data + 0x1000), _guest.Memory.ReadValue<byte>(Data + 0x11FF), _guest.Memory.ReadValue<byte>(Data + 0x2000)));
     }
@@ -142,7 +141,7 @@ public sealed class LguestBusTests : IDisposable
         _bus.Inputs[0].ReadInput();
         Assert.True(_bus.Inputs[0].Deliver());
         Assert.Equal(70u, receive.Used(0).Written);
-        Assert.Equal([6u, 4u, 3u], _irqs);
+        Assert.Equal([6u, 4u, 3u], Irqs);
     }
 
     [Fact]
@@ -153,7 +152,7 @@ public sealed class LguestBusTests : IDisposable
         output.WantInterrupts(false);
         output.Offer(TestRing.Reads(Data, 5));
         _console.Kick(1);
-        Assert.Equal((1, 0), (output.UsedIndex, _irqs.Count));
+        Assert.Equal((1, 0), (output.UsedIndex, Irqs.Count));
     }
 
     [Fact]
@@ -167,7 +166,7 @@ public sealed class LguestBusTests : IDisposable
         input.Offer(TestRing.Writes(Data, 100));
         _console.Kick(0);
         Assert.Equal((0u, 5u), input.Used(0));
-        Assert.Equal([5u], _irqs);
+        Assert.Equal([5u], Irqs);
     }
 
     [Fact]
@@ -224,7 +223,7 @@ public sealed class LguestBusTests : IDisposable
         ring.Offer(TestRing.Writes(Data, 8));
         _entropy.Kick(0);
         _entropy.Kick(0);
-        Assert.Equal((0, 0), (ring.UsedIndex, _irqs.Count));
+        Assert.Equal((0, 0), (ring.UsedIndex, Irqs.Count));
         Assert.Contains("accepts features 0x20000000, and 0x10000000 are offered", Assert.Single(_told), StringComparison.Ordinal);
         _entropy.SetStatus(VirtioStatus.None);
         ring = _entropy.Ring(0);
@@ -242,8 +241,8 @@ public sealed class LguestBusTests : IDisposable
         _guest.Memory.Write(_entropy.Address, 13).Fill(0xFF);
         TestRing ring = new(_guest.Memory, RingLayout.Contiguous(address, entries));
         ring.Offer(TestRing.Writes(Data, 8));
-        _bus.Notify(address);
-        Assert.Equal([2u], _irqs);
+        Notify(address);
+        Assert.Equal([2u], Irqs);
         Assert.Equal((1, (0u, 8u)), (ring.UsedIndex, ring.Used(0)));
     }
 
@@ -252,11 +251,11 @@ public sealed class LguestBusTests : IDisposable
     {
         Make(isTyped: true);
         "Linux version\n\0not this"u8.CopyTo(_guest.Memory.Write(Data, 23));
-        _bus.Notify(Data);
-        _bus.Notify(Data + 13);
+        Notify(Data);
+        Notify(Data + 13);
         Assert.Equal("Linux version\n\n", _output.Read());
-        _bus.Notify(Data + 14);
-        _bus.Notify(Data + 12);
+        Notify(Data + 14);
+        Notify(Data + 12);
         Assert.Equal("n\n", _output.Read());
     }
 
@@ -266,10 +265,10 @@ public sealed class LguestBusTests : IDisposable
         Make(isTyped: false);
         uint end = Page0 + Page.Size + ((uint)LguestBus.PagesFor(LguestBus.MostQueues) * Page.Size);
         _guest.Memory.Write(end - 3, 3).Fill((byte)'z');
-        _bus.Notify(end - 3);
+        Notify(end - 3);
         Assert.Equal("zzz", _output.Read());
         _guest.Memory.Write(Data, 0x2000).Fill((byte)'y');
-        _bus.Notify(Data);
+        Notify(Data);
         Assert.Equal(new string('y', 4096), _output.Read());
     }
 
@@ -277,33 +276,57 @@ public sealed class LguestBusTests : IDisposable
     [InlineData(uint.MaxValue)]
     [InlineData(0xF000_0000)]
     [InlineData(Page0 + 0x2E000)]
-    public void ACallForNothingIsComplainedOfOnce(uint address)
+    public void ACallForNothingIsDeadly(uint address)
     {
         Make(isTyped: false);
-        _bus.Notify(address);
-        _bus.Notify(address);
-        Assert.Equal($"the guest made NOTIFY of 0x{address:x8}, which is nothing of its own", Assert.Single(_told));
+        Assert.True(_bus.TryServe(RunExit.Notify(address), out string? death));
+        Assert.Equal($"Bad NOTIFY 0x{address:x}", death);
+        Assert.False(_bus.TryServe(RunExit.Dma(Data, 4), out death));
+        Assert.Null(death);
+    }
+
+    [Fact]
+    public void ADebuggerSeesHowADeviceStands()
+    {
+        Make(isTyped: false);
+        _entropy.SetStatus(VirtioStatus.Acknowledge | VirtioStatus.Driver);
+        Assert.Equal("descriptor at 0x00100039, 1 rings from 0x00104000 on, features 0x0 of 0x10000000, status Acknowledge, Driver", _bus.StateOf(1));
+        _entropy.Accepted = 1;
+        _entropy.Kick(0);
+        Assert.EndsWith("in use, out of service: its driver accepts features 0x00000001, and 0x10000000 are offered", _bus.StateOf(1), StringComparison.Ordinal);
+        Assert.Equal(
+            [(1u, Page0 + 0x1000, 0x3000u), (2u, Page0 + 0x4000, 0x3000u), (3u, Page0 + 0x7000, 0x6000u), (5u, Page0 + 0xD000, 0x6000u)],
+            _bus.Devices.Select(static device => (device.Irq, device.Memory!.Value.Start, (uint)device.Memory.Value.Length)));
     }
 
     [Fact]
     public void ThereAreFifteenQueues()
     {
-        _bus = new LguestBus(_guest.Memory, Page0, isTyped: false, _irqs.Add);
+        _bus = new LguestBus(_guest.Memory, Page0, isTyped: false);
         for (int i = 0; i < LguestBus.MostQueues; i++)
             _bus.Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, VirtioFormat.LguestBus));
         Assert.Throws<InvalidOperationException>(() => _bus.Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, VirtioFormat.LguestBus)));
         Assert.Equal(15, BusDriver.Find(_bus, _guest.Memory, Page0, isTyped: false)[^1].Queues[0].Irq);
     }
 
+    private List<uint> Irqs => _guest.Fake.Irqs;
+
+    private void Notify(uint address)
+    {
+        Assert.True(_bus.TryServe(RunExit.Notify(address), out string? death));
+        Assert.Null(death);
+    }
+
     private void Make(bool isTyped)
     {
         VirtioFormat format = isTyped ? VirtioFormat.First : VirtioFormat.LguestBus;
         Complaints complaints = new(_told.Add);
-        _bus = new LguestBus(_guest.Memory, Page0, isTyped, _irqs.Add, complaints);
+        _bus = new LguestBus(_guest.Memory, Page0, isTyped);
         _bus.Add(new VirtioBlock(new DiskModel(_image), _guest.Memory, format, complaints));
         _bus.Add(new VirtioEntropy(new EntropyModel(), _guest.Memory, format, complaints));
         _bus.Add(new VirtioNet(new NetworkModel(_link), MacAddress.OfGuest(5), _guest.Memory, format, complaints));
         _bus.Add(new VirtioConsole(new ConsoleModel(_port), _guest.Memory, format, complaints));
+        _bus.Connect(_guest.Fake);
         List<BusDriver> found = Find(isTyped);
         (_disk, _entropy, _net, _console) = (found[0], found[1], found[2], found[3]);
     }
