@@ -92,7 +92,7 @@ public sealed class DiskModel(BlockImage image, Complaints? complaints = null) :
         ulong hash = offsetBasis; // FNV-1a: the runtime's hashes are OpenSSL's, which a sealed launcher cannot load.
         foreach (byte letter in Encoding.UTF8.GetBytes(image.Path))
             hash = (hash ^ letter) * prime;
-        string name = string.Create(CultureInfo.InvariantCulture, $"disk{hash:x16}");
+        string name = string.Create(CultureInfo.InvariantCulture, $"{hash:x20}");
         Encoding.ASCII.GetBytes(name.AsSpan(0, Math.Min(name.Length, target.Length)), target);
     }
 
