@@ -21,8 +21,14 @@ public enum HypercallKind : byte
     /// <summary>The guest ends, with a text of up to 128 bytes.</summary>
     Crash,
 
+    /// <summary>The guest ends, with a text of up to 128 bytes; or, with 2, it wants to begin anew.</summary>
+    Shutdown,
+
     /// <summary>The whole GDT.</summary>
     LoadGdt,
+
+    /// <summary>One entry of it, in two words.</summary>
+    LoadGdtEntry,
 
     /// <summary>The page directory to use from now on.</summary>
     NewPageTable,
@@ -45,6 +51,9 @@ public enum HypercallKind : byte
     /// <summary>Sleep until an interrupt.</summary>
     Halt,
 
+    /// <summary>Nothing but coming out: interrupts are on again, and one waits.</summary>
+    SendInterrupts,
+
     /// <summary>n buffers for a key, with n &lt;&lt; 8 | irq. Result 1 or 0.</summary>
     BindDma,
 
@@ -56,6 +65,12 @@ public enum HypercallKind : byte
 
     /// <summary>A directory entry has changed.</summary>
     SetPmd,
+
+    /// <summary>An entry of the top table has changed: a directory entry, or with PAE a pointer.</summary>
+    SetPgd,
+
+    /// <summary>With PAE, an entry of a directory has changed, which belongs to all whose pointers lead there.</summary>
+    SetPmdPae,
 
     /// <summary>The three descriptors of a thread.</summary>
     LoadTls,
@@ -88,7 +103,9 @@ public sealed class HypercallTable
         new(FlushAsync, "FLUSH_ASYNC", HypercallCategory.Ring),
         new(LguestInit, "LGUEST_INIT", HypercallCategory.Life) { Arguments = [Physical("data")] },
         new(Crash, "CRASH", HypercallCategory.Life) { Arguments = [Physical("text")] },
+        new(Shutdown, "SHUTDOWN", HypercallCategory.Life) { Arguments = [Physical("text"), Number("reason")] },
         new(LoadGdt, "LOAD_GDT", HypercallCategory.Processor) { Arguments = [Physical("table"), Number("entries")] },
+        new(LoadGdtEntry, "LOAD_GDT_ENTRY", HypercallCategory.Processor) { Arguments = [Number("index"), Entry("low"), Entry("high")] },
         new(NewPageTable, "NEW_PGTABLE", HypercallCategory.Paging) { Arguments = [Physical("directory")], MayStandInRing = true },
         new(FlushTlb, "FLUSH_TLB", HypercallCategory.Paging) { Arguments = [Number("kernel")], MayStandInRing = true },
         new(LoadIdtEntry, "LOAD_IDT_ENTRY", HypercallCategory.Interrupts) { Arguments = [Vector("vector"), Entry("low"), Entry("high")] },
@@ -96,10 +113,13 @@ public sealed class HypercallTable
         new(SetTaskSwitched, "TS", HypercallCategory.Processor) { Arguments = [Number("ts")], MayStandInRing = true },
         new(SetClockEvent, "SET_CLOCKEVENT", HypercallCategory.Clock) { Arguments = [Number("ns")] },
         new(Halt, "HALT", HypercallCategory.Interrupts),
+        new(SendInterrupts, "SEND_INTERRUPTS", HypercallCategory.Interrupts),
         new(BindDma, "BIND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("array"), Number("n_irq")], HasResult = true },
         new(SendDma, "SEND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("dma")] },
         new(SetPte, "SET_PTE", HypercallCategory.Paging) { Arguments = [Physical("directory"), Virtual("address"), Entry("entry")], MayStandInRing = true },
         new(SetPmd, "SET_PMD", HypercallCategory.Paging) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
+        new(SetPgd, "SET_PGD", HypercallCategory.Paging) { Arguments = [Physical("table"), Number("index")], MayStandInRing = true },
+        new(SetPmdPae, "SET_PMD_PAE", HypercallCategory.Paging) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
         new(LoadTls, "LOAD_TLS", HypercallCategory.Processor) { Arguments = [Physical("table")], MayStandInRing = true },
         new(TimerRead, "TIMER_READ", HypercallCategory.Clock) { HasResult = true },
         new(TimerStart, "TIMER_START", HypercallCategory.Clock) { Arguments = [Number("hz")] },
@@ -134,6 +154,14 @@ public sealed class HypercallTable
         FlushAsync, LguestInit, Crash, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
         SetClockEvent, Halt, None, BindDma, SendDma, SetPte, SetPmd, LoadTls);
 
+    /// <summary>The calls of Linux 4.0 to 4.9.</summary>
+    public static HypercallTable Linux40 { get; } = new(
+        FlushAsync, LguestInit, Shutdown, None, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        SetClockEvent, Halt, None, None, SetPmdPae, SetPte, SetPgd, LoadTls, None, LoadGdtEntry, SendInterrupts);
+
+    /// <summary>The calls of Linux 4.10 to 4.13.</summary>
+    public static HypercallTable Linux410 { get; } = Linux40.Without(SetTaskSwitched);
+
     /// <summary>Every call of any generation, by <see cref="HypercallKind"/>; the first is none.</summary>
     public static ReadOnlySpan<Hypercall> All => s_all;
 
@@ -145,6 +173,8 @@ public sealed class HypercallTable
 
     /// <summary>The number of a call, or null when this generation does not have it.</summary>
     public uint? NumberOf(HypercallKind kind) => _numbers[(int)kind];
+
+    private HypercallTable Without(HypercallKind call) => new([.. _kinds.Select(kind => kind == call ? None : kind)]);
 
     private static HypercallArgument Number(string name) => new(name, ArgumentKind.Number);
 

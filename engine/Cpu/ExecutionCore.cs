@@ -113,8 +113,8 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <summary>The guest's page tables.</summary>
     internal PageWalker Walker { get; }
 
-    /// <summary>What CPUID says that the guest's processor is.</summary>
-    internal ProcessorIdentity Identity { get; private set; } = ProcessorIdentity.Family6;
+    /// <summary>What the guest's processor is and does.</summary>
+    internal ProcessorRules Rules { get; private set; } = ProcessorRules.Linux2623;
 
     /// <summary>The guest's GDT.</summary>
     public DescriptorTable Gdt { get; }
@@ -123,7 +123,11 @@ public abstract unsafe class ExecutionCore : IDisposable
     public IGuestTime Clock { get; }
 
     /// <summary>Ports and addresses that devices have; null: none. Given before the guest runs.</summary>
-    public virtual IDeviceSpace? Devices { get; set; }
+    public virtual IDeviceSpace? Devices
+    {
+        get => Walker.Devices;
+        set => Walker.Devices = value;
+    }
 
     /// <summary>Hears when the guest's own code begins and ends to run; null: nobody asks for times.</summary>
     public virtual RunClock? Times { get; set; }
@@ -139,7 +143,7 @@ public abstract unsafe class ExecutionCore : IDisposable
     public virtual void SetGeneration(Generation generation)
     {
         Walker.Rules = generation.Paging;
-        Identity = generation.Processor;
+        Rules = generation.Processor;
     }
 
     /// <summary>Runs guest code until something happens that is not the processor's own business.</summary>
@@ -195,6 +199,11 @@ public abstract unsafe class ExecutionCore : IDisposable
     /// <param name="pageDirectory">Guest physical address of the page directory.</param>
     /// <param name="index">Which entry.</param>
     public virtual void InvalidateDirectoryEntry(uint pageDirectory, uint index) => FlushTlb();
+
+    /// <summary>Forgets the cached translations of all that an entry of a directory stands for, which may be part of several address spaces: PAE's middle level.</summary>
+    /// <param name="directory">Guest physical address of the directory's page.</param>
+    /// <param name="index">Which entry.</param>
+    public virtual void InvalidateMiddleEntry(uint directory, uint index) => FlushTlb();
 
     /// <summary>Asks for <see cref="Run"/> to return soon. Any thread.</summary>
     public virtual void RequestAttention() => Volatile.Write(ref _cpu->Attention, 1);

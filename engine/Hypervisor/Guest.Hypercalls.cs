@@ -13,10 +13,15 @@ public sealed unsafe partial class Guest
 {
     private const int CrashTextBytes = 128;
     private const int GeneralRegisters = 8;
+
+    /// <summary>Why a guest shuts down that wants to begin anew.</summary>
+    private const uint RestartReason = 2;
+
     private GuestData? _data;
     private int _nextCall;
     private uint _noIrqStart;
     private uint _noIrqEnd;
+    private uint? _noIrqReturn;
     private uint _stackSelector;
     private uint _stackPointer;
     private uint _stackPages;
@@ -75,6 +80,13 @@ public sealed unsafe partial class Guest
         _data = new GuestData(_memory, address, _abi.Data);
         Context = _context with { Data = _data };
         (_noIrqStart, _noIrqEnd) = _data.NoIrq; // Read once, at LGUEST_INIT
+        _noIrqReturn = _data.NoIrqReturn; // Likewise
+        if (_data.SystemCallVector is { } vector && vector != Vectors.SystemCall)
+        {
+            Kill("bad syscall vector");
+            return;
+        }
+
         if (_data.KernelAddress is { } kernel && !TakeKernelAddress(kernel))
             return;
         _data.ReserveMem = _abi.Paging.ReservedBytes;
@@ -144,6 +156,17 @@ public sealed unsafe partial class Guest
             case HypercallKind.Crash:
                 Crash(call.First);
                 break;
+            case HypercallKind.Shutdown when call.Second == RestartReason:
+                _reset = true;
+                break;
+            case HypercallKind.Shutdown:
+                Crash(call.First);
+                break;
+            case HypercallKind.LoadGdtEntry:
+                LoadDescriptor(call.First, call.Second | ((ulong)call.Third << 32));
+                break;
+            case HypercallKind.SendInterrupts:
+                break;
             case HypercallKind.LoadGdt:
                 LoadGdt(call.First, call.Second);
                 break;
@@ -197,6 +220,12 @@ public sealed unsafe partial class Guest
                 if (_core.Walker.IsGuestsEntry(call.Second))
                     _core.InvalidateDirectoryEntry(call.First, call.Second);
                 break;
+            case HypercallKind.SetPgd:
+                SetTopEntry(call.First, call.Second);
+                break;
+            case HypercallKind.SetPmdPae:
+                _core.InvalidateMiddleEntry(call.First, call.Second);
+                break;
             case HypercallKind.TimerRead:
                 call.Number = (uint)(_clock.Monotonic - _periodStart);
                 break;
@@ -236,78 +265,6 @@ public sealed unsafe partial class Guest
         ReadOnlySpan<byte> text = _memory.Read(address, Math.Min(length, CrashTextBytes - 1)).ToArray(); // Read once
         int end = text.IndexOf((byte)0);
         Kill("CRASH: " + Encoding.Latin1.GetString(end < 0 ? text : text[..end]));
-    }
-
-    private void LoadGdt(uint address, uint count)
-    {
-        if (count > Selectors.GdtEntries)
-            Kill($"too many gdt entries {(int)count}");
-        else
-            LoadDescriptors(address, 0, (int)count);
-    }
-
-    private void LoadDescriptors(uint address, int first, int count)
-    {
-        const ulong dpl = 3UL << 45;
-        const ulong ring1 = 1UL << 45;
-        const ulong accessed = 1UL << 40;
-        uint bytes = (uint)count * sizeof(ulong);
-        if (!_memory.Contains(address, bytes))
-        {
-            Kill($"bad read address {Hex(address)} len {bytes}");
-            return;
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            if (Selectors.IsIgnored(first + i))
-                continue;
-            ulong descriptor = _memory.ReadValue<ulong>(address + ((uint)i * sizeof(ulong))); // Read once
-
-            // The guest is sometimes careless and leaves a privilege level of 0; and the accessed bit must be set, since no
-            // processor can set it in a table of which the guest holds another copy.
-            if ((descriptor & dpl) == 0)
-                descriptor |= ring1;
-            _gdt.Entries[first + i] = descriptor | accessed;
-        }
-
-        Context = _context with { DescriptorChanges = _context.DescriptorChanges + 1 };
-        ReloadSegments();
-    }
-
-    /// <summary>
-    /// Every way back into a guest loads its segment registers again, so that a new descriptor is in force at once; and a
-    /// register that has lost its descriptor kills the guest, for it could not be entered.
-    /// </summary>
-    private void ReloadSegments()
-    {
-        for (SegmentName name = SegmentName.Es; name <= SegmentName.Gs; name++)
-        {
-            uint selector = _cpu->Arch.Segment(name).Selector;
-            if ((selector & 0xFFFC) == 0)
-                continue;
-            bool found = _gdt.TryGet(selector, out ulong descriptor);
-            const uint needed = SegmentLoad.PresentBit | SegmentLoad.NonSystemBit;
-            if (!found || (SegmentLoad.Attributes(descriptor) & needed) != needed)
-            {
-                Kill($"unhandled trap 256 at {Hex(_cpu->Arch.Eip)} (0x0)");
-                return;
-            }
-
-            uint ring = _cpu->Arch.Cpl;
-            _core.SetSegment(name, selector);
-            _cpu->Arch.Cpl = ring;
-        }
-    }
-
-    private void SetHostDescriptors()
-    {
-        const ulong ring = 3UL << 45;
-        _gdt.Entries[Selectors.HostCodeIndex] = DescriptorTable.FlatCode & ~ring;
-        _gdt.Entries[Selectors.HostDataIndex] = DescriptorTable.FlatData & ~ring;
-
-        // The switcher's TSS: busy, 0x68 bytes, in the host's part of the address space.
-        _gdt.Entries[Selectors.TssIndex] = 0xFF00_8BC0_2000_0067;
     }
 
     private void SetStack(uint selector, uint pointer, uint pages)
@@ -369,6 +326,16 @@ public sealed unsafe partial class Guest
         _pendingKey = key;
     }
 
+    /// <summary>SET_PGD. The entry that is the host's may be named, and nothing comes of it.</summary>
+    private void SetTopEntry(uint table, uint index)
+    {
+        uint entries = _core.Walker.TopIndex(uint.MaxValue) + 1;
+        if (_core.Walker.IsGuestsEntry(index))
+            _core.InvalidateDirectoryEntry(table, index);
+        else if (index > entries && _abi.Paging.FaultsInReserved)
+            Kill($"Attempt to set pgd {index}/{entries}");
+    }
+
     // [H:190] A hint
     // The guest has changed an entry already, in its own memory ([G:150]); we are told so that whatever was made of the old one
     // goes. The entry that comes with the call is looked at only as far as the genuine host looks, to kill where it kills. What
@@ -378,12 +345,12 @@ public sealed unsafe partial class Guest
         const uint used = (uint)(PageFlags.Accessed | PageFlags.Dirty);
         if (address >= _abi.Paging.ReservedStart)
         {
-            Kill("attempt to access switcher pages");
+            Kill(_abi.Paging.FaultsInReserved ? "attempt to set pte into Switcher pages" : PageWalker.ReservedPages);
             return;
         }
 
         // An entry marked as used is taken over at once, and so looked at at once.
-        if ((entry & (uint)PageFlags.Present) != 0 && (entry & used) != 0 && _core.Walker.IsForbidden(entry))
+        if ((entry & (uint)PageFlags.Present) != 0 && (entry & used) != 0 && _core.Walker.IsDeadly(entry))
         {
             Kill("bad page table entry");
             return;

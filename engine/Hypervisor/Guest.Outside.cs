@@ -60,6 +60,9 @@ public sealed unsafe partial class Guest
         if (Thread.CurrentThread == _owner)
         {
             Raise(irq);
+
+            // A device raises it from inside an instruction: the guest is to come out after that.
+            Volatile.Write(ref _cpu->Attention, 1);
             return true;
         }
 

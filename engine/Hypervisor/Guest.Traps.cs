@@ -42,6 +42,7 @@ public sealed unsafe partial class Guest
         }
         else if (!_data.TakesInterrupts)
         {
+            _data.IrqPending = true;
             return;
         }
 
@@ -53,7 +54,12 @@ public sealed unsafe partial class Guest
             _statistics.CountInterrupt(irq);
             if (Wants(GuestEvents.Interrupts))
                 _observer!.IrqDelivered((uint)irq);
-            Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Arch.Flags);
+            if (_cpu->Arch.Eip == _noIrqReturn && _cpu->Arch.Cpl == Selectors.GuestRing)
+                DeliverAtReturn(in gate, _data);
+            else
+                Deliver((uint)(Vectors.FirstIrq + irq), gate, errorCode: null, _cpu->Arch.Flags);
+            if ((deliverable & (deliverable - 1)) == 0)
+                _data.IrqPending = false;
         }
 
         _data.SetTime(_clock.Wall);
@@ -85,6 +91,8 @@ public sealed unsafe partial class Guest
 
     private void DeliverTrap(in CpuExit exit)
     {
+        if (TryEmulate(in exit))
+            return;
         if (exit.Vector == ExceptionVector.PageFault && _data is not null)
             _data.Cr2 = exit.FaultAddress;
         Gate gate = _idt[exit.Vector];
@@ -146,6 +154,35 @@ public sealed unsafe partial class Guest
         _cpu->Arch.Eip = gate.Handler;
         if (gate.IsInterruptGate && _data is not null)
             _data.IrqEnabled = 0;
+    }
+
+    /// <summary>
+    /// An interrupt at the very IRET that comes after turning interrupts on: as if it had been carried out, and the interrupt had come then.
+    /// It would push again what IRET has popped, so the frame stays, and only the flags come from there.
+    /// </summary>
+    private void DeliverAtReturn(in Gate gate, GuestData data)
+    {
+        const uint flagsInFrame = 8;
+        const uint taken = EFlags.Arithmetic | EFlags.Direction | EFlags.AlignmentCheck | EFlags.Identification;
+        uint place = _cpu->Arch.Ss.Base + _cpu->Arch.Registers[(int)GeneralRegister.Esp] + flagsInFrame;
+        uint flags = 0;
+        for (uint i = 0; i < sizeof(uint); i++)
+        {
+            // Byte by byte, since a stack that is not aligned may cross a page anywhere.
+            if (Look(place + i).Physical is not { } physical || !_memory.Contains(physical, 1))
+            {
+                Kill($"bad read address {Hex(place - _pageOffset)} len {sizeof(uint)}");
+                return;
+            }
+
+            flags |= (uint)_memory.ReadValue<byte>(physical) << (int)(8 * i); // Read once
+        }
+
+        _cpu->Arch.Flags = EFlags.Fixed | EFlags.Interrupt | (flags & taken);
+        _core.SetSegment(SegmentName.Cs, Selectors.KernelCode);
+        _cpu->Arch.Eip = gate.Handler;
+        if (gate.IsInterruptGate)
+            data.IrqEnabled = 0;
     }
 
     private void SetClockEvent(uint nanoseconds)

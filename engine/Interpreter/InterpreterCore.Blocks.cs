@@ -110,7 +110,9 @@ public sealed unsafe partial class InterpreterCore
         uint offset = linear & Page.OffsetMask;
         if (offset == 0 || bytes == 0)
             return;
-        CodeWillChange(Translate(linear, write: true), (int)Math.Min(bytes, Page.Size - offset));
+        byte* place = Translate(linear, write: true);
+        if (!IsDevice(place))
+            CodeWillChange(place, (int)Math.Min(bytes, Page.Size - offset));
     }
 
     /// <summary>A transfer of control: the next op if it is known, else null with EIP set.</summary>

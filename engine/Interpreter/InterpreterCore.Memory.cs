@@ -181,37 +181,10 @@ public sealed unsafe partial class InterpreterCore
             Translate((address + (uint)(size - 1)) & ~Page.OffsetMask, write: false);
     }
 
-    /// <summary>Copies guest memory out, up to a page; faults before anything is copied.</summary>
-    internal void CopyFrom(uint address, byte* to, int size)
-    {
-        if (_watchpoints.Length != 0)
-            CheckWatchpoints(address, size, WatchKind.Read);
-        int first = (int)Math.Min((uint)size, Page.Size - (address & Page.OffsetMask));
-        byte* low = Translate(address, write: false);
-        byte* high = first < size ? Translate(address + (uint)first, write: false) : null;
-        Buffer.MemoryCopy(low, to, size, first);
-        if (first < size)
-            Buffer.MemoryCopy(high, to + first, size - first, size - first);
-    }
-
-    /// <summary>Copies into guest memory, up to a page; faults before anything is copied.</summary>
-    internal void CopyTo(uint address, byte* from, int size)
-    {
-        int first = (int)Math.Min((uint)size, Page.Size - (address & Page.OffsetMask));
-        byte* low = Translate(address, write: true);
-        byte* high = first < size ? Translate(address + (uint)first, write: true) : null;
-        CodeWillChange(low, first);
-        Buffer.MemoryCopy(from, low, first, first);
-        if (first < size)
-        {
-            CodeWillChange(high, size - first);
-            Buffer.MemoryCopy(from + first, high, size - first, size - first);
-        }
-    }
-
     /// <summary>
     /// Host address of a guest's linear address at the current privilege level, filling the table; faults or kills if there is
-    /// none. For a write the caller still owes <see cref="CodeWillChange"/> unless the table calls the page writable.
+    /// none. For a write the caller still owes <see cref="CodeWillChange"/> unless the table calls the page writable; and nothing is there
+    /// when it <see cref="IsDevice"/>.
     /// </summary>
     internal byte* Translate(uint linear, bool write)
     {
@@ -223,7 +196,11 @@ public sealed unsafe partial class InterpreterCore
     }
 
     /// <summary>Guest physical address of a linear one, for fetching code.</summary>
-    internal uint TranslateFetch(uint linear) => (uint)(Translate(linear, write: false) - Memory.Base);
+    internal uint TranslateFetch(uint linear)
+    {
+        byte* place = Translate(linear, write: false);
+        return IsDevice(place) ? throw Kill(CodeInDevice(place)) : (uint)(place - Memory.Base);
+    }
 
     /// <summary>The same for the first byte of an instruction, without an exception: a fault becomes the exit.</summary>
     /// <returns>Whether it can be fetched.</returns>
@@ -239,8 +216,15 @@ public sealed unsafe partial class InterpreterCore
             return false;
         }
 
-        physical = (uint)((byte*)(entry->Addend + (nint)linear) - Memory.Base);
-        return true;
+        byte* place = (byte*)(entry->Addend + (nint)linear);
+        physical = (uint)(place - Memory.Base);
+        if (!IsDevice(place))
+            return true;
+        _fault.KillReason = CodeInDevice(place);
+        _current = null;
+        TakeFault(_fault);
+        _hasExit = true;
+        return false;
     }
 
     /// <inheritdoc/>
@@ -289,8 +273,10 @@ public sealed unsafe partial class InterpreterCore
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TlbEntry* Entry(byte* tlb, uint linear) => (TlbEntry*)(tlb + ((linear >> 8) & ((TlbEntries - 1) << 4)));
 
-    private static ulong LoadBytes(byte* from, int size)
+    private ulong LoadBytes(byte* from, int size)
     {
+        if (IsDevice(from))
+            return ReadDevice(from, size);
         switch (size)
         {
             case 1:
@@ -311,6 +297,12 @@ public sealed unsafe partial class InterpreterCore
 
     private void StoreBytes(byte* to, int size, ulong value)
     {
+        if (IsDevice(to))
+        {
+            WriteDevice(to, size, value);
+            return;
+        }
+
         CodeWillChange(to, size);
         switch (size)
         {
@@ -348,7 +340,7 @@ public sealed unsafe partial class InterpreterCore
     {
         ForeignCode?.Walked(linear);
         WalkResult result = Walker.Walk(_pageDirectory, linear, write, user, out Translation found);
-        if (result != WalkResult.Ok)
+        if (result is not (WalkResult.Ok or WalkResult.Device))
         {
             _fault.Vector = ExceptionVector.PageFault;
             _fault.ErrorCode = found.ErrorCode;
@@ -363,6 +355,14 @@ public sealed unsafe partial class InterpreterCore
             _fills[_fillCount] = (nint)entry;
         _fillCount++;
         uint page = linear & ~Page.OffsetMask;
+        if (result == WalkResult.Device)
+        {
+            // It is never at hand: each access comes the slow way, where the device is asked.
+            Forget(entry);
+            entry->Addend = (nint)(Memory.Base + found.Frame) - (nint)page;
+            return true;
+        }
+
         if (write)
             Memory.Dirty?.Mark(found.Frame);
         entry->ReadTag = page;

@@ -38,7 +38,11 @@ internal readonly unsafe struct Movs : IStringStep
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Step<TWidth>(InterpreterCore core, CpuState* cpu, uint source, uint target)
-        where TWidth : struct, IWidth => core.WriteLinear<TWidth>(cpu, target, core.ReadLinear<TWidth>(cpu, source));
+        where TWidth : struct, IWidth
+    {
+        core.ProbeCopy(cpu, source, target, TWidth.Size);
+        core.WriteLinear<TWidth>(cpu, target, core.ReadLinear<TWidth>(cpu, source));
+    }
 }
 
 internal readonly unsafe struct Stos : IStringStep
@@ -214,7 +218,7 @@ internal static unsafe class StringOps
         if (TStep.Source)
         {
             byte* from = core.Translate(source, write: false);
-            if (core.FaultPending)
+            if (core.FaultPending || core.IsDevice(from))
                 return 0;
 
             // What overlaps so that it reads what it wrote must go one by one; that includes other mappings of the same page.

@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Generations;
 using unsafe Handler = delegate*<Lguest.Engine.Interpreter.InterpreterCore, Lguest.Engine.Cpu.CpuState*, Lguest.Engine.Interpreter.MicroOp*, Lguest.Engine.Interpreter.MicroOp*>;
 
 namespace Lguest.Engine.Interpreter;
@@ -53,22 +54,37 @@ internal static unsafe class SystemOps
     /// <summary>An exception with error code 0: #UD for UD2 and what is no instruction, #GP for privileged instructions.</summary>
     public static MicroOp* Raise(InterpreterCore core, CpuState* cpu, MicroOp* op) => core.RaiseQuietly(op, (byte)op->Immediate);
 
-    /// <summary>IN at ring 1: nobody answers on the bus (abi.md §4.8). Ones in the operand's own width.</summary>
+    /// <summary>IN at ring 1. Ones in the operand's own width where nobody answers on the bus (abi.md §4.8).</summary>
     public static MicroOp* In<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
         where TWidth : struct, IWidth
     {
-        Operand.Set<TWidth>(cpu, GeneralRegister.Eax, uint.MaxValue);
-        return op + 1;
+        ushort port = Port(cpu, op);
+        uint value = uint.MaxValue;
+        if (core.Devices is not { } devices || !devices.TryIn(port, TWidth.Size, out value))
+            value = core.Rules.HasBoardPorts && BoardPorts.TryRead(port, out uint answer) ? answer : uint.MaxValue;
+
+        Operand.Set<TWidth>(cpu, GeneralRegister.Eax, value);
+        return Next(core, cpu, op);
     }
 
     /// <summary>OUT at ring 1: vanishes, but for the pulse on the PC's reset line that ends Linux's reboot.</summary>
-    public static MicroOp* Out(InterpreterCore core, CpuState* cpu, MicroOp* op)
+    public static MicroOp* Out<TWidth>(InterpreterCore core, CpuState* cpu, MicroOp* op)
+        where TWidth : struct, IWidth
     {
-        uint port = op->Extra != 0 ? op->Immediate & 0xFF : cpu->Arch.Registers[(int)GeneralRegister.Edx] & 0xFFFF;
+        ushort port = Port(cpu, op);
+        if (core.Devices is { } devices && devices.TryOut(port, TWidth.Size, Operand.Get<TWidth>(cpu, GeneralRegister.Eax)))
+            return Next(core, cpu, op);
         return port == KeyboardController && *(byte*)cpu->Arch.Registers == PulseReset
             ? core.Exit(ExitKind.Reset, op->NextEip, op)
             : op + 1;
     }
+
+    /// <summary>On after a device was asked: it may have raised an irq, and the guest is to come out for that here.</summary>
+    private static MicroOp* Next(InterpreterCore core, CpuState* cpu, MicroOp* op) =>
+        core.Devices is null || cpu->Attention == 0 ? op + 1 : InterpreterCore.JumpTo(cpu, op->NextEip, op->Position + 1);
+
+    private static ushort Port(CpuState* cpu, MicroOp* op) =>
+        (ushort)(op->Extra != 0 ? op->Immediate & 0xFF : cpu->Arch.Registers[(int)GeneralRegister.Edx]);
 
     /// <summary>
     /// MOV from %dr6 at ring 1. Linux asks it in its debug trap what the trap was for; with a fault for an answer, as the genuine
@@ -93,7 +109,7 @@ internal static unsafe class SystemOps
     public static MicroOp* CpuId(InterpreterCore core, CpuState* cpu, MicroOp* op)
     {
         CpuIdentity.Query(
-            core.Identity,
+            cpu->Arch.Cpl == Selectors.UserRing ? core.Rules.Program : core.Rules.Kernel,
             ref cpu->Arch.Registers[(int)GeneralRegister.Eax],
             out cpu->Arch.Registers[(int)GeneralRegister.Ebx],
             out cpu->Arch.Registers[(int)GeneralRegister.Ecx],
@@ -144,6 +160,7 @@ internal sealed unsafe partial class InstructionSelector
             case Mnemonic.In:
                 if (!Kernel)
                     return Privileged();
+                Port(in i, 1);
                 return i.Op0Register switch
                 {
                     Register.AL => &SystemOps.In<Width8>,
@@ -153,9 +170,13 @@ internal sealed unsafe partial class InstructionSelector
             case Mnemonic.Out:
                 if (!Kernel)
                     return Privileged();
-                _proto.Extra = i.Op0Kind == OpKind.Immediate8 ? (byte)1 : (byte)0;
-                _proto.Immediate = i.Op0Kind == OpKind.Immediate8 ? i.Immediate8 : 0u;
-                return &SystemOps.Out;
+                Port(in i, 0);
+                return i.Op1Register switch
+                {
+                    Register.AL => &SystemOps.Out<Width8>,
+                    Register.AX => &SystemOps.Out<Width16>,
+                    _ => &SystemOps.Out<Width32>,
+                };
             case Mnemonic.Rdtsc:
                 return &SystemOps.ReadTimeStamp;
             case Mnemonic.Cpuid:
@@ -170,6 +191,14 @@ internal sealed unsafe partial class InstructionSelector
             default:
                 return null;
         }
+    }
+
+    /// <summary>The port is a byte of the instruction, or %dx.</summary>
+    private void Port(in Instruction i, int operand)
+    {
+        bool isByte = i.GetOpKind(operand) == OpKind.Immediate8;
+        _proto.Extra = isByte ? (byte)1 : (byte)0;
+        _proto.Immediate = isByte ? i.Immediate8 : 0u;
     }
 
     private Handler MachineStatus(in Instruction i)

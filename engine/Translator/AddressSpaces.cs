@@ -249,7 +249,7 @@ internal sealed unsafe class AddressSpaces : ICodeWatcher, IDisposable
         if (user && _newPages.GoesAhead(Enter(), linear >> Page.Shift, result))
             return result == WalkResult.Fault ? MapResult.Fault : MapResult.Unknown;
         if (result != WalkResult.Ok)
-            return MapResult.Fault;
+            return result == WalkResult.Device ? MapResult.Interpret : MapResult.Fault;
         if (!user && linear < KernelStart)
             return MapResult.Interpret;
         if (write && !_mapper.MayBeWritten(found.Frame))

@@ -29,7 +29,7 @@ public sealed record Generation
         Paging = PagingRules.Linux2623,
         Bus = new DmaProtocol(ConsoleKey: 4, FreeNetSlot: 0xFF),
         Clock = ClockStyle.Periodic,
-        Processor = ProcessorIdentity.Family6,
+        Processor = ProcessorRules.Linux2623,
     };
 
     /// <summary>Linux 2.6.23, the only release with the DMA interface: the primary target.</summary>
@@ -42,8 +42,28 @@ public sealed record Generation
         Clock = ClockStyle.OneShot,
     };
 
+    /// <summary>Linux 4.0: virtio on PCI.</summary>
+    public static Generation Linux40 { get; } = new()
+    {
+        Name = "4.0",
+        Boot = BootProtocol.Pci,
+        Calls = HypercallTable.Linux40,
+        Convention = CallConvention.Linux2631,
+        Data = GuestDataLayout.Linux31,
+        Paging = PagingRules.Linux40,
+        Bus = null,
+        Clock = ClockStyle.OneShot,
+        Processor = ProcessorRules.Virtio,
+    };
+
+    /// <summary>Linux 4.1 to 4.9.</summary>
+    public static Generation Linux41 { get; } = Linux40 with { Name = "4.1", Data = GuestDataLayout.Linux41 };
+
+    /// <summary>Linux 4.10 to 4.13: the floating point unit is never taken away.</summary>
+    public static Generation Linux410 { get; } = Linux41 with { Name = "4.10", Calls = HypercallTable.Linux410 };
+
     /// <summary>Every generation that can be run, newest first.</summary>
-    public static IReadOnlyList<Generation> All { get; } = [Linux2623, Seed200702];
+    public static IReadOnlyList<Generation> All { get; } = [Linux410, Linux41, Linux40, Linux2623, Seed200702];
 
     /// <summary>What the tables and messages call it.</summary>
     public required string Name { get; init; }
@@ -63,14 +83,14 @@ public sealed record Generation
     /// <summary>What it may have in its page tables.</summary>
     public required PagingRules Paging { get; init; }
 
-    /// <summary>How it speaks to devices.</summary>
-    public required DmaProtocol Bus { get; init; }
+    /// <summary>How it speaks to devices by DMA; null: its devices are virtio's.</summary>
+    public required DmaProtocol? Bus { get; init; }
 
     /// <summary>How it asks for its clock interrupt.</summary>
     public required ClockStyle Clock { get; init; }
 
-    /// <summary>What its processor says that it is.</summary>
-    public required ProcessorIdentity Processor { get; init; }
+    /// <summary>What its processor is, and does.</summary>
+    public required ProcessorRules Processor { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -111,6 +111,22 @@ public sealed unsafe class GuestData
         }
     }
 
+    /// <summary>The instruction at which a delivery pushes no frame; null where a generation has none.</summary>
+    public uint? NoIrqReturn => Load(Layout.NoIrqReturn);
+
+    /// <summary>What the guest has chosen as its system call; null where a generation's guests do not say it.</summary>
+    public uint? SystemCallVector => Load(Layout.SystemCallVector);
+
+    /// <summary>Says whether something waits for the guest to turn interrupts on, where a generation's guests look for that.</summary>
+    public bool IrqPending
+    {
+        set
+        {
+            if (Layout.IrqPending is { } place)
+                Store(place, value ? InterruptFlag : 0);
+        }
+    }
+
     /// <summary>The guest's page offset; null where a generation's guests do not say it here.</summary>
     public uint? KernelAddress => Load(Layout.KernelAddress);
 

@@ -45,9 +45,9 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
         OnTheLguestBus("2.6.31", new Version(2, 6, 31), BootProtocol.Linux2631),
         OnTheLguestBus("2.6.34", new Version(2, 6, 34), BootProtocol.Linux2631),
         OnTheLguestBus("3.1", new Version(3, 1, 0), BootProtocol.LguestBus),
-        OnPci("4.0", new Version(4, 0, 0)),
-        OnPci("4.1", new Version(4, 1, 0)),
-        OnPci("4.10", new Version(4, 10, 0)),
+        Of(Generation.Linux40, new Version(4, 0, 0), DeviceBusKind.Pci),
+        Of(Generation.Linux41, new Version(4, 1, 0), DeviceBusKind.Pci),
+        Of(Generation.Linux410, new Version(4, 10, 0), DeviceBusKind.Pci),
     ];
 
     /// <summary>The first release of Linux from which lguest was removed.</summary>
@@ -78,5 +78,6 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
     private static KernelSeries OnTheLguestBus(string name, Version first, BootProtocol boot, DeviceBusKind devices = DeviceBusKind.LguestBus) =>
         new(name, first, boot, devices);
 
-    private static KernelSeries OnPci(string name, Version first) => new(name, first, BootProtocol.Pci, DeviceBusKind.Pci);
+    private static KernelSeries Of(Generation generation, Version first, DeviceBusKind devices) =>
+        new(generation.Name, first, generation.Boot, devices) { Generation = generation };
 }

@@ -10,6 +10,8 @@ public sealed record PagingRules
         ReservedBytes = 4u * 1024 * 1024,
         ForbiddenFlags = PageFlags.WriteThrough | PageFlags.PageSizeOrPat,
         MayBePae = false,
+        FaultsInReserved = false,
+        HasDevices = false,
     };
 
     /// <summary>Linux 3.1 to 3.9: tables of either format, pages cached as the guest likes.</summary>
@@ -18,7 +20,15 @@ public sealed record PagingRules
         ReservedBytes = 4u * 1024 * 1024,
         ForbiddenFlags = PageFlags.PageSizeOrPat,
         MayBePae = true,
+        FaultsInReserved = false,
+        HasDevices = false,
     };
+
+    /// <summary>Linux 3.10 to 3.19: the host's part is as if nothing was there.</summary>
+    public static PagingRules Linux310 { get; } = Linux31 with { FaultsInReserved = true };
+
+    /// <summary>Linux 4.0 and later: devices have addresses.</summary>
+    public static PagingRules Linux40 { get; } = Linux310 with { HasDevices = true };
 
     /// <summary>Bytes at the top of the address space that are the host's: reserve_mem.</summary>
     public required uint ReservedBytes { get; init; }
@@ -28,6 +38,15 @@ public sealed record PagingRules
 
     /// <summary>Whether a kernel may have been built for PAE. No call says so: its first table does (abi.md §4.6).</summary>
     public required bool MayBePae { get; init; }
+
+    /// <summary>
+    /// Whether an access to the host's part of the address space is a page fault, and a directory entry that is not there kills; else the
+    /// access kills, and such an entry is nothing.
+    /// </summary>
+    public required bool FaultsInReserved { get; init; }
+
+    /// <summary>Whether pages may be mapped that are no memory, but a device's (abi.md §8.3).</summary>
+    public required bool HasDevices { get; init; }
 
     /// <summary>The first linear address that is the host's.</summary>
     public uint ReservedStart => uint.MaxValue - ReservedBytes + 1;

@@ -13,4 +13,10 @@ public readonly record struct ProcessorIdentity(uint Signature, uint FeaturesEcx
     /// </summary>
     public static ProcessorIdentity Family6 { get; } = new(
         0x6D8, 0, 1 << 0 | 1 << 4 | 1 << 8 | 1 << 13 | 1 << 15 | 1 << 19 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26);
+
+    /// <summary>
+    /// The same with PAE as family 5, model 10, under a hypervisor: kernels look for no microcode there, and for no registers of a model.
+    /// (Model 9 is Quark, which has no PGE for Linux.)
+    /// </summary>
+    public static ProcessorIdentity Family5 { get; } = new(0x5A8, 1u << 31, Family6.FeaturesEdx | 1 << 6);
 }

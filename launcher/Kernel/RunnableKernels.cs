@@ -11,7 +11,7 @@ namespace Lguest.Launcher.Kernel;
 internal static class RunnableKernels
 {
     /// <summary>The end of most refusals: what helps.</summary>
-    public const string Remedy = "only Linux 2.6.23 built with CONFIG_LGUEST_GUEST=y runs here";
+    public const string Remedy = "only Linux 2.6.23 and 4.0 to 4.13, built with CONFIG_LGUEST_GUEST=y, run here";
 
     /// <summary>Refuses a kernel that is understood, and that no engine runs yet.</summary>
     /// <exception cref="LaunchException">It is one.</exception>

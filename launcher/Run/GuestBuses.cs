@@ -29,7 +29,7 @@ internal static class GuestBuses
         DmaBus bus = new(memory, (uint)life.Layout.DescriptorPage, life.Complaints, life.Layout.DescriptorCopy);
         foreach (IDmaDevice device in (IEnumerable<IDmaDevice>)[.. life.Devices.MakeForDma(life.Complaints), .. life.Networks.MakeForDma(life.Complaints, life.Say)])
             bus.Add(device);
-        bus.Add(new DmaConsole(new ConsoleModel(life.Console), life.Kernel.Generation.Bus.ConsoleKey, life.Complaints));
+        bus.Add(new DmaConsole(new ConsoleModel(life.Console), life.Kernel.Generation.Bus!.ConsoleKey, life.Complaints));
         return bus;
     }
 

@@ -37,7 +37,7 @@ public sealed class GuestNetworks : IDisposable
     public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, KernelSeries series, ushort? guestId)
     {
         bool isDma = series.Devices == DeviceBusKind.Dma;
-        byte freeSlot = isDma ? series.Generation!.Bus.FreeNetSlot : (byte)0;
+        byte freeSlot = isDma ? series.Generation!.Bus!.FreeNetSlot : (byte)0;
         GuestNetworks networks = new() { _hasOneAddress = isDma };
         try
         {

@@ -52,11 +52,11 @@ internal sealed class GuestProgram
     public uint Address(string name) => _known.GetValueOrDefault(name, 0xC123_4567u);
 
     /// <summary>A hypercall; %eax, %edx, %ebx, %ecx are lost.</summary>
-    public void Call(HypercallKind kind, uint edx = 0, uint ebx = 0, uint ecx = 0)
+    public void Call(HypercallKind kind, uint first = 0, uint second = 0, uint third = 0)
     {
-        Asm.mov(edx_, edx);
-        Asm.mov(ebx_, ebx);
-        Asm.mov(ecx_, ecx);
+        Asm.mov(Argument(0), first);
+        Asm.mov(Argument(1), second);
+        Asm.mov(Argument(2), third);
         CallNumber(_abi.Calls.NumberOf(kind) ?? throw new ArgumentException($"{kind} is not in {_abi}"));
     }
 
@@ -70,6 +70,12 @@ internal sealed class GuestProgram
     /// <summary>Stack and LGUEST_INIT: how nearly every guest begins.</summary>
     public void Boot()
     {
+        if (_abi.Boot.StartsLinear)
+        {
+            BootFromLinear();
+            return;
+        }
+
         Asm.mov(esp, GuestPlan.Virtual(GuestPlan.StackTop));
         Call(HypercallKind.LguestInit, GuestPlan.Data);
     }
@@ -78,23 +84,26 @@ internal sealed class GuestProgram
     public void BootWithRings()
     {
         Boot();
-        Call(HypercallKind.LoadGdt, GuestPlan.Gdt, Selectors.GdtEntries);
+        if (_abi.Calls.NumberOf(HypercallKind.LoadGdt) is not null)
+            Call(HypercallKind.LoadGdt, GuestPlan.Gdt, Selectors.GdtEntries);
+        else
+            LoadEachDescriptor();
         Call(HypercallKind.SetStack, Selectors.KernelData, GuestPlan.Virtual(GuestPlan.TrapStackTop), 1);
     }
 
     /// <summary>Sends a register to the test.</summary>
     public void Report(AssemblerRegister32 value, uint key = 0)
     {
-        Asm.mov(ebx_, value);
-        Asm.mov(edx_, key);
+        Asm.mov(Argument(1), value);
+        Asm.mov(Argument(0), key);
         CallNumber(_abi.Calls.NumberOf(HypercallKind.SendDma)!.Value);
     }
 
     /// <summary>Sends a number to the test.</summary>
     public void Report(uint value, uint key = 0)
     {
-        Asm.mov(ebx_, value);
-        Report(ebx_, key);
+        Asm.mov(Argument(1), value);
+        Report(Argument(1), key);
     }
 
     /// <summary>Sets a gate.</summary>
@@ -159,12 +168,38 @@ internal sealed class GuestProgram
         Asm.jmp(here);
     }
 
-    // The parameters of Call have the registers' names.
-    private static AssemblerRegister32 edx_ => edx;
+    /// <summary>The register of an argument.</summary>
+    public AssemblerRegister32 Argument(int index) => _abi.Convention.Registers[index] switch
+    {
+        GeneralRegister.Ebx => ebx,
+        GeneralRegister.Ecx => ecx,
+        GeneralRegister.Edx => edx,
+        GeneralRegister.Esi => esi,
+        _ => throw new InvalidOperationException($"no argument is in {_abi.Convention.Registers[index]}"),
+    };
 
-    private static AssemblerRegister32 ebx_ => ebx;
+    /// <summary>From physical addresses to the kernel's own: memory is at both while that goes on.</summary>
+    private void BootFromLinear()
+    {
+        Asm.mov(esp, GuestPlan.StackTop);
+        Call(HypercallKind.LguestInit, GuestPlan.Data);
+        Call(HypercallKind.NewPageTable, GuestPlan.Directory);
+        Asm.mov(eax, Address("virtual"));
+        Asm.jmp(eax);
+        Mark("virtual");
+        Asm.mov(esp, GuestPlan.Virtual(GuestPlan.StackTop));
+    }
 
-    private static AssemblerRegister32 ecx_ => ecx;
+    private void LoadEachDescriptor()
+    {
+        foreach (uint index in (ReadOnlySpan<uint>)[Selectors.KernelCodeIndex, Selectors.KernelDataIndex, GuestPlan.UserCode >> 3, GuestPlan.UserData >> 3])
+        {
+            Asm.mov(Argument(0), index);
+            Asm.mov(Argument(1), __dword_ptr[GuestPlan.Virtual(GuestPlan.Gdt + (index * 8))]);
+            Asm.mov(Argument(2), __dword_ptr[GuestPlan.Virtual(GuestPlan.Gdt + (index * 8) + 4)]);
+            CallNumber(_abi.Calls.NumberOf(HypercallKind.LoadGdtEntry)!.Value);
+        }
+    }
 
     private static (byte[] Code, Dictionary<string, uint> Addresses) Pass(
         Generation abi, uint origin, Dictionary<string, uint> known, Action<GuestProgram> body)

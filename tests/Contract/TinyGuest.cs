@@ -16,6 +16,7 @@ namespace Lguest.Tests.Contract;
 internal sealed class TinyGuest : IDisposable
 {
     private readonly Dictionary<string, uint> _addresses;
+    private readonly GuestDataLayout _layout;
 
     /// <summary>Loads a guest and gives it to an engine.</summary>
     /// <param name="kind">The engine.</param>
@@ -39,7 +40,8 @@ internal sealed class TinyGuest : IDisposable
         abi ??= Generation.Linux2623;
         Memory = MappedGuestMemory.Create(ranges ?? [new MemoryRange(0, GuestPlan.MemoryBytes)]);
         (byte[] code, _addresses) = GuestProgram.Assemble(abi, GuestPlan.Virtual(GuestPlan.Code), program);
-        LayOut(Memory);
+        _layout = abi.Data;
+        LayOut(Memory, abi);
         code.CopyTo(Memory.Write(GuestPlan.Code, (uint)code.Length));
         prepare?.Invoke(Memory);
         EngineChannel channel = new(start => GuestEngine.Start(kind, Memory, abi, start with { TablesEnd = tablesEnd }, out _, clock ?? new StillClock()));
@@ -60,15 +62,24 @@ internal sealed class TinyGuest : IDisposable
     public uint Key { get; private set; }
 
     /// <summary>lguest_data as it is now.</summary>
-    public GuestData Data => new(Memory, GuestPlan.Data, GuestDataLayout.Linux2623);
+    public GuestData Data => new(Memory, GuestPlan.Data, _layout);
 
     /// <summary>A kernel's memory before it is started: linear page tables, an empty ring, a GDT like Linux's.</summary>
-    public static void LayOut(GuestMemory memory)
+    /// <param name="memory">Its memory.</param>
+    /// <param name="abi">What it speaks; null: 2.6.23.</param>
+    public static void LayOut(GuestMemory memory, Generation? abi = null)
     {
+        GuestDataLayout layout = (abi ?? Generation.Linux2623).Data;
+        if (layout.KernelAddress is { } kernel)
+            memory.WriteUInt32(GuestPlan.Data + kernel, GuestPlan.PageOffset);
+        if (layout.SystemCallVector is { } vector)
+            memory.WriteUInt32(GuestPlan.Data + vector, Vectors.SystemCall);
+        if (abi?.Boot.StartsLinear == true)
+            memory.WriteUInt32(GuestPlan.Directory, GuestPlan.KernelTable | (uint)PageFlags.Linear);
         memory.WriteUInt32(GuestPlan.Directory + (GuestPlan.PageOffset >> 22) * 4, GuestPlan.KernelTable | (uint)PageFlags.Linear);
         for (uint page = 0; page < Math.Min(memory.Ranges[0].Length >> Page.Shift, GuestPlan.EntriesPerTable); page++)
             memory.WriteUInt32(GuestPlan.KernelTable + (page * 4), (page << Page.Shift) | (uint)PageFlags.Linear);
-        memory.Write(GuestPlan.Data + 20, GuestData.RingSize).Fill(GuestData.RingDone);
+        memory.Write(GuestPlan.Data + layout.RingStatus, GuestData.RingSize).Fill(GuestData.RingDone);
         memory.WriteUInt32(GuestPlan.Data, 0);
         Descriptor(memory, Selectors.KernelCodeIndex, 0x00CF_9A00_0000_FFFF);
         Descriptor(memory, Selectors.KernelDataIndex, 0x00CF_9200_0000_FFFF);

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Lguest.Tests.GuestAbi;
 
-/// <summary>The tables of the two generations.</summary>
+/// <summary>The tables of the generations.</summary>
 public sealed class GenerationTests
 {
     /// <summary>Hypercall numbers: abi.md §3.2.</summary>
@@ -41,6 +41,36 @@ public sealed class GenerationTests
         }
     }
 
+    /// <summary>The same for those with virtio on PCI.</summary>
+    [Theory]
+    [InlineData(HypercallKind.FlushAsync, 0)]
+    [InlineData(HypercallKind.LguestInit, 1)]
+    [InlineData(HypercallKind.Shutdown, 2)]
+    [InlineData(HypercallKind.LoadGdt, -1)]
+    [InlineData(HypercallKind.NewPageTable, 4)]
+    [InlineData(HypercallKind.FlushTlb, 5)]
+    [InlineData(HypercallKind.LoadIdtEntry, 6)]
+    [InlineData(HypercallKind.SetStack, 7)]
+    [InlineData(HypercallKind.SetClockEvent, 9)]
+    [InlineData(HypercallKind.Halt, 10)]
+    [InlineData(HypercallKind.SetPmdPae, 13)]
+    [InlineData(HypercallKind.SetPte, 14)]
+    [InlineData(HypercallKind.SetPgd, 15)]
+    [InlineData(HypercallKind.LoadTls, 16)]
+    [InlineData(HypercallKind.LoadGdtEntry, 18)]
+    [InlineData(HypercallKind.SendInterrupts, 19)]
+    public void LaterCallsHaveTheirNumbers(HypercallKind call, int number)
+    {
+        foreach (Generation generation in (ReadOnlySpan<Generation>)[Generation.Linux40, Generation.Linux41, Generation.Linux410])
+        {
+            Assert.Equal(number < 0 ? null : (uint)number, generation.Calls.NumberOf(call));
+            if (number >= 0)
+                Assert.Equal(call, generation.Calls.Decode((uint)number));
+        }
+
+        Assert.Equal([8u, 8u, null], ((Generation[])[Generation.Linux40, Generation.Linux41, Generation.Linux410]).Select(static generation => generation.Calls.NumberOf(HypercallKind.SetTaskSwitched)));
+    }
+
     /// <summary>Numbers of nothing.</summary>
     [Theory]
     [InlineData(11u)]
@@ -54,7 +84,7 @@ public sealed class GenerationTests
     {
         Assert.Equal((new DmaProtocol(0, 0), ClockStyle.OneShot, BootInformationKind.ZeroPage), Facts(Generation.Linux2623));
         Assert.Equal((new DmaProtocol(4, 0xFF), ClockStyle.Periodic, BootInformationKind.Seed), Facts(Generation.Seed200702));
-        static (DmaProtocol Bus, ClockStyle Clock, BootInformationKind Information) Facts(Generation generation) =>
+        static (DmaProtocol? Bus, ClockStyle Clock, BootInformationKind Information) Facts(Generation generation) =>
             (generation.Bus, generation.Clock, generation.Boot.Information);
     }
 

@@ -39,7 +39,7 @@ internal static class DebuggedGuest
         using FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
         ConsolePort port = new(input.ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
         DmaBus bus = new(memory, (uint)layout.DescriptorPage);
-        bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.Bus.ConsoleKey));
+        bus.Add(new DmaConsole(new ConsoleModel(port), kernel.Generation.Bus!.ConsoleKey));
         GuestStart start = new((uint)(layout.Top >> Page.Shift), (uint)layout.PageDirectory, kernel.Entry, kernel.PageOffset);
         using Guest guest = GuestEngine.Start(engine, memory, kernel.Generation, start, out EngineChoice choice);
         bus.Connect(guest);

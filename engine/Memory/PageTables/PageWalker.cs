@@ -50,6 +50,9 @@ internal sealed unsafe class PageWalker
         }
     }
 
+    /// <summary>Who has addresses that are no memory; null: nobody.</summary>
+    public IDeviceSpace? Devices { get; set; }
+
     /// <summary>How the guest's tables are made now.</summary>
     public PagingFormat Format { get; set; }
 
@@ -59,6 +62,9 @@ internal sealed unsafe class PageWalker
     /// <summary>Whether a page's entry, or the page that it names, is not to be had by any guest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsForbidden(uint entry) => (entry & _forbidden) != 0 || !_memory.Contains(entry & ~Page.OffsetMask, Page.Size);
+
+    /// <summary>Whether a guest dies of using a page's entry.</summary>
+    public bool IsDeadly(uint entry) => IsForbidden(entry) && !IsDevice(entry);
 
     /// <summary>Pages that one table maps.</summary>
     public uint PagesPerTable => 1u << TableShift;
@@ -228,7 +234,11 @@ internal sealed unsafe class PageWalker
         uint access = (write ? ErrorWrite : 0) | (user ? ErrorUser : 0);
         WalkResult above = TFormat.FindTable(_memory, top, linear, ReservedStart, out uint tableEntry, out string? reason);
         if (above != WalkResult.Ok)
-            return reason is null ? Fault(ref translation, access) : Kill(ref translation, reason);
+        {
+            return reason is null || (Rules.FaultsInReserved && ReferenceEquals(reason, ReservedPages))
+                ? Fault(ref translation, access)
+                : Kill(ref translation, reason);
+        }
 
         uint page = linear >> Page.Shift;
         byte* table = _memory.Base + (tableEntry & ~Page.OffsetMask);
@@ -239,8 +249,13 @@ internal sealed unsafe class PageWalker
         if ((write && (rights & (uint)PageFlags.Writable) == 0) || (user && (rights & (uint)PageFlags.User) == 0))
             return Fault(ref translation, access | ErrorPresent);
         uint frame = entry & ~Page.OffsetMask;
+        bool isDevice = false;
         if (IsForbidden(entry))
-            return Kill(ref translation, "bad page table entry");
+        {
+            isDevice = IsDevice(entry);
+            if (!isDevice)
+                return Kill(ref translation, "bad page table entry");
+        }
 
         uint marked = entry | (uint)PageFlags.Accessed | (write ? (uint)PageFlags.Dirty : 0);
         if (marked != entry)
@@ -255,8 +270,12 @@ internal sealed unsafe class PageWalker
         translation.Frame = frame;
         translation.Rights = (PageFlags)rights;
         translation.Entry = (PageFlags)(marked & Page.OffsetMask);
-        return WalkResult.Ok;
+        return isDevice ? WalkResult.Device : WalkResult.Ok;
     }
+
+    /// <summary>Whether a page's entry names a page of a device. Devices are above all memory: tables that engines have of it end there.</summary>
+    private bool IsDevice(uint entry) =>
+        Rules.HasDevices && (entry & _forbidden) == 0 && entry >= _memory.Top && Devices is { } devices && devices.HasAddress(entry & ~Page.OffsetMask);
 
     private static WalkResult Fault(ref Translation translation, uint errorCode)
     {

@@ -9,6 +9,9 @@ internal enum WalkResult
     /// <summary>Mapped, and the access is allowed.</summary>
     Ok,
 
+    /// <summary>Mapped and allowed, but no memory: the page is a device's.</summary>
+    Device,
+
     /// <summary>A page fault: the error code says why.</summary>
     Fault,
 

@@ -112,7 +112,7 @@ internal sealed class FuzzedGuest
             BootInformation.Write(memory, _layout, BootInformation.EncodeCommandLine(string.Empty, 255));
             ConsolePort port = new(_input.ReadEnd, (int)_nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
             DmaBus bus = new(memory, (uint)_layout.DescriptorPage);
-            bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.Bus.ConsoleKey));
+            bus.Add(new DmaConsole(new ConsoleModel(port), _kernel.Generation.Bus!.ConsoleKey));
             GuestStart start = new((uint)(_layout.Top >> Page.Shift), (uint)_layout.PageDirectory, _kernel.Entry, _kernel.PageOffset);
             using Guest guest = GuestEngine.Start(EngineKind.Interpreter, memory, _kernel.Generation, start, out EngineChoice engine);
             bus.Connect(guest);
