@@ -177,6 +177,7 @@ public sealed class DebugHub : IDisposable
             BlockDone = (device, request) => _tracer?.Block(device.Description, in request),
             PacketSent = (device, bytes) => _tracer?.Packet(device.Description, bytes),
             InputDelivered = HearInput,
+            AccessDone = (device, access) => _tracer?.Access(device.Description, in access),
         };
         _watcher = watcher;
         running.Bus.Observer = watcher;

@@ -182,11 +182,13 @@ public static class ReportPage
 
     private static void Devices(StringBuilder page, RunRecord run)
     {
-        page.Append("<section id=\"devices\">\n<h2>Devices</h2>\n<table>\n<tr><th>device</th><th class=\"n\">requests</th><th class=\"n\">from the guest</th><th class=\"n\">inputs</th><th class=\"n\">to the guest</th><th class=\"n\">mean</th></tr>\n");
+        // Only guests on PCI access their devices: for others there is no column, which a narrow screen has no room for.
+        bool accessed = run.Statistics.Devices.Exists(static device => device.Accesses != 0);
+        page.Append("<section id=\"devices\">\n<h2>Devices</h2>\n<table>\n<tr><th>device</th><th class=\"n\">requests</th><th class=\"n\">from the guest</th><th class=\"n\">inputs</th><th class=\"n\">to the guest</th><th class=\"n\">mean</th>").Append(accessed ? "<th class=\"n\">accesses</th></tr>\n" : "</tr>\n");
         foreach (DeviceTotal device in run.Statistics.Devices)
         {
             double rate = run.Seconds > 0 ? (device.BytesOut + device.BytesIn) / run.Seconds : 0;
-            page.Append($"<tr><td>{Text(device.Name)}</td><td class=\"n\">{device.Requests:n0}</td><td class=\"n\">{Short((ulong)device.BytesOut)}B</td><td class=\"n\">{device.Deliveries:n0}</td><td class=\"n\">{Short((ulong)device.BytesIn)}B</td><td class=\"n\">{Short((ulong)rate)}B/s</td></tr>\n");
+            page.Append($"<tr><td>{Text(device.Name)}</td><td class=\"n\">{device.Requests:n0}</td><td class=\"n\">{Short((ulong)device.BytesOut)}B</td><td class=\"n\">{device.Deliveries:n0}</td><td class=\"n\">{Short((ulong)device.BytesIn)}B</td><td class=\"n\">{Short((ulong)rate)}B/s</td>{(accessed ? $"<td class=\"n\">{device.Accesses:n0}</td>" : string.Empty)}</tr>\n");
         }
 
         page.Append("</table>\n</section>\n");

@@ -17,7 +17,8 @@ public readonly record struct NamedCount(string Name, long Value);
 /// <param name="Deliveries">Packets received, pieces of console input.</param>
 /// <param name="BytesIn">To the guest.</param>
 /// <param name="Errors">Disk requests that failed, packets that nobody took.</param>
-public readonly record struct DeviceTotal(string Name, long Requests, long BytesOut, long Deliveries, long BytesIn, long Errors);
+/// <param name="Accesses">Accesses to its registers, and by ports to its configuration.</param>
+public readonly record struct DeviceTotal(string Name, long Requests, long BytesOut, long Deliveries, long BytesIn, long Errors, long Accesses = 0);
 
 /// <summary>
 /// What a guest has done, by names: for the table at the end, for <c>lguest ctl stats</c>, for gdb's <c>monitor engine</c> and
@@ -96,7 +97,7 @@ public sealed class RunStatistics
         for (int i = 0; i < traffic.Count; i++)
         {
             DeviceTraffic device = traffic[i];
-            statistics.Devices.Add(new(running.Bus.Devices[i].Model.Description, device.Requests, device.BytesOut, device.Deliveries, device.BytesIn, device.Errors));
+            statistics.Devices.Add(new(running.Bus.Devices[i].Model.Description, device.Requests, device.BytesOut, device.Deliveries, device.BytesIn, device.Errors, device.Accesses));
         }
 
         return statistics;
@@ -131,7 +132,7 @@ public sealed class RunStatistics
             if (i == Devices.Count)
                 Devices.Add(more);
             else
-                Devices[i] = new(more.Name, Devices[i].Requests + more.Requests, Devices[i].BytesOut + more.BytesOut, Devices[i].Deliveries + more.Deliveries, Devices[i].BytesIn + more.BytesIn, Devices[i].Errors + more.Errors);
+                Devices[i] = new(more.Name, Devices[i].Requests + more.Requests, Devices[i].BytesOut + more.BytesOut, Devices[i].Deliveries + more.Deliveries, Devices[i].BytesIn + more.BytesIn, Devices[i].Errors + more.Errors, Devices[i].Accesses + more.Accesses);
         }
     }
 

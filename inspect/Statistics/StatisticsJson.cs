@@ -73,6 +73,7 @@ public static class StatisticsJson
             json.WriteNumber("inputs", device.Deliveries);
             json.WriteNumber("bytes_in", device.BytesIn);
             json.WriteNumber("errors", device.Errors);
+            json.WriteNumber("accesses", device.Accesses);
             json.WriteEndObject();
         }
 

@@ -79,14 +79,18 @@ public static class StatisticsTable
     {
         if (statistics.Devices.Count == 0)
             return;
-        Head(text, "devices", "requests", "bytes out", "inputs", "bytes in", "errors");
+
+        // Only guests on PCI access their devices; for others the column would be all zero.
+        bool accessed = statistics.Devices.Exists(static device => device.Accesses != 0);
+        string[] columns = accessed ? ["requests", "bytes out", "inputs", "bytes in", "errors", "accesses"] : ["requests", "bytes out", "inputs", "bytes in", "errors"];
+        Head(text, "devices", columns);
         foreach (DeviceTotal device in statistics.Devices)
         {
             // A file's path may be long: then the numbers come below it.
             if (device.Name.Length > NameWidth - 3)
                 text.Append($"  {device.Name}\n");
             string name = device.Name.Length > NameWidth - 3 ? string.Empty : device.Name;
-            Row(text, name, Number(device.Requests), Number(device.BytesOut), Number(device.Deliveries), Number(device.BytesIn), Number(device.Errors)).Append('\n');
+            Row(text, name, Number(device.Requests), Number(device.BytesOut), Number(device.Deliveries), Number(device.BytesIn), Number(device.Errors)).Append(accessed ? Number(device.Accesses).PadLeft(NumberWidth) : string.Empty).Append('\n');
         }
     }
 

@@ -37,8 +37,11 @@ public enum TraceCategories
     /// <summary>What the guest says.</summary>
     Console = 0x100,
 
+    /// <summary>Accesses to the registers of devices, and by ports to their configuration.</summary>
+    Access = 0x200,
+
     /// <summary>Every instruction, disassembled. Slow.</summary>
-    Exec = 0x200,
+    Exec = 0x400,
 
     /// <summary>All but the instructions.</summary>
     All = Exec - 1,
@@ -52,7 +55,7 @@ public sealed record TraceRequest(TraceCategories Categories, string? File, bool
 {
     /// <summary>The words that a list is made of.</summary>
     public static IReadOnlyList<string> Names { get; } =
-        ["hypercalls", "async", "interrupts", "traps", "mmu", "dma", "block", "net", "console", "exec"];
+        ["hypercalls", "async", "interrupts", "traps", "mmu", "dma", "block", "net", "console", "access", "exec"];
 
     /// <summary>Understands <c>LIST[,file=PATH][,format=json]</c>; the list <c>off</c> only opens the file, for <c>lguest ctl</c>.</summary>
     /// <exception cref="InspectException">It makes no sense.</exception>

@@ -252,6 +252,19 @@ public sealed class Tracer : IGuestObserver, IDisposable
         _writer.End();
     }
 
+    /// <summary>The guest has accessed a device's registers or its configuration.</summary>
+    public void Access(string device, in DeviceAccess access)
+    {
+        if (!Has(TraceCategories.Access))
+            return;
+        Begin("access", (access.IsWrite ? "write " : "read ") + (access.Kind == DeviceAccessKind.Register ? "register" : "configuration"));
+        _writer.Text("device", device);
+        _writer.Decimal("offset", access.Offset);
+        _writer.Decimal("width", access.Width);
+        _writer.Hex("value", access.Value);
+        EndAtEip();
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _writer.Dispose();
 

@@ -62,9 +62,9 @@ public sealed class ReportTests : IDisposable
     public void ADevicesThroughputIsBytesBySeconds()
     {
         RunRecord run = new() { Seconds = 2.5 };
-        run.Statistics.Devices.Add(new DeviceTotal("disk", Requests: 40, BytesOut: 3_000_000, Deliveries: 7, BytesIn: 2_000_000, Errors: 0));
+        run.Statistics.Devices.Add(new DeviceTotal("disk", Requests: 40, BytesOut: 3_000_000, Deliveries: 7, BytesIn: 2_000_000, Errors: 0, Accesses: 1234));
         Assert.Contains(
-            "<tr><td>disk</td><td class=\"n\">40</td><td class=\"n\">3000 kB</td><td class=\"n\">7</td><td class=\"n\">2000 kB</td><td class=\"n\">2000 kB/s</td></tr>",
+            "<tr><td>disk</td><td class=\"n\">40</td><td class=\"n\">3000 kB</td><td class=\"n\">7</td><td class=\"n\">2000 kB</td><td class=\"n\">2000 kB/s</td><td class=\"n\">1,234</td></tr>",
             ReportPage.Of(run),
             StringComparison.Ordinal);
     }
