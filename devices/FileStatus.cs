@@ -27,6 +27,27 @@ public readonly unsafe struct FileStatus
     /// <summary>Who may do what.</summary>
     public mode_t Mode => _stat.st_mode;
 
+    /// <summary>How many names it has.</summary>
+    public ulong Names => (ulong)_stat.st_nlink;
+
+    /// <summary>Which device it stands for, if it is one.</summary>
+    public ulong Special => _stat.st_rdev;
+
+    /// <summary>Bytes that are best read at once.</summary>
+    public long BlockSize => _stat.st_blksize;
+
+    /// <summary>Blocks of 512 bytes that it takes.</summary>
+    public long Blocks => _stat.st_blocks;
+
+    /// <summary>When it was last read.</summary>
+    public timespec Accessed => _stat.st_atim;
+
+    /// <summary>When it was last written.</summary>
+    public timespec Modified => _stat.st_mtim;
+
+    /// <summary>When it was last changed, attributes and names included.</summary>
+    public timespec Changed => _stat.st_ctim;
+
     public bool IsRegular => S_ISREG(_stat.st_mode);
 
     public bool IsFolder => S_ISDIR(_stat.st_mode);

@@ -135,7 +135,7 @@ public sealed unsafe class SocketFile : IDisposable
             CheckDeserted(in there);
 
         // Replaced in one step; or on a file system without links, where nothing is there.
-        if (Renaming.renameat(_folder, hidden, _folder, _name) != 0)
+        if (Renaming.Rename(_folder, hidden, _folder, _name) != 0)
             throw Refused((HostErrno)errno);
     }
 

@@ -18,6 +18,9 @@ public enum VirtioId : byte
 
     /// <summary>A source of random bytes.</summary>
     Entropy = 4,
+
+    /// <summary>A folder of the host, by 9P.</summary>
+    NineP = 9,
 }
 
 /// <summary>How far the driver has got (abi.md §8.3).</summary>
@@ -69,4 +72,7 @@ public static class VirtioFeatures
 
     /// <summary>Network: the guest's address is in the configuration.</summary>
     public const ulong NetAddress = 1UL << 5;
+
+    /// <summary>9P: the name by which the guest mounts it is in the configuration.</summary>
+    public const ulong NinePTag = 1UL << 0;
 }

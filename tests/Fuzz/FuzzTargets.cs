@@ -28,6 +28,7 @@ internal static class FuzzTargets
         new("dma", static () => new DmaTarget()),
         new("virtio", static () => new VirtioTarget()),
         new("bus", static () => new LguestBusTarget()),
+        new("ninep", static () => new NinePTarget()),
         new("guest-interpreter", static () => new HostileGuestTarget(EngineKind.Interpreter)),
         new("guest-translator", static () => new HostileGuestTarget(EngineKind.Translator), Need.Translator),
         new("guest-check", static () => new HostileGuestTarget(EngineKind.Check), Need.Translator),
