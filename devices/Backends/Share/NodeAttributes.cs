@@ -11,7 +11,7 @@ namespace Lguest.Devices.Backends.Share;
 public static class NodeAttributes
 {
     /// <summary>Who may do what: chmod(1)'s bits, and the sticky one; not those of set-user-ID and set-group-ID.</summary>
-    public const uint PermissionBits = 0x1FF | 0x200;
+    public const uint PermissionBits = (1 << 10) - 1;
 
     /// <summary>Set-user-ID and set-group-ID.</summary>
     public const uint IdentityBits = 0xC00;
