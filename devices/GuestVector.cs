@@ -108,6 +108,31 @@ public sealed unsafe class GuestVector
         }
     }
 
+    /// <summary>Moves the first bytes to another vector: what is left here comes after them.</summary>
+    /// <param name="part">Forgets what it had.</param>
+    /// <param name="bytes">At most <see cref="Length"/>.</param>
+    internal void MoveTo(GuestVector part, int bytes)
+    {
+        part.Clear();
+        int rest = bytes;
+        for (int i = _first; rest > 0; i++)
+        {
+            int step = Math.Min((int)_sections[i].iov_len, rest);
+            part.Add(_sections[i].iov_base, step);
+            rest -= step;
+        }
+
+        Consume(bytes);
+    }
+
+    /// <summary>Fills what is left with zeros, and uses it up.</summary>
+    internal void FillWithZeros()
+    {
+        foreach (ref readonly iovec section in Sections)
+            new Span<byte>(section.iov_base, (int)section.iov_len).Clear();
+        Consume(Length);
+    }
+
     /// <summary>Copies the first bytes of the vector into host memory.</summary>
     /// <returns>Bytes copied: the smaller of both lengths.</returns>
     public int CopyTo(Span<byte> target)

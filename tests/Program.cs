@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Tests.Devices.Backends.Disks;
 using Lguest.Tests.EngineParts;
 using Lguest.Tests.EngineParts.Signals;
 using Lguest.Tests.Fuzz;
@@ -23,6 +24,8 @@ internal static class Program
                 return LateThread.Run();
             case [nameof(Scribbler), string path]:
                 return Scribbler.Run(path);
+            case [nameof(OverlayWriter), string image, string overlay, string seed]:
+                return OverlayWriter.Run(image, overlay, seed);
             case [nameof(FuzzChild), .. string[] rest]:
                 return FuzzChild.Run(rest);
             case ["fuzz", .. string[] rest]:

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using Lguest.Devices.Native;
-using static Tmds.Linux.LibC;
+using Lguest.Devices.Backends.Disks;
 
 namespace Lguest.Devices.Backends;
 
 /// <summary>
-/// The host's side of a disk: a file or a host block device, opened, locked and measured once. It is read and written through
-/// the host's page cache, so a host that crashes may lose what the guest wrote in its last seconds; a launcher that ends (with
-/// its guest's power-off or crash, or by a signal that can be caught) calls <see cref="Sync"/> first, and then everything is on
-/// the medium. The 2.6.23 block driver has no flush request with which the guest could ask for more.
+/// The host's side of a disk: a file or a host block device, opened, locked and measured once; alone, or with a file over it that has
+/// what the guest writes. It is read and written through the host's page cache, so a host that crashes may lose what the guest wrote in
+/// its last seconds; a launcher that ends (with its guest's power-off or crash, or by a signal that can be caught) calls
+/// <see cref="Sync"/> first, and then everything is on the medium. The 2.6.23 block driver has no flush request with which the guest
+/// could ask for more.
 /// </summary>
-public sealed unsafe class BlockImage : IDisposable
+public sealed class BlockImage : IDiskStore
 {
     /// <summary>Bytes in a sector.</summary>
     public const int SectorSize = 512;
 
-    private int _fd;
+    private readonly IDiskStore _store;
 
-    private BlockImage(string path, int fd, long length, bool readOnly)
+    private BlockImage(string path, IDiskStore store, long length, bool readOnly)
     {
         Path = path;
-        _fd = fd;
+        _store = store;
         ReadOnly = readOnly;
         Length = length;
 
@@ -28,7 +28,7 @@ public sealed unsafe class BlockImage : IDisposable
         Sectors = (uint)Math.Min((ulong)length / SectorSize, uint.MaxValue);
     }
 
-    /// <summary>The file's name, as the user wrote it.</summary>
+    /// <summary>The name of the file that is written, as the user wrote it; where none is, of the one that is read.</summary>
     public string Path { get; }
 
     /// <summary>Whether the guest may only read.</summary>
@@ -46,54 +46,44 @@ public sealed unsafe class BlockImage : IDisposable
     /// <exception cref="DeviceException">It cannot be used; the message says why, and names the file.</exception>
     public static BlockImage Open(string path, bool readOnly)
     {
-        // Looked at before it is opened: opening a FIFO or some device may block or do things.
-        if (!FileStatus.TryGet(path, out FileStatus status))
-            throw new DeviceException($"cannot open disk image '{path}': {HostMessage.Of((HostErrno)errno)}");
-        if (status.IsFolder)
-            throw new DeviceException($"disk image '{path}' is a directory; a file or a block device is needed");
-        if (!status.IsRegular && !status.IsBlockDevice)
-            throw new DeviceException($"disk image '{path}' is neither a file nor a block device");
+        FileStore store = DiskFiles.OpenImage(path, readOnly, out _);
+        return Closing(store, () => new BlockImage(path, store, Measure(store, path), readOnly));
+    }
 
-        int fd;
-        fixed (byte* name = PathBytes.Of(path))
-            fd = open(name, (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC, 0);
-        if (fd < 0)
+    /// <summary>Opens a disk image to read it only, with an overlay that has what the guest writes.</summary>
+    /// <param name="path">A file or block device; others may read it meanwhile.</param>
+    /// <param name="overlay">A file, which is made if it is not there.</param>
+    /// <exception cref="DeviceException">One of them cannot be used, or they do not belong together.</exception>
+    public static BlockImage OpenOverlay(string path, string overlay)
+    {
+        FileStore below = DiskFiles.OpenImage(path, readOnly: true, out FileStatus status);
+        return Closing(below, () =>
         {
-            HostErrno error = (HostErrno)errno;
-            string hint = !readOnly && error is HostErrno.EACCES or HostErrno.EROFS ? $" (to read it only: --block={path},ro)" : string.Empty;
-            throw new DeviceException($"cannot open disk image '{path}'{(readOnly ? string.Empty : " for writing")}: {HostMessage.Of(error)}{hint}");
-        }
-
-        try
-        {
-            // Whoever starts us with standard output closed would have its console written into the disk.
-            const int LastStandardDescriptor = 2;
-            if (fd <= LastStandardDescriptor)
-                throw new DeviceException($"disk image '{path}' would take the place of a closed standard descriptor {fd}; start lguest with descriptors 0, 1 and 2 open");
-
-            if (!FileLock.TryLock(fd, exclusive: !readOnly, out int lockError))
+            if (FileStatus.TryGet(overlay, out FileStatus other) && other.Identity == status.Identity)
+                throw new DeviceException($"disk image '{path}' cannot be its own overlay; name another file");
+            BaseIdentity identity = BaseIdentity.Of(status, MeasureBase(below, path));
+            FileStore above = DiskFiles.OpenOverlay(overlay, out _);
+            return Closing(above, () =>
             {
-                throw new DeviceException(readOnly
-                    ? $"disk image '{path}' is being written by another guest (or given twice)"
-                    : $"disk image '{path}' is in use by another guest (or given twice); two would destroy it");
-            }
+                OverlayStore store = Qcow2Overlay.Open(below, path, identity, above, overlay, Qcow2Overlay.BootOfHost(), out bool made);
+                if (made)
+                    DiskFiles.SyncFolderOf(overlay);
+                return new BlockImage(overlay, store, identity.Length, readOnly: false);
+            });
+        });
+    }
 
-            if (lockError != 0)
-                throw new DeviceException($"cannot lock disk image '{path}': {HostMessage.Of((HostErrno)lockError)}");
-
-            // The end of a block device is found the same way as that of a file.
-            long length = lseek(fd, 0, SEEK_END);
-            if (length < 0)
-                throw new DeviceException($"cannot measure disk image '{path}': {HostMessage.Of((HostErrno)errno)}");
-            if (length < SectorSize)
-                throw new DeviceException($"disk image '{path}' has {length} bytes: not even one sector of {SectorSize}");
-            return new BlockImage(path, fd, length, readOnly);
-        }
-        catch
+    /// <summary>Opens a disk image to read it only; what the guest writes vanishes when this is closed.</summary>
+    /// <param name="path">A file or block device; others may read it meanwhile.</param>
+    /// <exception cref="DeviceException">It cannot be used, or there is no room for what will be written.</exception>
+    public static BlockImage OpenSnapshot(string path)
+    {
+        FileStore below = DiskFiles.OpenImage(path, readOnly: true, out _);
+        return Closing(below, () =>
         {
-            _ = close(fd);
-            throw;
-        }
+            long length = MeasureBase(below, path);
+            return new BlockImage(path, Qcow2Overlay.OpenForgetful(below, length, DiskFiles.OpenNameless()), length, readOnly: false);
+        });
     }
 
     /// <summary>Reads into guest memory.</summary>
@@ -101,36 +91,48 @@ public sealed unsafe class BlockImage : IDisposable
     /// <param name="offset">Bytes from the start.</param>
     /// <param name="error">What stopped it; 0 when nothing did, or the file ended.</param>
     /// <returns>Bytes read.</returns>
-    public int Read(GuestVector vector, long offset, out HostErrno error) => VectoredTransfer.ReadAt(_fd, vector, offset, out error);
+    public int Read(GuestVector vector, long offset, out HostErrno error) => _store.Read(vector, offset, out error);
 
     /// <summary>Writes guest memory. The caller has checked that it ends within <see cref="Length"/>.</summary>
     /// <returns>Bytes written.</returns>
-    public int Write(GuestVector vector, long offset, out HostErrno error) => VectoredTransfer.WriteAt(_fd, vector, offset, out error);
+    public int Write(GuestVector vector, long offset, out HostErrno error) => _store.Write(vector, offset, out error);
 
-    /// <summary>Returns when everything written is on the medium.</summary>
+    /// <summary>Returns when everything written is on the medium; of a snapshot, whose writes vanish, at once.</summary>
     /// <returns>0, or the error: then some of it may never get there.</returns>
-    public HostErrno Sync()
-    {
-        if (ReadOnly || _fd < 0)
-            return 0;
-        while (fdatasync(_fd) != 0)
-        {
-            HostErrno error = (HostErrno)errno;
-            if (error != HostErrno.EINTR)
-                return error;
-        }
-
-        return 0;
-    }
+    public HostErrno Sync() => ReadOnly ? 0 : _store.Sync();
 
     /// <summary>Closes the file, and so unlocks it. Does not sync.</summary>
-    public void Dispose()
-    {
-        if (_fd >= 0)
-            _ = close(_fd);
-        _fd = -1;
-    }
+    public void Dispose() => _store.Dispose();
 
     /// <summary>For tests: a disk on a descriptor that gives the errors wanted.</summary>
-    internal static BlockImage OnDescriptor(string name, int fd, long length, bool readOnly) => new(name, fd, length, readOnly);
+    internal static BlockImage OnDescriptor(string name, int fd, long length, bool readOnly) => new(name, new FileStore(fd), length, readOnly);
+
+    /// <summary>Makes something of a file, or closes it.</summary>
+    private static BlockImage Closing(FileStore store, Func<BlockImage> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    private static long Measure(FileStore store, string path)
+    {
+        if (store.Measure(out long length) is var error and not 0)
+            throw new DeviceException($"cannot measure disk image '{path}': {HostMessage.Of(error)}");
+        return length >= SectorSize ? length : throw new DeviceException($"disk image '{path}' has {length} bytes: not even one sector of {SectorSize}");
+    }
+
+    private static long MeasureBase(FileStore store, string path)
+    {
+        byte[] start = new byte[sizeof(uint)];
+        if (store.ReadAt(start, 0, out _) == 0 && Qcow2Header.IsQcow2(start))
+            throw new DeviceException($"disk image '{path}' is a qcow2 file, which cannot be a base; 'qemu-img convert -O raw' makes one of it");
+        return Measure(store, path);
+    }
 }

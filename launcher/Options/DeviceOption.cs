@@ -23,6 +23,9 @@ public abstract record DeviceOption
     /// <summary>How it is written, without its value: <c>--block</c>.</summary>
     public abstract string Option { get; }
 
+    /// <summary>Files that it keeps open.</summary>
+    public virtual int FileCount => 1;
+
     /// <summary>Takes note of the files that it uses: nothing else is to be written there.</summary>
     public abstract void Claim(FileClaims claims);
 

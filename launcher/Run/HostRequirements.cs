@@ -41,7 +41,7 @@ internal static unsafe class HostRequirements
     public static void Check(LaunchOptions options)
     {
         ulong sockets = (options.Debug.Control == null ? 0u : 1) + (options.Debug.Gdb == null ? 0u : 1);
-        CheckFiles(s_files + (ulong)options.Devices.Count + ((ulong)options.Nets.Count * FilesOfNetwork) + (sockets * FilesOfSocket));
+        CheckFiles(s_files + (ulong)options.Devices.Sum(static device => device.FileCount) + ((ulong)options.Nets.Count * FilesOfNetwork) + (sockets * FilesOfSocket));
     }
 
     /// <summary>A sentence on a failure that is the host's and nobody's bug; null: it is none.</summary>

@@ -47,6 +47,14 @@ public sealed class CommandLineParserTests
         Assert.Equal([new BlockOption("a", true), new("b", false), new("c,d", false), new(",x", true)], options.Devices.OfType<BlockOption>());
     }
 
+    /// <summary>Where writes go is not part of the name either; a comma may be.</summary>
+    [Fact]
+    public void WritesGoElsewhere()
+    {
+        LaunchOptions options = Parse("64 vmlinux --block=a,b,overlay=c,d --block=a,snapshot --block=snapshot");
+        Assert.Equal([new BlockOption("a,b", false) { Overlay = "c,d" }, new("a", false) { IsSnapshot = true }, new("snapshot", false)], options.Devices.OfType<BlockOption>());
+    }
+
     /// <summary>Switches and values.</summary>
     [Fact]
     public void OptionsTakeEffect()
@@ -82,9 +90,15 @@ public sealed class CommandLineParserTests
     [InlineData("64 vmlinux -x", "there is no option -x;")]
     [InlineData("64 vmlinux -vv", "there is no option -vv;")]
     [InlineData("--verbose=yes 64 vmlinux", "--verbose takes no value")]
-    [InlineData("64 vmlinux --block", "--block needs a value: --block=FILE[,ro]")]
+    [InlineData("64 vmlinux --block", "--block needs a value: --block=FILE[,HOW]")]
     [InlineData("64 vmlinux --block=", "--block needs the name of a file")]
     [InlineData("64 vmlinux --block=,ro", "--block needs the name of a file")]
+    [InlineData("64 vmlinux --block=a,overlay=", "overlay= needs the name of a file")]
+    [InlineData("64 vmlinux --block=,overlay=b", "--block needs the name of a file")]
+    [InlineData("64 vmlinux --block=a,ro,overlay=b", "ro does not go with overlay=; give one of the two")]
+    [InlineData("64 vmlinux --block=a,overlay=b,ro", "ro does not go with overlay=; give one of the two")]
+    [InlineData("64 vmlinux --block=a,overlay=b,rw", "there is no ,rw")]
+    [InlineData("64 vmlinux --block=a,snapshot,ro", "snapshot does not go with ro; give one of the two")]
     [InlineData("64 vmlinux --initrd=", "--initrd needs the name of a file")]
     [InlineData("64 vmlinux --initrd=a --initrd=b", "--initrd is given twice ('a' and 'b')")]
     [InlineData("--engine=kvm 64 vmlinux", "there is no engine 'kvm'")]
@@ -95,7 +109,7 @@ public sealed class CommandLineParserTests
     [InlineData("vmlinux 64", "'vmlinux' is no memory size; memory comes first: lguest 64 vmlinux")]
     [InlineData("vmlinux bzImage", "'vmlinux' is no memory size; write")]
     [InlineData("--report 64m vmlinux", "--report took '64m' as its value; write --report=FILE.html 64m vmlinux")]
-    [InlineData("--block 64m vmlinux quiet", "--block took '64m' as its value; write --block=FILE[,ro] 64m vmlinux")]
+    [InlineData("--block 64m vmlinux quiet", "--block took '64m' as its value; write --block=FILE[,HOW] 64m vmlinux")]
     [InlineData("--initrd vmlinux 64m", "(--initrd took 'vmlinux' as its value; if it was not meant so, write --initrd=FILE)")]
     [InlineData("--report 64m", "(--report took '64m' as its value;")]
     [InlineData("--gdb= 64m vmlinux", "--gdb= has nothing after its '='; write --gdb, or --gdb=HOST:PORT|unix:PATH")]

@@ -20,7 +20,7 @@ public sealed class SealedLauncherTests : IDisposable
         get
         {
             TheoryData<string, string> data = [];
-            foreach (string options in (string[])["", "--engine=interpreter", "--engine=check", "--control=unix:DIR/c --gdb=unix:DIR/g", "--sharenet=DIR/lan --sharenet=DIR/lan2 --block=DIR/disk", "--trace=all,file=DIR/t --report=DIR/r --stats=DIR/s --coredump=DIR/core"])
+            foreach (string options in (string[])["", "--engine=interpreter", "--engine=check", "--control=unix:DIR/c --gdb=unix:DIR/g", "--sharenet=DIR/lan --sharenet=DIR/lan2 --block=DIR/disk", "--block=DIR/disk,overlay=DIR/over --block=DIR/disk,snapshot", "--trace=all,file=DIR/t --report=DIR/r --stats=DIR/s --coredump=DIR/core"])
             {
                 data.Add(options, Ourselves);
                 if (OtherUser.WhyNot == null)
@@ -68,7 +68,7 @@ public sealed class SealedLauncherTests : IDisposable
         }
 
         // What the launcher removes at its end it may still remove, and nothing that was not needed stays.
-        string[] kept = options.Contains("lan", StringComparison.Ordinal) ? ["disk", "lan", "lan2"] : options.Contains("report", StringComparison.Ordinal) ? ["disk", "r", "s", "t"] : ["disk"];
+        string[] kept = options.Contains("lan", StringComparison.Ordinal) ? ["disk", "lan", "lan2"] : options.Contains("overlay", StringComparison.Ordinal) ? ["disk", "over"] : options.Contains("report", StringComparison.Ordinal) ? ["disk", "r", "s", "t"] : ["disk"];
         Assert.Equal(kept, Directory.GetFileSystemEntries(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 

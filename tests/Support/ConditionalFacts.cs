@@ -48,6 +48,9 @@ public enum Need
     /// <summary>umoci on the path.</summary>
     Umoci,
 
+    /// <summary>qemu-img and qemu-io on the path.</summary>
+    QemuImg,
+
     /// <summary>out/lguest with all that was published beside it, no link to another build.</summary>
     Publication,
 
@@ -104,6 +107,7 @@ public static class Needs
                 Need.Make => OnPath("make"),
                 Need.DpkgDeb => OnPath("dpkg-deb"),
                 Need.Umoci => OnPath("umoci"),
+                Need.QemuImg => OnPath("qemu-img", "qemu-utils"),
                 Need.Publication => new FileInfo(LauncherPath) is { Exists: true, LinkTarget: null } ? null : $"{LauncherPath} is not what make published",
                 Need.NativeProgram => File.Exists(LauncherPath + ".dbg") ? null : $"{LauncherPath} was not published by the NativeAOT compiler",
                 Need.Root => Environment.UserName == "root" ? null : "needs root",
@@ -117,10 +121,10 @@ public static class Needs
         return null;
     }
 
-    private static string? OnPath(string program) =>
+    private static string? OnPath(string program, string? package = null) =>
         (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':').Any(directory => File.Exists(Path.Combine(directory, program)))
             ? null
-            : $"no {program} (apt-get install {program})";
+            : $"no {program} (apt-get install {package ?? program})";
 
     /// <summary>Null when an environment variable names a file, else why not.</summary>
     internal static string? Variable(string name) => Environment.GetEnvironmentVariable(name) switch

@@ -25,4 +25,17 @@ internal static class Tries
 
         Assert.Fail($"{what}: {string.Join(", ", measured)}; never less than {limit}");
     }
+
+    /// <summary>
+    /// Fails if something allocates whenever it is done. A garbage collection that another test's thread begins may count what is left of
+    /// this thread's room for allocations.
+    /// </summary>
+    /// <param name="act">It; done a thousand times for each measurement.</param>
+    public static void AllocatesNothing(Action act) => Below(1, "bytes allocated in 1,000 rounds", () =>
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++)
+            act();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    });
 }

@@ -54,6 +54,31 @@ public sealed class DemoShellTests : IDisposable
         Assert.Equal(before.AsSpan(6 * 512), after.AsSpan(6 * 512));
     }
 
+    /// <summary>With an overlay the file stays as it is, though nobody may write it; the next guest finds what the last one wrote.</summary>
+    [FactNeeding(Need.Launcher, Need.Guests)]
+    public void ASectorReachesTheOverlay()
+    {
+        byte[] before = new byte[64 * 512];
+        new Random(3).NextBytes(before);
+        string disk = _directory.File("disk.img", before);
+        File.SetUnixFileMode(disk, UnixFileMode.UserRead);
+        string overlay = Path.Combine(_directory.Path, "over");
+        Start($"--block={disk},overlay={overlay}", $"--block={disk},snapshot");
+        Command("write 5 puppies", Prompt);
+        _terminal.Type("reboot\r");
+        _terminal.WaitFor(Prompt);
+        Command("read 5", "puppies");
+        _terminal.Type("off\r");
+        Assert.Equal(0, _terminal.WaitForExit());
+        Assert.Equal(string.Empty, _terminal.Error);
+        Assert.Equal(before, File.ReadAllBytes(disk));
+        byte[] sector = before[(5 * 512)..(6 * 512)];
+        ProcessResult next = LauncherProcess.Run("read 5\roff\r", [$"--block={disk},overlay={overlay}", "16m", Needs.Guest("demo")]);
+        Assert.Equal((0, string.Empty), (next.Status, next.Error));
+        Assert.Contains("puppies", next.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(Encoding.Latin1.GetString(sector, 0, 8), next.Output, StringComparison.Ordinal);
+    }
+
     /// <summary>A guest that crashes gives its reason.</summary>
     [FactNeeding(Need.Launcher, Need.Guests)]
     public void ACrashHasItsReason()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Diagnostics;
 using System.Security.Cryptography;
+using Lguest.Devices.Backends;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.WholeSystem;
@@ -46,9 +47,11 @@ public sealed class OutputOptionsTests : IDisposable
         string symbols = _directory.File("map", "c0100000 T _text\n"u8.ToArray());
         string link = Path.Combine(_directory.Path, "link");
         File.CreateSymbolicLink(link, _disk);
-        foreach ((string path, string what) in ((string, string)[])[(_disk, "disk image"), (link, "disk image"), (_kernel, "kernel"), (initrd, "initrd"), (symbols, "symbols")])
+        string overlay = Path.Combine(_directory.Path, "over");
+        BlockImage.OpenOverlay(_disk, overlay).Dispose();
+        foreach ((string path, string what) in ((string, string)[])[(overlay, "overlay"), (_disk, "disk image"), (link, "disk image"), (_kernel, "kernel"), (initrd, "initrd"), (symbols, "symbols")])
         {
-            ProcessResult result = Untouched(() => LauncherProcess.Run(option + path, "--block=" + _disk, "--initrd=" + initrd, "--symbols=" + symbols, "--sharenet=" + lan, "16m", _kernel));
+            ProcessResult result = Untouched(() => LauncherProcess.Run(option + path, $"--block={_disk},overlay={overlay}", "--initrd=" + initrd, "--symbols=" + symbols, "--sharenet=" + lan, "16m", _kernel));
             Assert.Equal(1, result.Status);
             Assert.Contains($"{path} would overwrite this guest's {what} '", result.Error, StringComparison.Ordinal);
             Assert.Equal(1, result.Error.Count(static c => c == '\n'));
