@@ -6,9 +6,10 @@ using Lguest.GuestAbi;
 namespace Lguest.Engine.Time;
 
 // [I:240+18] What time is it?
-// A guest asks in two ways: it reads the counter (RDTSC), or it looks at what its hypervisor has written down for it ([H:250]).
-// Both come from the same object, so they cannot drift apart. The counter counts nanoseconds of the host's monotonic clock, which
-// is what lguest_data.tsc_khz says of it; the offset lets it go on where it was, in a guest that did not begin here.
+// A guest asks in two ways: it reads the counter (RDTSC), or it looks at what its hypervisor has written down for it ([H:250]), at
+// LGUEST_INIT and before each interrupt (`GuestData.SetTime`). Both come from the same object, so they cannot drift apart. The
+// counter counts nanoseconds of the host's monotonic clock, which is what lguest_data.tsc_khz says of it; the offset lets it go on
+// where it was, in a guest that did not begin here.
 /// <summary>The host's clocks as a guest's time.</summary>
 public sealed class HostTime : IGuestTime
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
@@ -18,6 +19,9 @@ public static class ControlClient
 
     private const int StandardInput = 0;
     private const int StandardOutput = 1;
+
+    private static readonly (PosixSignal Signal, int Number)[] s_endings =
+        [(PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15)];
 
     /// <summary>Has a command carried out, and prints what comes of it.</summary>
     /// <param name="arguments">Path and command; <c>unix:</c> may stand in front of the path.</param>
@@ -95,11 +99,19 @@ public static class ControlClient
     private static void Attach(Socket socket)
     {
         using Terminal? terminal = Terminal.On(StandardInput);
+        PosixSignalRegistration[] signals = [.. s_endings.Select(ending => PosixSignalRegistration.Create(ending.Signal, _ =>
+        {
+            // The terminal is the user's again before the process ends.
+            terminal?.Restore();
+            Environment.Exit(ExitStatus.SignalBase + ending.Number);
+        }))];
         terminal?.MakeRaw();
         HostOutput.Write(2, "[^] detaches]\r\n");
         new Thread(() => Type(socket)) { IsBackground = true }.Start();
         Copy(socket);
         terminal?.Restore();
+        foreach (PosixSignalRegistration signal in signals)
+            signal.Dispose();
         HostOutput.Write(2, "\n[detached]\n");
     }
 

@@ -149,8 +149,8 @@ public sealed class GuestSession : IDisposable
 
     // [L:240] Every way to end
     // A guest powers off, dies, restarts; a user types ^C three times or sends a signal; the time is up; nobody reads the output
-    // any more. Each has its exit status. Whatever it is, the terminal is the user's again, the disks are saved, and only then is
-    // the last sentence printed.
+    // any more. Each has its exit status. Whatever it is, the terminal is the user's again (`LeaveLine`), the disks are saved
+    // (`Dispose`), and only then is the last sentence printed.
     private int RunToTheEnd()
     {
         using StopSignals signals = new(EndNow, ContinueTerminal);

@@ -6,6 +6,8 @@ using System.Text.Json;
 using Lguest.Inspect.Control;
 using Lguest.Launcher.Commands;
 using Lguest.Tests.Support;
+using Lguest.Tests.WholeSystem;
+using Mono.Unix.Native;
 
 namespace Lguest.Tests.Inspect;
 
@@ -99,6 +101,22 @@ public sealed class ControlTests
         launcher.Type("off\n");
         Assert.Equal(0, launcher.WaitForExit());
         Assert.DoesNotContain("never", launcher.Output, StringComparison.Ordinal);
+    }
+
+    [TheoryNeeding(Need.Launcher, Need.Guests)]
+    [InlineData(Signum.SIGTERM)]
+    [InlineData(Signum.SIGHUP)]
+    [InlineData(Signum.SIGINT)]
+    [InlineData(Signum.SIGQUIT)]
+    public void AConsoleThatIsKilledGivesTheTerminalBack(Signum signal)
+    {
+        using WaitingLauncher launcher = Start();
+        using PseudoTerminal terminal = new();
+        terminal.Start("ctl", launcher.ControlSocket, "console");
+        terminal.WaitUntilRaw();
+        terminal.Signal(signal);
+        Assert.Equal(128 + NativeConvert.FromSignum(signal), terminal.WaitForExit());
+        Assert.Equal(terminal.Before, terminal.Settings);
     }
 
     [FactNeeding(Need.Launcher, Need.Guests)]
