@@ -134,14 +134,18 @@ public sealed unsafe class GuestVector
     }
 
     /// <summary>Copies the first bytes of the vector into host memory.</summary>
+    /// <param name="target">Where to.</param>
+    /// <param name="skip">Bytes to leave out before them.</param>
     /// <returns>Bytes copied: the smaller of both lengths.</returns>
-    public int CopyTo(Span<byte> target)
+    public int CopyTo(Span<byte> target, int skip = 0)
     {
         int copied = 0;
         foreach (ref readonly iovec section in Sections)
         {
-            int step = Math.Min((int)section.iov_len, target.Length - copied);
-            new ReadOnlySpan<byte>(section.iov_base, step).CopyTo(target[copied..]);
+            int start = Math.Min((int)section.iov_len, skip);
+            skip -= start;
+            int step = Math.Min((int)section.iov_len - start, target.Length - copied);
+            new ReadOnlySpan<byte>((byte*)section.iov_base + start, step).CopyTo(target[copied..]);
             copied += step;
         }
 

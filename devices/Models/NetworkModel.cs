@@ -45,16 +45,27 @@ public sealed class NetworkModel(IPacketLink link, CaptureInterface? capture = n
 
     /// <summary>The guest's card is up or down.</summary>
     /// <param name="room">Bytes of the longest packet that it takes; 0: it is down.</param>
-    public void Listen(int room) => link.Listen(room);
+    /// <param name="takesUnfinished">Whether it takes packets with unfinished checksums.</param>
+    public void Listen(int room, bool takesUnfinished = false) => link.Listen(room, takesUnfinished);
+
+    /// <summary>Whether headers in front of packets mean something to the other end: unfinished checksums, TCP to be cut into packets.</summary>
+    public bool UsesHeaders => link.HeaderBytes > 0;
 
     /// <summary>The guest sends a packet.</summary>
     /// <param name="packet">An Ethernet packet; it may be cut short.</param>
     /// <param name="port">To whom, where the link has many ends.</param>
+    /// <param name="header">Bytes of a virtio header in front of it: the link's, or one that is not looked at.</param>
     /// <returns>Bytes that arrived; 0 when it was lost.</returns>
-    public uint Send(GuestVector packet, int port = 0)
+    public uint Send(GuestVector packet, int port = 0, int header = 0)
     {
-        capture?.Record(packet, packet.Length, PacketDirection.FromGuest);
-        uint arrived = (uint)Transmit(packet, port);
+        if (link.HeaderBytes == 0)
+        {
+            packet.Consume(header);
+            header = 0;
+        }
+
+        capture?.Record(packet, packet.Length - header, PacketDirection.FromGuest, header);
+        uint arrived = (uint)Math.Max(0, Transmit(packet, port, header) - header);
         TellOfTrouble();
 
         // The main loop delivers what is held as soon as this returns.
@@ -66,10 +77,22 @@ public sealed class NetworkModel(IPacketLink link, CaptureInterface? capture = n
 
     /// <summary>Takes the next packet for the guest.</summary>
     /// <param name="target">A buffer of the guest's.</param>
-    /// <returns>Bytes stored; 0 when there is none, and then nothing is held any more.</returns>
-    public int Receive(GuestVector target)
+    /// <param name="header">Bytes at its start for a virtio header, as it is when there is nothing to say: a link with headers writes its own there.</param>
+    /// <returns>Bytes of the packet stored; 0 when there is none, and then nothing is held any more.</returns>
+    public int Receive(GuestVector target, int header = 0)
     {
-        int length = link.Receive(target);
+        int length;
+        if (link.HeaderBytes == 0)
+        {
+            target.Consume(header);
+            length = link.Receive(target);
+        }
+        else
+        {
+            length = Math.Max(0, link.Receive(target) - header);
+            target.Consume(header);
+        }
+
         if (length == 0)
         {
             HoldsInput = false;
@@ -108,14 +131,18 @@ public sealed class NetworkModel(IPacketLink link, CaptureInterface? capture = n
         say?.Invoke(trouble);
     }
 
-    private int Transmit(GuestVector packet, int port)
+    private int Transmit(GuestVector packet, int port, int header)
     {
         if (!FinishesChecksums || packet.Length > LongestRepair)
             return link.Send(packet, port);
 
         // Read once: what was looked at is what goes out, whether there was anything to finish or not.
         int length = packet.CopyTo(_frame);
-        ChecksumRepair.Finish(_frame.AsSpan(0, length));
+
+        // What a header says is unfinished the host finishes, and would do so wrongly if it were finished already.
+        const byte needsChecksum = 1;
+        if (header == 0 || (_frame[0] & needsChecksum) == 0)
+            ChecksumRepair.Finish(_frame.AsSpan(header, length - header));
         _repaired.LoadHost(_frame, length);
         return link.Send(_repaired, port);
     }

@@ -15,6 +15,10 @@ internal static unsafe class NetworkInterface
     public const int NameSize = 16;
 
     private const int TunSetInterface = 0x400454CA;
+    private const int TunSetOffload = 0x400454D0;
+    private const int TunSetHeaderSize = 0x400454D8;
+    private const uint ChecksumOffload = 1;
+    private const ushort HeaderFlag = 0x4000;
     private const ushort TapFlag = 0x0002;
     private const ushort NoPacketInformation = 0x1000;
 
@@ -30,15 +34,24 @@ internal static unsafe class NetworkInterface
     }
 
     /// <summary>Makes an opened /dev/net/tun a tap interface of that name, new or existing; <c>%d</c> picks a number.</summary>
-    public static int AttachTap(int tunFd, ref string name)
+    /// <param name="tunFd">The descriptor.</param>
+    /// <param name="name">The name; becomes what it is.</param>
+    /// <param name="headerBytes">Bytes of a virtio header in front of each packet, 10 or 12; 0: none.</param>
+    public static int AttachTap(int tunFd, ref string name, int headerBytes)
     {
         Request request = Named(name);
-        request.Flags = unchecked((short)(TapFlag | NoPacketInformation));
+        request.Flags = unchecked((short)(TapFlag | NoPacketInformation | (headerBytes > 0 ? HeaderFlag : 0)));
         int error = Call(tunFd, TunSetInterface, ref request);
+        if (error == 0 && headerBytes > 0)
+            error = ioctl(tunFd, TunSetHeaderSize, &headerBytes) < 0 ? errno : LeaveUnfinished(tunFd, false);
         if (error == 0)
             name = request.NameText();
         return error;
     }
+
+    /// <summary>Whether packets from a tap with headers may have unfinished checksums. TCP is never left whole.</summary>
+    public static int LeaveUnfinished(int tunFd, bool allowed) =>
+        ioctl(tunFd, TunSetOffload, (void*)(nuint)(allowed ? ChecksumOffload : 0)) < 0 ? errno : 0;
 
     /// <summary>The interface's index.</summary>
     public static int IndexOf(int control, string name, out int index)

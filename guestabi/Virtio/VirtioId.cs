@@ -70,6 +70,21 @@ public static class VirtioFeatures
     /// <summary>Disk: it can be told to bring everything to the medium.</summary>
     public const ulong BlockFlush = 1UL << 9;
 
+    /// <summary>Network: packets to the device may have unfinished checksums.</summary>
+    public const ulong NetChecksum = 1UL << 0;
+
+    /// <summary>Network: packets to the guest may have unfinished checksums.</summary>
+    public const ulong NetGuestChecksum = 1UL << 1;
+
+    /// <summary>Network: TCP of IPv4 to the device may be whole, for it to be cut into packets.</summary>
+    public const ulong NetHostTcp4 = 1UL << 11;
+
+    /// <summary>Network: the same for IPv6.</summary>
+    public const ulong NetHostTcp6 = 1UL << 12;
+
+    /// <summary>Network: the same with a notice of congestion.</summary>
+    public const ulong NetHostEcn = 1UL << 13;
+
     /// <summary>Network: the guest's address is in the configuration.</summary>
     public const ulong NetAddress = 1UL << 5;
 

@@ -23,6 +23,7 @@ public sealed class GuestNetworks : IDisposable
     private PacketCapture? _capture;
     private ushort _guestId;
     private bool _hasOneAddress;
+    private int _tapHeader;
 
     private GuestNetworks()
     {
@@ -38,7 +39,11 @@ public sealed class GuestNetworks : IDisposable
     {
         bool isDma = series.Devices == DeviceBusKind.Dma;
         byte freeSlot = isDma ? series.Generation!.Bus!.FreeNetSlot : (byte)0;
-        GuestNetworks networks = new() { _hasOneAddress = isDma };
+
+        // The header of 2.6.24 is shorter than any that the tun driver knows.
+        const int shortestTapHeader = 10;
+        int header = VirtioFormat.Of(series.Devices)?.NetHeader ?? 0;
+        GuestNetworks networks = new() { _hasOneAddress = isDma, _tapHeader = header >= shortestTapHeader ? header : 0 };
         try
         {
             if (outputs.Capture != null)
@@ -127,7 +132,7 @@ public sealed class GuestNetworks : IDisposable
     {
         (IDisposable end, string what) = option switch
         {
-            NetOption.TapNet tap => Described(TapLink.Open(tap.Where)),
+            NetOption.TapNet tap => Described(TapLink.Open(tap.Where, _tapHeader)),
             NetOption.UserNet user => Described(PasstLink.Start(user.Settings)),
             NetOption.SharedNet shared => (SharedSegment.Join(shared.Path, freeSlot), "shared network " + shared.Path),
             _ => throw new InvalidOperationException("an unknown kind of network"),

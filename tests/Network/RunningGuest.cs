@@ -52,12 +52,17 @@ public sealed class RunningGuest : IDisposable
     }
 
     /// <summary>Starts the real kernel with the test initrd and waits for its shell.</summary>
-    public static RunningGuest Linux(string[] before, params string[] options)
+    public static RunningGuest Linux(string[] before, params string[] options) =>
+        Linux(before, Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!, [.. options, "--initrd=" + Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD")]);
+
+    /// <summary>Starts a real kernel and waits for its shell.</summary>
+    /// <param name="before">Words in front of the launcher, to run it elsewhere.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="options">For the launcher; what gives the kernel a file system is among them.</param>
+    /// <param name="words">For the kernel.</param>
+    public static RunningGuest Linux(string[] before, string kernel, string[] options, params string[] words)
     {
-        RunningGuest guest = Start(
-            before,
-            [.. options, "--initrd=" + Environment.GetEnvironmentVariable("LGUEST_TEST_INITRD"), "64m", Environment.GetEnvironmentVariable("LGUEST_TEST_KERNEL")!, "quiet"],
-            "guest# ");
+        RunningGuest guest = Start(before, [.. options, "64m", kernel, "quiet", .. words], "guest# ");
 
         // Whatever prompt the initrd has; and an echo that is not taken for it.
         guest.WaitFor("# ");

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Lguest.Tests.Support;
@@ -88,7 +87,7 @@ public sealed class RealKernelTests : IDisposable
         Shell("echo written by a guest >/lguest-test && echo do''ne", "done");
         Shell("sync; mount -o remount,ro / && echo r''o", "ro");
         PowerOff();
-        CheckFileSystem(disk);
+        FileSystem.Check(disk);
 
         using PseudoTerminal second = new();
         second.Start("64m", Kernel, $"--block={disk},ro", "root=/dev/lgba", "ro");
@@ -98,17 +97,6 @@ public sealed class RealKernelTests : IDisposable
         second.Signal(Mono.Unix.Native.Signum.SIGTERM);
         Assert.Equal(143, second.WaitForExit());
         Assert.Equal(second.Before, second.Settings);
-    }
-
-    private static void CheckFileSystem(string disk)
-    {
-        const string Checker = "/sbin/e2fsck";
-        if (!File.Exists(Checker))
-            return;
-        using Process check = Process.Start(new ProcessStartInfo(Checker, ["-fn", disk]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        string output = check.StandardOutput.ReadToEnd();
-        check.WaitForExit();
-        Assert.True(check.ExitCode == 0, output);
     }
 
     private void Shell(string command, string answer)

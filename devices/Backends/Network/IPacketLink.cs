@@ -25,6 +25,12 @@ public interface IPacketLink : IDisposable
     /// <summary>Counts what the guest gets of it, if somebody wants to know.</summary>
     NetCounters? Counters => null;
 
+    /// <summary>
+    /// Bytes of the virtio header in front of each packet, both ways; 0: packets have none. A link with one takes packets whose checksums are
+    /// unfinished, and TCP that is still to be cut into packets, as the header says.
+    /// </summary>
+    int HeaderBytes => 0;
+
     /// <summary>Takes the next packet; what of it does not fit into the target is lost, as with any network card.</summary>
     /// <returns>Bytes stored, or 0 when there is no packet now.</returns>
     int Receive(GuestVector target);
@@ -41,7 +47,8 @@ public interface IPacketLink : IDisposable
 
     /// <summary>The guest's card is up or down, where the link has to know that.</summary>
     /// <param name="room">Bytes of the longest packet that it takes; 0: it is down.</param>
-    void Listen(int room)
+    /// <param name="takesUnfinished">Whether it takes packets with unfinished checksums; only where they have headers.</param>
+    void Listen(int room, bool takesUnfinished)
     {
     }
 

@@ -96,7 +96,7 @@ public sealed class PacketCapture
     }
 
     /// <summary>Writes a packet.</summary>
-    internal void Record(uint interfaceId, GuestVector packet, int length, PacketDirection direction)
+    internal void Record(uint interfaceId, GuestVector packet, int length, PacketDirection direction, int skip)
     {
         if (_failed)
             return;
@@ -108,7 +108,7 @@ public sealed class PacketCapture
         Put32((uint)now);
         Put32((uint)kept);
         Put32((uint)length);
-        packet.CopyTo(_block.AsSpan(_length, kept));
+        packet.CopyTo(_block.AsSpan(_length, kept), skip);
         _length += kept;
         Align();
         const ushort FlagsOption = 2;
@@ -204,5 +204,6 @@ public sealed class CaptureInterface
     /// <param name="packet">Its bytes, from the first.</param>
     /// <param name="length">How many.</param>
     /// <param name="direction">Which way it goes.</param>
-    public void Record(GuestVector packet, int length, PacketDirection direction) => _capture.Record(_id, packet, length, direction);
+    /// <param name="skip">Bytes of a header in front of it, which are not its own.</param>
+    public void Record(GuestVector packet, int length, PacketDirection direction, int skip = 0) => _capture.Record(_id, packet, length, direction, skip);
 }

@@ -32,7 +32,7 @@ public sealed class SegmentSwitch(SharedSegment segment, MacAddress address) : I
     public NetCounters? Counters => segment.Counters;
 
     /// <summary>The others learn whether there is anybody to send to.</summary>
-    public void Listen(int room)
+    public void Listen(int room, bool takesUnfinished)
     {
         if (room > 0)
             segment.Page.WriteAddress(segment.Page.Slot, address);

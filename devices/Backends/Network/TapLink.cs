@@ -25,9 +25,10 @@ public sealed unsafe class TapLink : IPacketLink
     private long _lastLook;
     private int _fd;
 
-    private TapLink(int fd, string name, MacAddress address, string purpose, string? bridge, int control)
+    private TapLink(int fd, string name, MacAddress address, string purpose, string? bridge, int control, int headerBytes)
     {
         _fd = fd;
+        HeaderBytes = headerBytes;
         _bridge = bridge;
         _control = control;
         Name = name;
@@ -49,6 +50,9 @@ public sealed unsafe class TapLink : IPacketLink
     public int Descriptor => _fd;
 
     /// <inheritdoc/>
+    public int HeaderBytes { get; }
+
+    /// <inheritdoc/>
     public bool IsAlive { get; private set; }
 
     /// <inheritdoc/>
@@ -57,8 +61,10 @@ public sealed unsafe class TapLink : IPacketLink
         : IsBridgeGone() ? $"bridge '{_bridge}' has been deleted: the guest goes on without that network; packets still go to interface '{Name}'" : null;
 
     /// <summary>Makes a tap interface or takes an existing one, as the user asked.</summary>
+    /// <param name="option">What the user wants.</param>
+    /// <param name="headerBytes">Bytes of the virtio header that the guest has in front of its packets; 0: none, or one that the tun driver does not know.</param>
     /// <exception cref="DeviceException">It cannot be had; the message says why and what helps.</exception>
-    public static TapLink Open(TunnetOption option)
+    public static TapLink Open(TunnetOption option, int headerBytes = 0)
     {
         int fd = OpenDevice();
         int control = -1;
@@ -70,7 +76,7 @@ public sealed unsafe class TapLink : IPacketLink
             string name = option.Kind == TunnetKind.Tap ? option.Name : "tap%d";
             if (option.Kind == TunnetKind.Tap && NetworkInterface.IndexOf(control, name, out _) != 0)
                 throw new DeviceException($"there is no interface '{name}'; make it first: ip tuntap add dev {name} mode tap user $USER; ip link set {name} up");
-            Check(NetworkInterface.AttachTap(fd, ref name), option, "attach", name);
+            Check(NetworkInterface.AttachTap(fd, ref name, headerBytes), option, "attach", name);
             string purpose = string.Empty;
             switch (option.Kind)
             {
@@ -91,7 +97,7 @@ public sealed unsafe class TapLink : IPacketLink
             Span<byte> address = stackalloc byte[MacAddress.Size];
             Check(NetworkInterface.HardwareAddress(control, name, address), option, "find", name);
             bool onBridge = option.Kind == TunnetKind.Bridge;
-            TapLink link = new(fd, name, MacAddress.From(address), purpose, onBridge ? option.Name : null, onBridge ? control : -1);
+            TapLink link = new(fd, name, MacAddress.From(address), purpose, onBridge ? option.Name : null, onBridge ? control : -1, headerBytes);
             if (onBridge)
                 control = -1;
             return link;
@@ -106,6 +112,13 @@ public sealed unsafe class TapLink : IPacketLink
             if (control >= 0)
                 _ = close(control);
         }
+    }
+
+    /// <summary>What the guest does not take unfinished the host's kernel finishes before it gives it to us.</summary>
+    public void Listen(int room, bool takesUnfinished)
+    {
+        if (HeaderBytes > 0 && _fd >= 0)
+            _ = NetworkInterface.LeaveUnfinished(_fd, takesUnfinished);
     }
 
     /// <inheritdoc/>
