@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends.Disks;
+using Lguest.Devices.Native;
 using static Tmds.Linux.LibC;
 
 namespace Lguest.Devices.Backends;
@@ -94,8 +95,12 @@ internal sealed unsafe class FileStore(int fd) : IHostFile
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_fd >= 0)
-            _ = close(_fd);
+        if (_fd < 0)
+            return;
+
+        // Closing does not unlock while a process that another thread is starting has the descriptor, too: until it executes its program.
+        FileLock.UnlockAll(_fd);
+        _ = close(_fd);
         _fd = -1;
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using System.Globalization;
 using Lguest.Devices;
 using Lguest.Devices.Backends;
 using Lguest.Tests.Support;
+using Mono.Unix.Native;
 using Xunit;
 
 namespace Lguest.Tests.Devices.Backends;
@@ -42,6 +44,19 @@ public sealed class BlockImageTests : IDisposable
         string path = _directory.File("disk.img", new byte[1024]);
         BlockImage.Open(path, readOnly: false).Dispose();
         BlockImage.Open(path, readOnly: false).Dispose();
+    }
+
+    /// <summary>Also when a copy of the descriptor is still somewhere: in a process that has been forked and not yet executed.</summary>
+    [Fact]
+    public void ClosingUnlocksThoughADescriptorIsLeft()
+    {
+        string path = _directory.File("disk.img", new byte[1024]);
+        BlockImage image = BlockImage.Open(path, readOnly: false);
+        string name = Directory.GetFiles("/proc/self/fd").First(fd => File.ResolveLinkTarget(fd, returnFinalTarget: false)?.FullName == path);
+        int copy = Syscall.dup(int.Parse(Path.GetFileName(name), CultureInfo.InvariantCulture));
+        image.Dispose();
+        BlockImage.Open(path, readOnly: false).Dispose();
+        _ = Syscall.close(copy);
     }
 
     /// <summary>A lock holds against another process too.</summary>
