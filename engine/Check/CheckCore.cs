@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Engine.Cpu;
 using Lguest.Engine.Interpreter;
+using Lguest.Engine.Memory;
 using Lguest.Engine.Memory.PageTables;
 using Lguest.Engine.Translator;
 using Lguest.GuestAbi;
@@ -128,13 +129,6 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     {
         get => _translator.Times;
         set => _translator.Times = value;
-    }
-
-    /// <inheritdoc/>
-    public override IDeviceSpace? Devices
-    {
-        get => _translator.Devices;
-        set => _translator.Devices = value;
     }
 
     /// <inheritdoc/>
@@ -271,6 +265,8 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _tape.Clear();
         Block? block = _translator.NextBlock();
         Stretch expected = RunOracleOnTables(ref block, out bool free);
+        if (expected.ReachesDevice)
+            return RunToDevice(in expected, out exit);
         if (block is not null)
             Spoil?.Invoke(this, block);
         int idle = 0;
@@ -305,7 +301,16 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         _tape.Rewind();
         _journal.Open();
         Stretch stretch = default;
-        stretch.HasExit = _oracle.RunStretch(end, limit, _path, out stretch.Exit);
+        try
+        {
+            stretch.HasExit = _oracle.RunStretch(end, limit, _path, out stretch.Exit);
+        }
+        catch (DeviceReachedException)
+        {
+            stretch.ReachesDevice = true;
+            delivers = false;
+        }
+
         stretch.End = end;
         stretch.Delivers = delivers;
         if (delivers)
@@ -365,6 +370,7 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
     {
         public uint End;
         public bool Delivers;
+        public bool ReachesDevice;
         public bool HasExit;
         public CpuExit Exit;
     }

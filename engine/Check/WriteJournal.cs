@@ -90,6 +90,9 @@ internal sealed unsafe class WriteJournal(GuestMemory memory) : IForeignCode
             before.Slice(_entries[i].Start, _entries[i].Size).CopyTo(new Span<byte>(memory.Base + _entries[i].Physical, _entries[i].Size));
     }
 
+    /// <summary>Ends it: what was written stays.</summary>
+    public void Close() => IsOpen = false;
+
     /// <summary>What was there before an entry was written.</summary>
     public ReadOnlySpan<byte> Before(in Entry entry) => CollectionsMarshal.AsSpan(_before).Slice(entry.Start, entry.Size);
 

@@ -44,3 +44,6 @@ public sealed class TranslatedProgramsContract() : EngineContract(EngineKind.Tra
     private protected override void Adjust(TinyGuest guest) =>
         ((TranslatorCore)guest.Guest.Core).InterpretsNewPages = false;
 }
+
+/// <summary>Both in lockstep: what either does alone, devices above all, must come to the same.</summary>
+public sealed class CheckContract() : EngineContract(EngineKind.Check);
