@@ -20,6 +20,8 @@ internal static class Program
                 return SignalChild.Run(rest);
             case [nameof(Prisoner), .. string[] rest]:
                 return Prisoner.Run(rest);
+            case [nameof(SealedShare), string directory, string access]:
+                return SealedShare.Run(directory, access);
             case [nameof(LateThread)]:
                 return LateThread.Run();
             case [nameof(Scribbler), string path]:

@@ -50,7 +50,7 @@ internal enum BeneathUse
 /// a pipe (O_NONBLOCK). What it is to do is in <see cref="HeldNames"/>: a sandbox's filter can insist on these instructions, so that even
 /// whoever gets out of the engine can open nothing but what is below a folder that is open.
 /// </summary>
-internal static unsafe class BeneathOpen
+public static unsafe class BeneathOpen
 {
     /// <summary>The call's number.</summary>
     public const int Call = 437;
@@ -68,12 +68,15 @@ internal static unsafe class BeneathOpen
 
     private static readonly nint s_hows = HoldHows();
 
+    /// <summary>Whether there are instructions. They are made when this is first asked; a sealed launcher is too late.</summary>
+    public static bool IsReady => s_hows != 0;
+
     /// <summary>Opens.</summary>
     /// <param name="folder">A folder's descriptor.</param>
     /// <param name="name">One name in it, or <c>.</c>, with a zero after it.</param>
     /// <param name="use">What for.</param>
     /// <returns>A descriptor, or a negated error number.</returns>
-    public static int Open(int folder, byte* name, BeneathUse use)
+    internal static int Open(int folder, byte* name, BeneathUse use)
     {
         while (true)
         {

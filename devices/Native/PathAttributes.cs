@@ -18,6 +18,9 @@ internal static unsafe class PathAttributes
     /// <summary>A sandbox's filter can insist on it.</summary>
     private static readonly nint s_emptyName = HeldNames.Hold(string.Empty);
 
+    /// <summary>Whether there is an empty name, as <see cref="BeneathOpen.IsReady"/>.</summary>
+    public static bool IsReady => s_emptyName != 0;
+
     /// <summary>Who may do what (fchmodat2(2), Linux 6.6, which Tmds.LibC has not).</summary>
     public static int SetMode(int fd, uint mode)
     {

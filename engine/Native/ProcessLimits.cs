@@ -23,6 +23,16 @@ public static unsafe partial class ProcessLimits
     /// <summary>Bytes that a file may have (<c>ulimit -f</c>); files in memory are files too.</summary>
     public static ulong FileSize => Of(FileSizeResource);
 
+    /// <summary>Takes as many files as the process may have if it only asks.</summary>
+    public static void RaiseFiles()
+    {
+        ulong* limit = stackalloc ulong[2];
+        if (getrlimit(FilesResource, limit) != 0 || limit[0] == limit[1])
+            return;
+        limit[0] = limit[1];
+        _ = setrlimit(FilesResource, limit);
+    }
+
     /// <summary>The host's words for an error number, and the limit that may be the cause.</summary>
     /// <param name="error">The error number.</param>
     public static string Words(int error)
@@ -46,4 +56,7 @@ public static unsafe partial class ProcessLimits
     // Tmds.LibC has no limits of processes.
     [LibraryImport("libc")]
     private static partial int getrlimit(int resource, ulong* limit);
+
+    [LibraryImport("libc")]
+    private static partial int setrlimit(int resource, ulong* limit);
 }

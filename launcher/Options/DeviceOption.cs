@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Devices.Backends.Share;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
@@ -46,6 +47,9 @@ public abstract class HostDevice : IDisposable
     /// <param name="format">What requests look like.</param>
     /// <param name="complaints">Hears what only a developer wants to know.</param>
     public abstract VirtioDevice MakeVirtio(GuestMemory memory, VirtioFormat format, Complaints complaints);
+
+    /// <summary>A folder in which files are opened while the guest runs; null: all that is needed is open.</summary>
+    public virtual SharedFolder? Folder => null;
 
     /// <summary>Brings what the guest has written to the medium.</summary>
     /// <returns>Null, or a sentence: what could not be saved, and why.</returns>

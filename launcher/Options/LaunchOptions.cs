@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices.Backends.Network;
+using Lguest.Devices.Backends.Share;
 using Lguest.Engine;
 using Lguest.Inspect;
 using Lguest.Launcher.Common;
@@ -40,6 +41,9 @@ public sealed class LaunchOptions
 
     /// <summary>No source of random bytes, where the guest would have one.</summary>
     public bool NoEntropy { get; set; }
+
+    /// <summary>Files that the guest may have open in shares.</summary>
+    public DescriptorBudget ShareBudget { get; } = new();
 
     /// <summary>Networks: eth0, eth1 and so on.</summary>
     public List<NetOption> Nets { get; } = [];

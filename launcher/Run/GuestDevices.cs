@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using Lguest.Devices;
+using Lguest.Devices.Backends.Share;
 using Lguest.Devices.Bus.Dma;
 using Lguest.Devices.Bus.Lguest;
 using Lguest.Devices.Bus.Pci;
@@ -24,6 +25,9 @@ internal sealed class GuestDevices : IDisposable
     private GuestDevices()
     {
     }
+
+    /// <summary>Folders in which files are opened while the guest runs.</summary>
+    public IEnumerable<SharedFolder> Folders => _devices.Select(static device => device.Folder).OfType<SharedFolder>();
 
     /// <summary>Whether the guest gets a source of random bytes: a driver for it came with 2.6.26.</summary>
     public static bool HasEntropy(LaunchOptions options, KernelSeries series) =>

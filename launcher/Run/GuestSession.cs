@@ -243,7 +243,7 @@ public sealed class GuestSession : IDisposable
         if (_debug.Sandbox != null)
             return;
         IEnumerable<string?> leftovers = [_options.Debug.Control?.Path, _options.Debug.Gdb?.Path, .. _outputs.Leftovers];
-        SealReport report = Sealing.Apply(_options, _networks, _endpoint.TerminalName, leftovers.OfType<string>());
+        SealReport report = Sealing.Apply(_options, _devices, _networks, _endpoint.TerminalName, leftovers.OfType<string>());
         _debug.Seal(report.ToString(), report.InForce.Count > 0);
         if (_options.Verbose)
             _say("sandbox: " + report.ToLongString());

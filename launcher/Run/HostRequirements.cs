@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
+using Lguest.Devices.Backends.Share;
 using Lguest.Engine.Native;
 using Lguest.Launcher.Common;
 using Lguest.Launcher.Options;
@@ -23,6 +24,13 @@ internal static unsafe class HostRequirements
 
     private const ulong FilesOfNetwork = 4;
     private const ulong FilesOfSocket = 12;
+
+    /// <summary>Files that a guest with shares leaves to the launcher: for connections that come while it runs.</summary>
+    private const ulong FilesToSpare = 64;
+
+    /// <summary>Files that a guest with shares can have open in them, or they are not worth having.</summary>
+    private const ulong LeastInShares = 64;
+
     private const int TryAgain = 11;
     private const int OutOfMemory = 12;
 
@@ -41,7 +49,15 @@ internal static unsafe class HostRequirements
     public static void Check(LaunchOptions options)
     {
         ulong sockets = (options.Debug.Control == null ? 0u : 1) + (options.Debug.Gdb == null ? 0u : 1);
-        CheckFiles(s_files + (ulong)options.Devices.Sum(static device => device.FileCount) + ((ulong)options.Nets.Count * FilesOfNetwork) + (sockets * FilesOfSocket));
+        ulong needed = s_files + (ulong)options.Devices.Sum(static device => device.FileCount) + ((ulong)options.Nets.Count * FilesOfNetwork) + (sockets * FilesOfSocket);
+        if (options.Devices.Exists(static device => device is ShareOption))
+        {
+            ProcessLimits.RaiseFiles();
+            needed += FilesToSpare + LeastInShares;
+        }
+
+        CheckFiles(needed);
+        options.ShareBudget.Most = (int)Math.Min(ProcessLimits.Files - needed + LeastInShares, DescriptorBudget.Limit);
     }
 
     /// <summary>A sentence on a failure that is the host's and nobody's bug; null: it is none.</summary>

@@ -15,15 +15,16 @@ internal static class Sealing
 {
     /// <summary>Seals the launcher, unless the user does not want that.</summary>
     /// <param name="options">The command line.</param>
+    /// <param name="devices">The guest's devices, opened.</param>
     /// <param name="networks">The guest's networks, opened.</param>
     /// <param name="terminal">The pseudo-terminal of <c>--console=pty</c>, or null.</param>
     /// <param name="leftovers">Files that debugging leaves behind, to be removed at the end.</param>
     /// <returns>What is in force.</returns>
     /// <exception cref="LaunchException">The host has what is needed, and it does not work.</exception>
-    public static SealReport Apply(LaunchOptions options, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers) =>
-        options.Sandbox ? Seal.Apply(NeedsOf(options, networks, terminal, leftovers)) : SealReport.Off;
+    public static SealReport Apply(LaunchOptions options, GuestDevices devices, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers) =>
+        options.Sandbox ? Seal.Apply(NeedsOf(options, devices, networks, terminal, leftovers)) : SealReport.Off;
 
-    private static SealNeeds NeedsOf(LaunchOptions options, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers)
+    private static SealNeeds NeedsOf(LaunchOptions options, GuestDevices devices, GuestNetworks networks, string? terminal, IEnumerable<string> leftovers)
     {
         List<int> children = [];
         List<string> removes = [];
@@ -51,6 +52,7 @@ internal static class Sealing
             Connects = connects,
             Reads = terminal == null ? [] : [terminal],
             HeldNames = HeldNames.Range,
+            Folders = [.. devices.Folders],
             Removes = removes,
             RemovesDirectories = removesDirectories,
         };

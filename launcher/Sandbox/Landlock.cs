@@ -25,6 +25,15 @@ internal sealed unsafe class Landlock : IDisposable
     /// <summary>Files and sockets below may be removed.</summary>
     public const ulong RemoveFile = 1 << 5;
 
+    /// <summary>Files below may be read, written, made, removed, moved and linked; pipes, folders and links may be made. No devices, and nothing is executed.</summary>
+    public const ulong Change = ReadFile | ReadDirectory | RemoveDirectory | RemoveFile | WriteFile | MakeDirectory | MakeFile | MakePipe | MakeLink | Refer | Truncate;
+
+    private const ulong WriteFile = 1 << 1;
+    private const ulong MakeDirectory = 1 << 7;
+    private const ulong MakeFile = 1 << 8;
+    private const ulong MakePipe = 1 << 10;
+    private const ulong MakeLink = 1 << 12;
+
     /// <summary>EXECUTE, WRITE_FILE, the four above, and MAKE_CHAR to MAKE_SYM.</summary>
     private const ulong FirstRights = (1 << 13) - 1;
 
@@ -43,10 +52,12 @@ internal sealed unsafe class Landlock : IDisposable
     private const long SignalErratum = 1 << 1;
 
     private readonly int _ruleset;
+    private readonly ulong _handled;
 
-    private Landlock(int ruleset, int abi)
+    private Landlock(int ruleset, int abi, ulong handled)
     {
         _ruleset = ruleset;
+        _handled = handled;
         Abi = abi;
     }
 
@@ -89,7 +100,7 @@ internal sealed unsafe class Landlock : IDisposable
         // A kernel takes a structure that is longer than the one it knows as long as the rest is zero.
         long ruleset = SandboxCalls.Call(SandboxCalls.LandlockCreateRuleset, (nint)(&attributes), sizeof(Attributes), 0);
         if (ruleset >= 0)
-            return new Landlock((int)ruleset, (int)abi);
+            return new Landlock((int)ruleset, (int)abi, attributes.Files);
         whyNot = $"this kernel refuses Landlock's rules: {Marshal.GetPInvokeErrorMessage(-(int)ruleset)}";
         return null;
     }
@@ -109,16 +120,26 @@ internal sealed unsafe class Landlock : IDisposable
             return false;
         try
         {
-            Beneath rule = new() { Rights = rights, Parent = fd };
-            long answer = SandboxCalls.Call(SandboxCalls.LandlockAddRule, _ruleset, PathBeneath, (nint)(&rule), 0);
-            if (answer < 0)
-                throw new Win32Exception(-(int)answer, $"Landlock refuses a rule for '{path}': {Marshal.GetPInvokeErrorMessage(-(int)answer)}");
+            Allow(fd, rights, path);
             return true;
         }
         finally
         {
             _ = close(fd);
         }
+    }
+
+    /// <summary>Allows something to all below an opened directory.</summary>
+    /// <param name="directory">Its descriptor.</param>
+    /// <param name="rights">What; rights that this kernel does not know are not withheld by it, nor given.</param>
+    /// <param name="name">Its name, for a message.</param>
+    /// <exception cref="Win32Exception">The kernel refuses the rule.</exception>
+    public void Allow(int directory, ulong rights, string name)
+    {
+        Beneath rule = new() { Rights = rights & _handled, Parent = directory };
+        long answer = SandboxCalls.Call(SandboxCalls.LandlockAddRule, _ruleset, PathBeneath, (nint)(&rule), 0);
+        if (answer < 0)
+            throw new Win32Exception(-(int)answer, $"Landlock refuses a rule for '{name}': {Marshal.GetPInvokeErrorMessage(-(int)answer)}");
     }
 
     /// <inheritdoc/>

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Lguest.Devices.Backends.Share;
 using Lguest.Devices.Native;
 using Lguest.Launcher.Common;
 using static Tmds.Linux.LibC;
@@ -114,6 +115,8 @@ public static class Seal
             landlock.Allow(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/", Landlock.RemoveFile);
         foreach (string path in needs.RemovesDirectories)
             landlock.Allow(Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/", Landlock.RemoveDirectory);
+        foreach (SharedFolder folder in needs.Folders)
+            landlock.Allow(folder.Descriptor, folder.IsReadOnly ? Landlock.ReadFile | Landlock.ReadDirectory : Landlock.Change, folder.Path);
     }
 
     private static void Filter(SealNeeds needs, List<string> inForce, List<string> missing)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Devices.Backends.Share;
 
 namespace Lguest.Launcher.Sandbox;
 
@@ -28,6 +29,12 @@ internal sealed record SealNeeds
 
     /// <summary>Directories that it removes when it ends, if they are empty.</summary>
     public IReadOnlyList<string> RemovesDirectories { get; init; } = [];
+
+    /// <summary>Folders in which it opens files: <c>--share</c>.</summary>
+    public IReadOnlyList<SharedFolder> Folders { get; init; } = [];
+
+    /// <summary>It changes files in one of them.</summary>
+    public bool ChangesFolders => Folders.Any(static folder => !folder.IsReadOnly);
 
     /// <summary>The runtime was told to have pages that are writable and executable (DOTNET_EnableWriteXorExecute=0).</summary>
     public bool WritesWhereItExecutes { get; init; } = Environment.GetEnvironmentVariable("DOTNET_EnableWriteXorExecute") == "0";

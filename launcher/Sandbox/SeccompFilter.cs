@@ -103,7 +103,7 @@ internal static unsafe class SeccompFilter
             body.Add(new FilterInstruction(Return, 0, 0, Allow));
         }
 
-        body.Add(new FilterInstruction(Return, 0, 0, Fail | (uint)EPERM));
+        body.Add(new FilterInstruction(Return, 0, 0, Fail | (uint)(call.Number >= FirstRecent ? ENOSYS : EPERM)));
         return body;
     }
 

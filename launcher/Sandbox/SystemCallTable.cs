@@ -55,7 +55,11 @@ internal static class SystemCallTable
         new(41, "socket", "connecting to a guest that joins a shared network") { Limit = "with --sharenet: Unix sockets of packets", Tests = static needs => needs.Connects ? [[Is(0, 1), new(2, 0xF, 5), Is(2, 0)]] : [] },
         new(42, "connect", "the same") { Limit = "with --sharenet: the sockets of that network's slots, " + HeldMemory, Tests = static needs => needs.Connects ? [[.. PointsInto(1, needs.HeldNames), Is(2, HeldNames.SocketAddressSize)]] : [] },
         new(87, "unlink", "removing results that were not needed") { Limit = HeldName, Tests = static needs => OfHeldNames(0, needs) },
-        new(263, "unlinkat", "removing the launcher's own sockets, and a shared network's directory with its last guest") { Limit = HeldName, Tests = static needs => OfHeldNames(1, needs) },
+        new(263, "unlinkat", "removing the launcher's own sockets, and a shared network's directory with its last guest; files of a share")
+        {
+            Limit = HeldName + "; or as `mkdirat`",
+            Tests = static needs => [.. OfHeldNames(1, needs), .. SystemCallsOfShares.Changing(needs)],
+        },
         new(43, "accept", "lguest ctl, gdb, guests that join") { Limit = WhenTalking, Tests = Talking },
         new(288, "accept4", "lguest ctl, gdb, guests that join") { Limit = WhenTalking, Tests = Talking },
         new(44, "sendto", "answers") { Limit = WhenTalking, Tests = Talking },
@@ -67,6 +71,7 @@ internal static class SystemCallTable
         new(52, "getpeername", "the runtime's sockets") { Limit = WhenTalking, Tests = Talking },
         new(54, "setsockopt", "no delay for gdb on TCP, and how a connection ends") { Limit = WhenTalking, Tests = Talking },
         new(55, "getsockopt", "who is at the other end") { Limit = WhenTalking, Tests = Talking },
+        .. SystemCallsOfShares.All,
         .. SystemCallsOfTheRuntime.All,
     ];
 

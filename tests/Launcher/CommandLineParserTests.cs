@@ -39,6 +39,20 @@ public sealed class CommandLineParserTests
     [InlineData("64 vmlinux --no-reboot", "")]
     public void TheGuestsWordsAreItsOwn(string line, string expected) => Assert.Equal(expected, Parse(line).GuestCommandLine);
 
+    /// <summary>What follows the folder's name, in any order; other commas are part of it.</summary>
+    [Theory]
+    [InlineData("--share=a", "a", "share", false)]
+    [InlineData("--share=a,ro", "a", "share", true)]
+    [InlineData("--share=a,tag=b", "a", "b", false)]
+    [InlineData("--share=a,ro,tag=b", "a", "b", true)]
+    [InlineData("--share=a,tag=b,ro", "a", "b", true)]
+    [InlineData("--share=a,b,c=d,ro", "a,b,c=d", "share", true)]
+    public void AShareHasANameAndATag(string word, string path, string tag, bool readOnly)
+    {
+        ShareOption share = Assert.IsType<ShareOption>(Assert.Single(Parse($"64 vmlinux {word}").Devices));
+        Assert.Equal((path, tag, readOnly), (share.Path, share.Tag, share.ReadOnly));
+    }
+
     /// <summary>Disks keep their order; ,ro is not part of the name.</summary>
     [Fact]
     public void DisksKeepTheirOrder()
@@ -117,6 +131,12 @@ public sealed class CommandLineParserTests
     [InlineData("--stats,format=xml 64m vmlinux", "there is no format=xml")]
     [InlineData("--trace=all,format=xml 64m vmlinux", "there is no format=xml; format=text (the default) and format=json are")]
     [InlineData("--block=x,rw 64m vmlinux", "there is no ,rw; a disk is writable unless ,ro makes it read-only")]
+    [InlineData("--share= 64 vmlinux", "--share needs the name of a folder")]
+    [InlineData("--share=,ro 64 vmlinux", "--share needs the name of a folder")]
+    [InlineData("--share=a,rw 64 vmlinux", "there is no ,rw; a share is writable unless ,ro makes it read-only")]
+    [InlineData("--share=a,tag= 64 vmlinux", "a tag has 1 to 31 letters")]
+    [InlineData("--share=a,tag=b/c 64 vmlinux", "a tag has 1 to 31 letters")]
+    [InlineData("--share=a --share=b 64 vmlinux", "the shares 'a' and 'b' have the same tag 'share', and the guest could mount only one; give one of them another: --share=b,tag=NAME")]
     public void MistakesGetASentence(string line, string words)
     {
         LaunchException error = Assert.Throws<LaunchException>(() => Parse(line));

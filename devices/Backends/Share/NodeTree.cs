@@ -64,6 +64,7 @@ public sealed unsafe class NodeTree : IDisposable
 
         node = new FileNode(descriptor, status) { Holders = 1 };
         _nodes.Add(node);
+        _share.Budget.Taken++;
         Attach(node, folder, name);
         return 0;
     }
@@ -100,6 +101,7 @@ public sealed unsafe class NodeTree : IDisposable
             next.Parent = null;
             _ = close(next.Descriptor);
             _nodes.Remove(next);
+            _share.Budget.Taken--;
             next = parent;
         }
     }
@@ -137,7 +139,7 @@ public sealed unsafe class NodeTree : IDisposable
         file = null;
 
         // Two will be open; a file that is made and cannot be had would be worse than none.
-        if (Descriptors + 2 > _share.Descriptors)
+        if (!_share.Budget.HasRoom(2))
             return HostErrno.ENFILE;
         HostErrno error = Open(folder.Descriptor, name.Terminated, UseOf(use) + (BeneathUse.NewRead - BeneathUse.Read), out int descriptor);
         if (error != 0)
@@ -163,6 +165,7 @@ public sealed unsafe class NodeTree : IDisposable
         if (!_openings.Remove(file))
             return;
         _ = close(file.Descriptor);
+        _share.Budget.Taken--;
         file.Node.Openings?.Remove(file);
         Release(file.Node);
     }
@@ -212,6 +215,7 @@ public sealed unsafe class NodeTree : IDisposable
     /// <summary>Forgets and closes everything but the shared folder itself.</summary>
     public void Clear()
     {
+        _share.Budget.Taken -= Descriptors;
         foreach (OpenFile file in _openings)
             _ = close(file.Descriptor);
         _openings.Clear();
@@ -256,7 +260,7 @@ public sealed unsafe class NodeTree : IDisposable
     private HostErrno Open(int folder, ReadOnlySpan<byte> name, BeneathUse use, out int descriptor)
     {
         descriptor = -1;
-        if (Descriptors >= _share.Descriptors)
+        if (!_share.Budget.HasRoom(1))
             return HostErrno.ENFILE;
         fixed (byte* start = name)
             descriptor = BeneathOpen.Open(folder, start, use);
@@ -267,6 +271,7 @@ public sealed unsafe class NodeTree : IDisposable
     {
         OpenFile file = new(Hold(node), descriptor, canWrite);
         _openings.Add(file);
+        _share.Budget.Taken++;
         (node.Openings ??= []).Add(file);
         return file;
     }

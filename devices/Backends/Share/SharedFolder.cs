@@ -10,18 +10,12 @@ namespace Lguest.Devices.Backends.Share;
 /// </summary>
 public sealed unsafe class SharedFolder : IDisposable
 {
-    /// <summary>Descriptors that the launcher keeps for all else, whatever its guest opens in shares.</summary>
-    public const int KeptDescriptors = 160;
-
-    /// <summary>Descriptors of one share at most, whatever the host allows.</summary>
-    public const int MostDescriptors = 1 << 16;
-
-    private SharedFolder(string path, int descriptor, bool readOnly, int descriptors)
+    private SharedFolder(string path, int descriptor, bool readOnly, DescriptorBudget budget)
     {
         Path = path;
         Descriptor = descriptor;
         IsReadOnly = readOnly;
-        Descriptors = descriptors;
+        Budget = budget;
     }
 
     /// <summary>Its name, as the user wrote it.</summary>
@@ -31,7 +25,7 @@ public sealed unsafe class SharedFolder : IDisposable
     public bool IsReadOnly { get; }
 
     /// <summary>Descriptors that the guest's files may take.</summary>
-    public int Descriptors { get; }
+    public DescriptorBudget Budget { get; }
 
     /// <summary>The folder, opened by O_PATH.</summary>
     public int Descriptor { get; private set; }
@@ -39,10 +33,12 @@ public sealed unsafe class SharedFolder : IDisposable
     /// <summary>Opens a folder to share it.</summary>
     /// <param name="path">Its name.</param>
     /// <param name="readOnly">Refuse every change.</param>
-    /// <param name="descriptors">Descriptors that the guest's files may take.</param>
+    /// <param name="budget">Descriptors that the guest's files may take, in this share and others.</param>
     /// <exception cref="DeviceException">It cannot be shared; the message says why.</exception>
-    public static SharedFolder Open(string path, bool readOnly, int descriptors)
+    public static SharedFolder Open(string path, bool readOnly, DescriptorBudget budget)
     {
+        if (!BeneathOpen.IsReady || !PathAttributes.IsReady)
+            throw new DeviceException($"cannot share '{path}': there is no memory for what a sandbox must know of it");
         int folder = Folder.Open(path);
         if (folder < 0)
             throw new DeviceException($"cannot share '{path}': {Why((HostErrno)(-folder))}");
@@ -56,7 +52,7 @@ public sealed unsafe class SharedFolder : IDisposable
         }
 
         _ = close(list);
-        return new SharedFolder(path, folder, readOnly, Math.Clamp(descriptors, 1, MostDescriptors));
+        return new SharedFolder(path, folder, readOnly, budget);
     }
 
     /// <summary>Closes it.</summary>

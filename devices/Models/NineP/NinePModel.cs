@@ -69,7 +69,7 @@ public sealed class NinePModel : DeviceModel, IDisposable
         }
 
         if (error is HostErrno.ENFILE or HostErrno.EMFILE)
-            _complaints.Once("share " + Tag, $"share {Tag}: the guest has {_session.Fids.Count} files of it in use, and no more can be open (ulimit -n bounds it; {_share.Descriptors} here)");
+            _complaints.Once("share " + Tag, $"share {Tag}: the guest uses {_session.Fids.Count} files of it at a time, and the launcher may have no more open for it than {_share.Budget.Most} (ulimit -n)");
         int answered = writer.Finish(error, kind, tag);
         Observer?.Sent(this, (uint)request.Length);
         Observer?.Delivered(this, (uint)answered);

@@ -224,7 +224,7 @@ public sealed class NinePContainmentTests : IDisposable
 
         Assert.Equal(HostErrno.ENFILE, error);
         Assert.InRange(small.Model.Descriptors, 38, 40);
-        Assert.Contains("no more can be open", Assert.Single(small.Told));
+        Assert.Contains("no more open for it than 40", Assert.Single(small.Told));
         Assert.Equal(HostErrno.ENFILE, client.Ask(NinePMessage.MakeFolder, 1u, "made", 0x1EDu, 0u).Error);
         client.Walk(1, 5);
         Assert.Equal(HostErrno.ENFILE, client.Create(5, "made too", NinePOpen.Write, 0x1A4));
@@ -280,7 +280,7 @@ public sealed class NinePContainmentTests : IDisposable
         Assert.Contains("forbidden", SharedFolder.WhyNot(HostErrno.EPERM));
     }
 
-    private static string Refused(string path) => Assert.Throws<DeviceException>(() => SharedFolder.Open(path, readOnly: false, 100)).Message;
+    private static string Refused(string path) => Assert.Throws<DeviceException>(() => SharedFolder.Open(path, readOnly: false, new DescriptorBudget())).Message;
 
     private static ulong InodeOf(string path)
     {

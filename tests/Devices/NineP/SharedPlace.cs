@@ -26,7 +26,7 @@ internal sealed class SharedPlace : IDisposable
         File.WriteAllText(Path.Combine(Outer, "secret"), Secret);
         _secretMode = File.GetUnixFileMode(Path.Combine(Outer, "secret"));
         Fill();
-        _share = SharedFolder.Open(Share, readOnly, descriptors);
+        _share = SharedFolder.Open(Share, readOnly, new DescriptorBudget { Most = descriptors });
         Model = new NinePModel(_share, "test", new Complaints(Told.Add));
         Client = new NinePClient(Model).Mount();
     }
