@@ -19,7 +19,7 @@ public static class OptionTable
         new("exit-status", '\0', null, "the guest gives the exit status: by a line 'lguest: exit status N' on its\nconsole, or as a kernel's last words; a power-off without one is status 1",
             static (options, _) => options.GuestReportsStatus = true),
         new("help", 'h', null, "show this, and exit", static (options, _) => options.Action = LaunchAction.Help),
-        new("initrd", '\0', "FILE", "an initial RAM disk for the guest's kernel", SetInitrd),
+        new("initrd", '\0', "FILE|DIR", "an initial RAM disk for the guest's kernel; what is in a folder DIR\nis packed into one, as root's", SetInitrd),
         new("no-reboot", '\0', null, "exit with status 0 when the guest restarts, instead of starting\nit over from its kernel image", static (options, _) => options.NoReboot = true),
         new("pcap", '\0', "FILE", "write the packets of all network devices to a pcapng file, for\nWireshark and tcpdump", SetCapture),
         new("sandbox", '\0', "on|off", "confine the launcher, in case a guest gets out of its engine: no\nprivileges, no files except open ones, few system calls; on by\ndefault (off is for debugging the launcher)", SetSandbox),
@@ -101,7 +101,7 @@ public static class OptionTable
     private static void SetInitrd(LaunchOptions options, string value)
     {
         if (value.Length == 0)
-            throw new LaunchException("--initrd needs the name of a file: --initrd=FILE");
+            throw new LaunchException("--initrd needs the name of a file or folder: --initrd=FILE");
         if (options.Initrd != null)
             throw new LaunchException($"--initrd is given twice ('{options.Initrd}' and '{value}'); a kernel has one");
         options.Initrd = value;

@@ -5,6 +5,7 @@ using Lguest.Inspect;
 using Lguest.Inspect.Symbols;
 using Lguest.Inspect.Target;
 using Lguest.Launcher.Common;
+using Lguest.Launcher.Initrd;
 using Lguest.Launcher.Kernel;
 using Lguest.Launcher.Memory;
 using Lguest.Launcher.Options;
@@ -56,13 +57,12 @@ public sealed class GuestSession : IDisposable
         RunnableKernels.Check(_kernel);
         int devicePages = GuestDevices.CountPages(options, _kernel);
         _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.CommandLineBytes);
-        using (KernelFile? initrd = options.Initrd == null ? null : KernelFile.Open("initrd", options.Initrd))
+        using (InitialRamDisk initrd = InitialRamDisk.Open(options.Initrd))
         {
             // Planned first: an initrd that does not fit is not read at all.
-            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd?.Length ?? 0, devicePages);
+            _layout = GuestLayout.Plan(options.Banks, _kernel, initrd.Length, devicePages);
             _places = new GuestPlaces(_kernel.Path, _layout.HasDescriptors ? (uint)_layout.DescriptorPage : null, MemoryParts.Of(_layout));
-            _initrd = new byte[initrd?.Length ?? 0];
-            initrd?.Read(_initrd, 0);
+            _initrd = initrd.Read();
         }
 
         try

@@ -48,6 +48,9 @@ public enum Need
     /// <summary>umoci on the path.</summary>
     Umoci,
 
+    /// <summary>cpio on the path.</summary>
+    Cpio,
+
     /// <summary>qemu-img and qemu-io on the path.</summary>
     QemuImg,
 
@@ -107,6 +110,7 @@ public static class Needs
                 Need.Make => OnPath("make"),
                 Need.DpkgDeb => OnPath("dpkg-deb"),
                 Need.Umoci => OnPath("umoci"),
+                Need.Cpio => OnPath("cpio"),
                 Need.QemuImg => OnPath("qemu-img", "qemu-utils"),
                 Need.Publication => new FileInfo(LauncherPath) is { Exists: true, LinkTarget: null } ? null : $"{LauncherPath} is not what make published",
                 Need.NativeProgram => File.Exists(LauncherPath + ".dbg") ? null : $"{LauncherPath} was not published by the NativeAOT compiler",

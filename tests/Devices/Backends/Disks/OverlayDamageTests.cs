@@ -99,7 +99,8 @@ public sealed class OverlayDamageTests
         byte[] bytes = GC.AllocateUninitializedArray<byte>(Sectors * StampedDisk.Sector, pinned: true);
         GuestVector vector = new();
         vector.LoadHost(bytes, bytes.Length);
-        Assert.Equal((bytes.Length, 0), (store.Read(vector, 0, out HostErrno error), (int)error));
+        int read = store.Read(vector, 0, out HostErrno error);
+        Assert.Equal((bytes.Length, 0), (read, (int)error));
         for (int i = 0; i < 5; i++)
             disk.WriteSomething(store, random);
         Assert.Equal(0, (int)store.Sync());
