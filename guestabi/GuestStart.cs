@@ -20,7 +20,7 @@ public sealed record GuestStart(uint PfnLimit, uint PageDirectory, uint Entry, u
 
     /// <summary>
     /// Guest physical address, page aligned, below which nobody has put anything yet: where the host may make page tables, if the guest's
-    /// generation has it make some (<see cref="Generations.BootProtocol.TablesAtInit"/>).
+    /// generation has it make some (<see cref="Generations.BootProtocol.HasTablesAtInit"/>).
     /// </summary>
     public uint TablesEnd { get; init; }
 }

@@ -60,6 +60,9 @@ public enum HypercallKind : byte
     /// <summary>One buffer to a key.</summary>
     SendDma,
 
+    /// <summary>A device is to look at something: the address says which, or it is that of a text.</summary>
+    Notify,
+
     /// <summary>A page table entry has changed.</summary>
     SetPte,
 
@@ -116,6 +119,7 @@ public sealed class HypercallTable
         new(SendInterrupts, "SEND_INTERRUPTS", HypercallCategory.Interrupts),
         new(BindDma, "BIND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("array"), Number("n_irq")], HasResult = true },
         new(SendDma, "SEND_DMA", HypercallCategory.Dma) { Arguments = [Physical("key"), Physical("dma")] },
+        new(Notify, "NOTIFY", HypercallCategory.Dma) { Arguments = [Physical("address")] },
         new(SetPte, "SET_PTE", HypercallCategory.Paging) { Arguments = [Physical("directory"), Virtual("address"), Entry("entry")], MayStandInRing = true },
         new(SetPmd, "SET_PMD", HypercallCategory.Paging) { Arguments = [Physical("directory"), Number("index")], MayStandInRing = true },
         new(SetPgd, "SET_PGD", HypercallCategory.Paging) { Arguments = [Physical("table"), Number("index")], MayStandInRing = true },
@@ -154,10 +158,28 @@ public sealed class HypercallTable
         FlushAsync, LguestInit, Crash, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
         SetClockEvent, Halt, None, BindDma, SendDma, SetPte, SetPmd, LoadTls);
 
-    /// <summary>The calls of Linux 4.0 to 4.9.</summary>
-    public static HypercallTable Linux40 { get; } = new(
+    /// <summary>The calls of Linux 2.6.24.</summary>
+    public static HypercallTable Linux2624 { get; } = new(
+        FlushAsync, LguestInit, Crash, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        SetClockEvent, Halt, None, None, None, SetPte, SetPmd, LoadTls, Notify);
+
+    /// <summary>The calls of Linux 2.6.25 to 2.6.29.</summary>
+    public static HypercallTable Linux2625 { get; } = new(
+        FlushAsync, LguestInit, Shutdown, LoadGdt, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        SetClockEvent, Halt, None, None, None, SetPte, SetPmd, LoadTls, Notify);
+
+    /// <summary>The calls of Linux 2.6.30.</summary>
+    public static HypercallTable Linux2630 { get; } = new(
         FlushAsync, LguestInit, Shutdown, None, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
-        SetClockEvent, Halt, None, None, SetPmdPae, SetPte, SetPgd, LoadTls, None, LoadGdtEntry, SendInterrupts);
+        SetClockEvent, Halt, None, None, None, SetPte, SetPmd, LoadTls, Notify, LoadGdtEntry);
+
+    /// <summary>The calls of Linux 2.6.31 to 3.19.</summary>
+    public static HypercallTable Linux2631 { get; } = new(
+        FlushAsync, LguestInit, Shutdown, None, NewPageTable, FlushTlb, LoadIdtEntry, SetStack, SetTaskSwitched,
+        SetClockEvent, Halt, None, None, SetPmdPae, SetPte, SetPgd, LoadTls, Notify, LoadGdtEntry, SendInterrupts);
+
+    /// <summary>The calls of Linux 4.0 to 4.9.</summary>
+    public static HypercallTable Linux40 { get; } = Linux2631.Without(Notify);
 
     /// <summary>The calls of Linux 4.10 to 4.13.</summary>
     public static HypercallTable Linux410 { get; } = Linux40.Without(SetTaskSwitched);

@@ -66,8 +66,9 @@ public sealed unsafe partial class Guest
                 return true;
             case Code.Wrmsr:
                 return true;
-            case Code.Mov_r32_cr when instruction.Op1Register == Register.CR0:
-                _cpu->Arch.Registers[instruction.Op0Register - Register.EAX] = FirstControlRegister0;
+            case Code.Mov_r32_cr:
+                // The others are asked for by a kernel that does not know yet who it is (3.18.140 remembers %cr4).
+                _cpu->Arch.Registers[instruction.Op0Register - Register.EAX] = instruction.Op1Register == Register.CR0 ? FirstControlRegister0 : 0;
                 return true;
             case Code.Mov_cr_r32 when instruction.Op0Register == Register.CR0:
                 return true;

@@ -11,19 +11,17 @@ public sealed unsafe partial class Guest
     private readonly uint _tablesEnd;
     private readonly uint _pfnLimit;
 
-    // [H:155+22] Page tables for those who have none
+    // [H:155+19] Page tables for those who have none
     // Kernels up to 3.0 expect page tables when they come back from their first call. They are made here, in the guest's memory and in the
     // guest's own format, since the guest goes on to change them. Whether that is PAE no call says. But the code is there that would have
     // made the tables on a PC, and it counts either 512 or 1,024 entries.
     /// <summary>LGUEST_INIT of a guest that expects tables.</summary>
     private void MakeFirstTables(GuestData data)
     {
-        HostTables wanted = _abi.Boot.TablesAtInit;
-        if (wanted == HostTables.None)
+        if (!_abi.Boot.HasTablesAtInit)
             return;
-        uint? kernel = wanted == HostTables.IdentityAndKernel ? _pageOffset : null;
         PagingFormat format = _abi.Paging.MayBePae && StartupCode.IsPae(CodeSoFar()) ? PagingFormat.Pae : PagingFormat.TwoLevel;
-        if (WholeMemoryTables.Make(_memory, format, _tablesEnd, _pfnLimit, kernel, _abi.Paging.ReservedStart) is not { } top)
+        if (WholeMemoryTables.Make(_memory, format, _tablesEnd, _pfnLimit, _pageOffset, _abi.Paging.ReservedStart) is not { } top)
         {
             Kill("no room for first page tables");
             return;

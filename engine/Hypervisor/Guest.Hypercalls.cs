@@ -44,7 +44,7 @@ public sealed unsafe partial class Guest
         }
 
         DoAsyncCalls(_data);
-        if (_dmaPending || !_hypercallPending || _dead is not null)
+        if (_requestPending || !_hypercallPending || _dead is not null)
             return;
         _hypercallPending = false;
         GuestCall call = CallInRegisters();
@@ -67,6 +67,12 @@ public sealed unsafe partial class Guest
         if (kind != HypercallKind.LguestInit)
         {
             Kill($"hypercall {(int)call.Number} before LGUEST_INIT");
+            return;
+        }
+
+        if (IsAnothersCall(address) is { } other)
+        {
+            Kill($"this is no kernel of Linux {_abi}: its first call is that of {other}");
             return;
         }
 
@@ -98,6 +104,18 @@ public sealed unsafe partial class Guest
         MakeFirstTables(_data);
     }
 
+    /// <summary>
+    /// Whether the first call is that of a kernel with another interface, as one may have that its vendor has changed: the structure is in
+    /// the other register, or is another.
+    /// </summary>
+    private GuestDataLayout? IsAnothersCall(uint address)
+    {
+        if (_abi.Data.KernelAddress == null || FirstCall.LayoutAt(_memory, address) == _abi.Data)
+            return null;
+        uint* registers = _cpu->Arch.Registers;
+        return FirstCall.LayoutAt(_memory, registers[(int)GeneralRegister.Ebx]) ?? FirstCall.LayoutAt(_memory, registers[(int)GeneralRegister.Edx]);
+    }
+
     /// <summary>A guest that begins without page tables says only now where its kernel will be.</summary>
     private bool TakeKernelAddress(uint address)
     {
@@ -126,7 +144,7 @@ public sealed unsafe partial class Guest
             GuestCall call = data.CallIn(n, _convention);
             Call(ref call, isAsync: true);
             data.SetDone(n);
-            if (_dmaPending || _dead is not null)
+            if (_requestPending || _dead is not null)
                 break;
         }
     }
@@ -211,6 +229,9 @@ public sealed unsafe partial class Guest
                 break;
             case HypercallKind.SendDma:
                 SendDma(call.First, call.Second);
+                break;
+            case HypercallKind.Notify:
+                Ask(RunExit.Notify(call.First));
                 break;
             case HypercallKind.SetPte:
                 SetPte(call.First, call.Second, call.Third);
@@ -321,9 +342,14 @@ public sealed unsafe partial class Guest
             return;
         }
 
-        _dmaPending = true;
-        _pendingDma = dma;
-        _pendingKey = key;
+        Ask(RunExit.Dma(dma, key));
+    }
+
+    /// <summary>The guest comes out, and goes on when that has been done.</summary>
+    private void Ask(in RunExit request)
+    {
+        _requestPending = true;
+        _request = request;
     }
 
     /// <summary>SET_PGD. The entry that is the host's may be named, and nothing comes of it.</summary>

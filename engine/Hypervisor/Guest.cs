@@ -53,9 +53,8 @@ public sealed unsafe partial class Guest : IGuest
 
     // A hypercall that waits for the ring before it, or for the launcher to take what the ring sent.
     private bool _hypercallPending;
-    private bool _dmaPending;
-    private uint _pendingDma;
-    private uint _pendingKey;
+    private bool _requestPending;
+    private RunExit _request;
 
     /// <summary>Takes over a loaded guest, as INITIALIZE does.</summary>
     /// <param name="core">A fresh processor, whose time is the guest's.</param>
@@ -159,14 +158,14 @@ public sealed unsafe partial class Guest : IGuest
     private RunExit RunUntilNeeded()
     {
         // The launcher has taken the DMA of the last time.
-        _dmaPending = false;
+        _requestPending = false;
         while (_dead is null && !_reset)
         {
             DoHypercalls();
             if (_dead is not null)
                 break;
-            if (_dmaPending)
-                return RunExit.Dma(_pendingDma, _pendingKey);
+            if (_requestPending)
+                return _request;
 
             // In this order, or what is asked for in between would be lost.
             Volatile.Write(ref _cpu->Attention, 0);

@@ -14,19 +14,6 @@ public enum BootInformationKind
     Seed,
 }
 
-/// <summary>What the page tables map that the host makes at LGUEST_INIT (abi.md §1.5).</summary>
-public enum HostTables
-{
-    /// <summary>It makes none.</summary>
-    None,
-
-    /// <summary>All memory at its physical address.</summary>
-    Identity,
-
-    /// <summary>All memory at its physical address, and at the kernel's.</summary>
-    IdentityAndKernel,
-}
-
 /// <summary>What a guest is told before it makes its first call (abi.md §1).</summary>
 public sealed record BootProtocol
 {
@@ -40,7 +27,7 @@ public sealed record BootProtocol
         RoundsInitrd = false,
         InitrdEnd = Page.AddressSpace,
         StartsLinear = false,
-        TablesAtInit = HostTables.None,
+        HasTablesAtInit = false,
     };
 
     /// <summary>Linux 2.6.23.</summary>
@@ -53,7 +40,7 @@ public sealed record BootProtocol
         RoundsInitrd = true,
         InitrdEnd = Page.AddressSpace,
         StartsLinear = false,
-        TablesAtInit = HostTables.None,
+        HasTablesAtInit = false,
     };
 
     /// <summary>Linux 3.1 to 3.19. They read the first entry of their memory map only, and find their devices where it ends.</summary>
@@ -66,14 +53,14 @@ public sealed record BootProtocol
         RoundsInitrd = true,
         InitrdEnd = 0x3000_0000,
         StartsLinear = true,
-        TablesAtInit = HostTables.None,
+        HasTablesAtInit = false,
     };
 
-    /// <summary>Linux 2.6.24 to 2.6.30: the launcher of their day made the first page tables, which they cannot tell from such as are made later.</summary>
-    public static BootProtocol Linux2624 { get; } = LguestBus with { TablesAtInit = HostTables.Identity };
-
-    /// <summary>Linux 2.6.31 to 3.0.</summary>
-    public static BootProtocol Linux2631 { get; } = LguestBus with { TablesAtInit = HostTables.IdentityAndKernel };
+    /// <summary>
+    /// Linux 2.6.24 to 3.0: in their day the launcher, or the host before they ran, made the first page tables. They cannot tell those from
+    /// such as are made later.
+    /// </summary>
+    public static BootProtocol Linux2624 { get; } = LguestBus with { HasTablesAtInit = true };
 
     /// <summary>Linux 4.0 to 4.13: their devices are elsewhere, so that memory may have holes.</summary>
     public static BootProtocol Pci { get; } = LguestBus with { MostBanks = BootParameters.MaxE820Entries };
@@ -106,8 +93,9 @@ public sealed record BootProtocol
     public required bool StartsLinear { get; init; }
 
     /// <summary>
-    /// The page tables that the host makes in the guest's memory when the guest makes its first call, which is then the end of linear mode;
-    /// without them that is the guest's first NEW_PGTABLE.
+    /// Whether the host makes page tables in the guest's memory when the guest makes its first call, which is then the end of linear mode;
+    /// without them that is the guest's first NEW_PGTABLE. They map all memory at its physical address and at the kernel's. (Up to 2.6.28
+    /// guests copy what they need from the one place to the other, and find it there already.)
     /// </summary>
-    public required HostTables TablesAtInit { get; init; }
+    public required bool HasTablesAtInit { get; init; }
 }

@@ -42,18 +42,55 @@ public sealed record Generation
         Clock = ClockStyle.OneShot,
     };
 
+    /// <summary>Linux 2.6.24: virtio, on the lguest bus.</summary>
+    public static Generation Linux2624 { get; } = new()
+    {
+        Name = "2.6.24",
+        Boot = BootProtocol.Linux2624,
+        Calls = HypercallTable.Linux2624,
+        Convention = CallConvention.Linux2624,
+        Data = GuestDataLayout.Linux2624,
+        Paging = PagingRules.Linux2623,
+        Bus = null,
+        Clock = ClockStyle.OneShot,
+        Processor = ProcessorRules.Virtio,
+    };
+
+    /// <summary>Linux 2.6.25 to 2.6.29.</summary>
+    public static Generation Linux2625 { get; } = Linux2624 with { Name = "2.6.25", Calls = HypercallTable.Linux2625, Paging = PagingRules.Linux2625 };
+
+    /// <summary>Linux 2.6.30: calls by VMCALL.</summary>
+    public static Generation Linux2630 { get; } = Linux2625 with { Name = "2.6.30", Calls = HypercallTable.Linux2630, Convention = CallConvention.Linux2630 };
+
+    /// <summary>Linux 2.6.31 to 2.6.33: PAE.</summary>
+    public static Generation Linux2631 { get; } = Linux2630 with
+    {
+        Name = "2.6.31",
+        Calls = HypercallTable.Linux2631,
+        Convention = CallConvention.Linux2631,
+        Data = GuestDataLayout.Linux2631,
+        Paging = PagingRules.Linux2631,
+    };
+
+    /// <summary>Linux 2.6.34 to 3.0: calls by INT again, which makes no difference here.</summary>
+    public static Generation Linux2634 { get; } = Linux2631 with { Name = "2.6.34" };
+
+    /// <summary>Linux 3.1 to 3.19: they make their first page tables themselves. What a guest may map is as from 3.10 on: nobody misses being killed.</summary>
+    public static Generation Linux31 { get; } = Linux2634 with
+    {
+        Name = "3.1",
+        Boot = BootProtocol.LguestBus,
+        Data = GuestDataLayout.Linux31,
+        Paging = PagingRules.Linux310,
+    };
+
     /// <summary>Linux 4.0: virtio on PCI.</summary>
-    public static Generation Linux40 { get; } = new()
+    public static Generation Linux40 { get; } = Linux31 with
     {
         Name = "4.0",
         Boot = BootProtocol.Pci,
         Calls = HypercallTable.Linux40,
-        Convention = CallConvention.Linux2631,
-        Data = GuestDataLayout.Linux31,
         Paging = PagingRules.Linux40,
-        Bus = null,
-        Clock = ClockStyle.OneShot,
-        Processor = ProcessorRules.Virtio,
     };
 
     /// <summary>Linux 4.1 to 4.9.</summary>
@@ -63,7 +100,7 @@ public sealed record Generation
     public static Generation Linux410 { get; } = Linux41 with { Name = "4.10", Calls = HypercallTable.Linux410 };
 
     /// <summary>Every generation that can be run, newest first.</summary>
-    public static IReadOnlyList<Generation> All { get; } = [Linux410, Linux41, Linux40, Linux2623, Seed200702];
+    public static IReadOnlyList<Generation> All { get; } = [Linux410, Linux41, Linux40, Linux31, Linux2634, Linux2631, Linux2630, Linux2625, Linux2624, Linux2623, Seed200702];
 
     /// <summary>What the tables and messages call it.</summary>
     public required string Name { get; init; }

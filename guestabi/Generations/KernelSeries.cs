@@ -39,12 +39,12 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
     public static IReadOnlyList<KernelSeries> Released { get; } =
     [
         Linux2623,
-        OnTheLguestBus("2.6.24", new Version(2, 6, 24), BootProtocol.Linux2624, DeviceBusKind.TypedLguestBus),
-        OnTheLguestBus("2.6.25", new Version(2, 6, 25), BootProtocol.Linux2624),
-        OnTheLguestBus("2.6.30", new Version(2, 6, 30), BootProtocol.Linux2624),
-        OnTheLguestBus("2.6.31", new Version(2, 6, 31), BootProtocol.Linux2631),
-        OnTheLguestBus("2.6.34", new Version(2, 6, 34), BootProtocol.Linux2631),
-        OnTheLguestBus("3.1", new Version(3, 1, 0), BootProtocol.LguestBus),
+        Of(Generation.Linux2624, new Version(2, 6, 24), DeviceBusKind.TypedLguestBus),
+        Of(Generation.Linux2625, new Version(2, 6, 25), DeviceBusKind.LguestBus),
+        Of(Generation.Linux2630, new Version(2, 6, 30), DeviceBusKind.LguestBus),
+        Of(Generation.Linux2631, new Version(2, 6, 31), DeviceBusKind.LguestBus),
+        Of(Generation.Linux2634, new Version(2, 6, 34), DeviceBusKind.LguestBus),
+        Of(Generation.Linux31, new Version(3, 1, 0), DeviceBusKind.LguestBus),
         Of(Generation.Linux40, new Version(4, 0, 0), DeviceBusKind.Pci),
         Of(Generation.Linux41, new Version(4, 1, 0), DeviceBusKind.Pci),
         Of(Generation.Linux410, new Version(4, 10, 0), DeviceBusKind.Pci),
@@ -53,8 +53,8 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
     /// <summary>The first release of Linux from which lguest was removed.</summary>
     public static Version FirstWithout { get; } = new(4, 14, 0);
 
-    /// <summary>All else that is known of the interface; null: no engine runs it yet.</summary>
-    public Generation? Generation { get; init; }
+    /// <summary>All that is known of the interface.</summary>
+    public required Generation Generation { get; init; }
 
     /// <summary>The series of a release of Linux; null when lguest is not in it.</summary>
     /// <param name="release">Its three numbers.</param>
@@ -74,9 +74,6 @@ public sealed record KernelSeries(string Name, Version First, BootProtocol Boot,
 
     /// <inheritdoc/>
     public override string ToString() => Name;
-
-    private static KernelSeries OnTheLguestBus(string name, Version first, BootProtocol boot, DeviceBusKind devices = DeviceBusKind.LguestBus) =>
-        new(name, first, boot, devices);
 
     private static KernelSeries Of(Generation generation, Version first, DeviceBusKind devices) =>
         new(generation.Name, first, generation.Boot, devices) { Generation = generation };

@@ -14,18 +14,14 @@ public sealed record PagingRules
         HasDevices = false,
     };
 
-    /// <summary>Linux 3.1 to 3.9: tables of either format, pages cached as the guest likes.</summary>
-    public static PagingRules Linux31 { get; } = new()
-    {
-        ReservedBytes = 4u * 1024 * 1024,
-        ForbiddenFlags = PageFlags.PageSizeOrPat,
-        MayBePae = true,
-        FaultsInReserved = false,
-        HasDevices = false,
-    };
+    /// <summary>Linux 2.6.25 to 2.6.30: pages cached as the guest likes.</summary>
+    public static PagingRules Linux2625 { get; } = Linux2623 with { ForbiddenFlags = PageFlags.PageSizeOrPat };
+
+    /// <summary>Linux 2.6.31 to 3.9: tables of either format.</summary>
+    public static PagingRules Linux2631 { get; } = Linux2625 with { MayBePae = true };
 
     /// <summary>Linux 3.10 to 3.19: the host's part is as if nothing was there.</summary>
-    public static PagingRules Linux310 { get; } = Linux31 with { FaultsInReserved = true };
+    public static PagingRules Linux310 { get; } = Linux2631 with { FaultsInReserved = true };
 
     /// <summary>Linux 4.0 and later: devices have addresses.</summary>
     public static PagingRules Linux40 { get; } = Linux310 with { HasDevices = true };

@@ -63,8 +63,7 @@ public sealed class KernelImage
     public KernelSeries Series { get; }
 
     /// <summary>The interface that it speaks.</summary>
-    /// <exception cref="InvalidOperationException">No engine runs it: <see cref="RunnableKernels.Check"/> has not been asked.</exception>
-    public Generation Generation => Series.Generation ?? throw new InvalidOperationException($"no engine runs the interface of {Series}");
+    public Generation Generation => Series.Generation;
 
     /// <summary>What the banner says, such as 2.6.23; null without one.</summary>
     public string? Release { get; }

@@ -75,7 +75,7 @@ public sealed class GuestLayout
     public bool HasTables => !Kernel.Series.Boot.StartsLinear;
 
     /// <summary>
-    /// Where tables end that the host makes when the guest is running (<see cref="BootProtocol.TablesAtInit"/>): below the initrd, and not
+    /// Where tables end that the host makes when the guest is running (<see cref="BootProtocol.HasTablesAtInit"/>): below the initrd, and not
     /// too high for the guest to reach them.
     /// </summary>
     public ulong TablesEnd { get; }
@@ -176,7 +176,7 @@ public sealed class GuestLayout
     /// <summary>Bytes of page directory and page tables.</summary>
     private ulong TableBytes => HasTables
         ? (ulong)(1 + TableCount) * Page.Size
-        : Kernel.Series.Boot.TablesAtInit == HostTables.None ? 0 : WholeMemoryTables.BytesFor(Top);
+        : Kernel.Series.Boot.HasTablesAtInit ? WholeMemoryTables.BytesFor(Top) : 0;
 
     /// <summary>The first address of what is at the top of the lowest bank, worked out without going below zero.</summary>
     private ulong BottomOfTop

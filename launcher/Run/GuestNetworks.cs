@@ -38,7 +38,7 @@ public sealed class GuestNetworks : IDisposable
     public static GuestNetworks Open(IReadOnlyList<NetOption> options, OutputFiles outputs, KernelSeries series, ushort? guestId)
     {
         bool isDma = series.Devices == DeviceBusKind.Dma;
-        byte freeSlot = isDma ? series.Generation!.Bus!.FreeNetSlot : (byte)0;
+        byte freeSlot = isDma ? series.Generation.Bus!.FreeNetSlot : (byte)0;
 
         // The header of 2.6.24 is shorter than any that the tun driver knows.
         const int shortestTapHeader = 10;

@@ -54,7 +54,6 @@ public sealed class GuestSession : IDisposable
         _say = say;
         _complaints = new Complaints(options.Verbose ? say : null);
         _kernel = KernelLoader.Load(options.Kernel, options.Banks.Lowest.Length);
-        RunnableKernels.Check(_kernel);
         int devicePages = GuestDevices.CountPages(options, _kernel);
         _commandLine = BootInformation.EncodeCommandLine(options.GuestCommandLine, _kernel.CommandLineBytes);
         using (InitialRamDisk initrd = InitialRamDisk.Open(options.Initrd))

@@ -23,9 +23,9 @@ public sealed class MadeTablesTests
     private static readonly Generation s_both = Generation.Linux2623 with
     {
         Name = "made tables",
-        Boot = BootProtocol.Linux2631,
+        Boot = BootProtocol.Linux2624,
         Data = GuestDataLayout.Linux2631,
-        Paging = PagingRules.Linux31,
+        Paging = PagingRules.Linux2631,
     };
 
     private static readonly byte[] s_paeLoop = [0x83, 0xC2, 8, 0xB9, 0, 2, 0, 0, 0xAB, 0x93, 0xAB, 0x93];
@@ -69,34 +69,6 @@ public sealed class MadeTablesTests
         Assert.Equal((0u, GuestPlan.Scratch), (fault.Error, guest.Data.Cr2));
     }
 
-    /// <summary>Up to 2.6.30 there is nothing at the kernel's address: guests copy what they need.</summary>
-    [Theory]
-    [InlineData(EngineKind.Interpreter)]
-    [InlineData(EngineKind.Translator)]
-    [InlineData(EngineKind.Check)]
-    public void AnOlderGuestGetsTheIdentityOnly(EngineKind kind)
-    {
-        Generation abi = s_both with { Boot = BootProtocol.Linux2624, Paging = PagingRules.Linux2623 };
-        using TinyGuest guest = Start(
-            kind,
-            pae: true,
-            static g =>
-            {
-                g.Asm.mov(esp, GuestPlan.StackTop);
-                g.Call(HypercallKind.LguestInit, GuestPlan.Data);
-                g.Asm.mov(esi, __dword_ptr[GuestPlan.Scratch]);
-                g.Report(esi);
-                g.Asm.mov(eax, __dword_ptr[Top]);
-                g.Asm.mov(__dword_ptr[Top + (GuestPlan.PageOffset >> 22 << 2)], eax);
-                g.Asm.mov(esi, __dword_ptr[GuestPlan.Virtual(GuestPlan.Scratch)]);
-                g.Report(esi);
-            },
-            abi);
-        Assert.Equal([40u, 40u], [guest.Next(), guest.Next()]);
-        Assert.Equal(PagingFormat.TwoLevel, guest.Guest.Core.Walker.Format);
-        Assert.Equal(Top, guest.Memory.ReadUInt32(PageDirectory));
-    }
-
     [Theory]
     [InlineData(0u)]
     [InlineData(0x1000u)]
@@ -124,8 +96,7 @@ public sealed class MadeTablesTests
     [InlineData(true, 0xC000_0000u, 0x0400_0000u)]
     [InlineData(false, 0xB000_0000u, 0x0401_2000u)]
     [InlineData(true, 0x8000_0000u, 0x0401_2000u)]
-    [InlineData(false, null, 0x0401_2000u)]
-    public void AllMemoryIsMapped(bool pae, uint? kernel, uint bytes)
+    public void AllMemoryIsMapped(bool pae, uint kernel, uint bytes)
     {
         using MappedGuestMemory memory = MappedGuestMemory.Create([new MemoryRange(0, bytes)]);
         const uint end = 0x0300_0000;
@@ -135,12 +106,11 @@ public sealed class MadeTablesTests
         foreach (uint page in (uint[])[0, Page.Size, 0x0200_0000, 0x021F_F000, bytes - Page.Size])
         {
             Assert.Equal((page, true), Look(page));
-            if (kernel is { } start)
-                Assert.Equal((page, true), Look(start + page));
+            Assert.Equal((page, true), Look(kernel + page));
         }
 
         Assert.False(Look(bytes).Present);
-        Assert.False(Look((kernel ?? 0xC000_0000) + bytes).Present);
+        Assert.False(Look(kernel + bytes).Present);
         Assert.Equal(0u, memory.ReadUInt32(end));
         uint lowest = end - (uint)WholeMemoryTables.BytesFor(bytes);
         Assert.Equal(-1, memory.Read(0, lowest).IndexOfAnyExcept((byte)0));
@@ -175,11 +145,11 @@ public sealed class MadeTablesTests
         Assert.Equal((0x0010_0000u, 0x5FFF_F000u, 0x0010_0000u), (TwoLevel.Look(memory, top!.Value, 0x4010_0000).Physical, TwoLevel.Look(memory, top.Value, 0x9FFF_F000).Physical, TwoLevel.Look(memory, top.Value, 0x0010_0000).Physical));
     }
 
-    private static TinyGuest Start(EngineKind kind, bool pae, Action<GuestProgram> program, Generation? abi = null, uint tablesEnd = TablesEnd) =>
+    private static TinyGuest Start(EngineKind kind, bool pae, Action<GuestProgram> program, uint tablesEnd = TablesEnd) =>
         new(
             kind,
             program,
-            abi ?? s_both,
+            s_both,
             prepare: memory =>
             {
                 (pae ? s_paeLoop : s_plainLoop).CopyTo(memory.Write(GuestPlan.Code - 0x100, 0x100));

@@ -23,7 +23,7 @@ public sealed class OwnTablesTests
     private const uint Used = GuestPlan.Mapped;
     private const uint Other = GuestPlan.Scratch + (4 * Page.Size);
 
-    private static readonly Generation s_generation = Generation.Linux2623 with { Name = "own tables", Boot = BootProtocol.Linux2623 with { StartsLinear = true }, Paging = PagingRules.Linux31 };
+    private static readonly Generation s_generation = Generation.Linux2623 with { Name = "own tables", Boot = BootProtocol.Linux2623 with { StartsLinear = true }, Paging = PagingRules.Linux2631 };
 
     /// <summary>One that says where its kernel will be, in the layout that has a place for that.</summary>
     private static readonly Generation s_later = s_generation with { Name = "later", Data = GuestDataLayout.Linux2624 };

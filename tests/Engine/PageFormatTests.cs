@@ -198,7 +198,7 @@ public sealed class PageFormatTests : IDisposable
     public void TheFirstWordSaysWhatTheTablesAre(uint word, bool mayBePae, PagingFormat expected)
     {
         _memory.WriteUInt32(Directory, word);
-        PageWalker walker = new(_memory) { Rules = PagingRules.Linux31 with { MayBePae = mayBePae } };
+        PageWalker walker = new(_memory) { Rules = PagingRules.Linux2631 with { MayBePae = mayBePae } };
         Assert.Equal(expected, walker.FormatOf(Directory));
         Assert.Equal(PagingFormat.TwoLevel, walker.FormatOf(0xFFFF_F000));
     }

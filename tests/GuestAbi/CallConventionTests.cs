@@ -10,8 +10,8 @@ public sealed class CallConventionTests
     /// <summary>A convention, its column in docs/abi.md §3.1, and what §3.4 says of its slots.</summary>
     private static readonly Dictionary<string, (CallConvention Convention, string Registers, string Slots)> s_conventions = new()
     {
-        ["2.6.23"] = (CallConvention.Linux2623, "2007-02 – 2.6.29 ◇", "number, a1, a2, a3"),
-        ["2.6.24"] = (CallConvention.Linux2624, "2007-02 – 2.6.29 ◇", "number, **a2, a3, a1**"),
+        ["2.6.23"] = (CallConvention.Linux2623, "2007-02 – 2.6.29", "number, a1, a2, a3"),
+        ["2.6.24"] = (CallConvention.Linux2624, "2007-02 – 2.6.29", "number, **a2, a3, a1**"),
         ["2.6.30"] = (CallConvention.Linux2630, "2.6.30", "number, a1, a2, a3"),
         ["2.6.31"] = (CallConvention.Linux2631, "2.6.31 – 2.6.33", "number, a1, a2, a3, a4"),
     };

@@ -48,6 +48,10 @@ public sealed partial class HypercallTableTests
         [
             ("2007-02", Generation.Seed200702),
             ("2.6.23", Generation.Linux2623),
+            ("2.6.24", Generation.Linux2624),
+            ("2.6.25 – 2.6.29", Generation.Linux2625),
+            ("2.6.30", Generation.Linux2630),
+            ("2.6.31 – 3.19", Generation.Linux31),
             ("4.0 – 4.9", Generation.Linux41),
             ("4.10 – 4.13", Generation.Linux410),
         ];

@@ -65,18 +65,17 @@ public sealed class KernelSeriesTests
         foreach (KernelSeries series in KernelSeries.Released.Where(static series => series.Boot.StartsLinear))
         {
             string maker = rows.Single(row => row[0].Trim('*') == series.Name)[makers];
-            HostTables expected = maker == "launcher" ? HostTables.Identity : maker.StartsWith("host", StringComparison.Ordinal) ? HostTables.IdentityAndKernel : HostTables.None;
-            Assert.Equal(expected, series.Boot.TablesAtInit);
+            Assert.Equal(maker != "the guest itself", series.Boot.HasTablesAtInit);
         }
     }
 
-    /// <summary>A series that can be run says of its start what its generation says.</summary>
+    /// <summary>A series says of its start what its generation says.</summary>
     [Fact]
     public void ASeriesAndItsGenerationAgree()
     {
-        IEnumerable<KernelSeries> runnable = KernelSeries.Released.Append(KernelSeries.Seed200702).Where(static series => series.Generation != null);
-        Assert.Equal(Generation.All.Count, runnable.Count());
-        foreach (KernelSeries series in runnable)
-            Assert.Equal((series.Name, series.Boot), (series.Generation!.Name, series.Generation.Boot));
+        KernelSeries[] all = [KernelSeries.Seed200702, .. KernelSeries.Released];
+        Assert.Equal(Generation.All.Reverse(), all.Select(static series => series.Generation));
+        foreach (KernelSeries series in all)
+            Assert.Equal((series.Name, series.Boot), (series.Generation.Name, series.Generation.Boot));
     }
 }

@@ -13,17 +13,6 @@ public sealed class LaterKernelTests
 {
     private const string Prefix = "LGUEST_TEST_KERNEL_";
 
-    /// <summary>What a user gets who gives one to the launcher, until it can be run.</summary>
-    [FactNeeding(Need.Launcher)]
-    public void TheLauncherSaysThatItCannotRunOne()
-    {
-        using TemporaryDirectory directory = new();
-        string path = directory.File("bzImage", new TestBootImage { Release = "4.9.154" }.Build());
-        ProcessResult result = LauncherProcess.Run("16m", path, "--initrd=none");
-        Assert.Equal(1, result.Status);
-        Assert.StartsWith($"lguest: kernel '{path}' is Linux 4.9.154, which is recognized but cannot be run yet", result.Error, StringComparison.Ordinal);
-    }
-
     /// <summary>The first with virtio devices.</summary>
     [FactNeedingFile(Prefix + "2_6_24")]
     public void Linux2624IsLoaded() => Check("2_6_24", "2.6.24", DeviceBusKind.TypedLguestBus);

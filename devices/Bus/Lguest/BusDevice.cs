@@ -17,6 +17,7 @@ internal sealed class BusDevice : IVirtioInterrupts
     private readonly uint _firstIrq;
     private readonly Action<uint> _raiseIrq;
     private bool _isStarted;
+    private bool _isHeard;
 
     /// <summary>Writes the descriptor and clears the rings.</summary>
     /// <param name="device">The device.</param>
@@ -73,17 +74,24 @@ internal sealed class BusDevice : IVirtioInterrupts
         Device.Notify(queue);
     }
 
-    // [D:290+11] How far is the driver?
-    // What drivers say differs: 2.6.24 says nothing at all, later releases each step, 3.x only some of them. All of them fill rings
-    // before they say that they are ready. So what counts is the first buffer, and the way back: a status of 0, upon which the device
-    // forgets everything and the rings are as new.
+    // [D:290+17] How far is the driver?
+    // What drivers say differs: 2.6.24 says nothing at all, 2.6.25 only that it resets the device, later releases each step, 3.x some of
+    // them. All of them fill rings before they say that they are ready. So what counts is the first buffer, and the way back: a reset,
+    // upon which the device forgets everything and the rings are as new.
     /// <summary>The driver says that it has changed the status.</summary>
     public void StatusChanged()
     {
         VirtioStatus status = (VirtioStatus)_memory.ReadValue<byte>(Address + (uint)_image.Status); // Read once
-        if (status == VirtioStatus.None)
+
+        // Who says "ready" has said other things before. Who has not leaves it to the device to set the status back.
+        if (status == VirtioStatus.None || (!_isHeard && (status & VirtioStatus.DriverReady) != 0))
+        {
             Reset();
-        else if ((status & VirtioStatus.DriverReady) != 0)
+            return;
+        }
+
+        _isHeard = true;
+        if ((status & VirtioStatus.DriverReady) != 0)
             Start();
     }
 
@@ -106,7 +114,8 @@ internal sealed class BusDevice : IVirtioInterrupts
 
     private void Reset()
     {
-        _isStarted = false;
+        _isStarted = _isHeard = false;
+        _memory.WriteValue(Address + (uint)_image.Status, (byte)VirtioStatus.None);
         if (_image.Accepted is { } accepted)
             _memory.WriteUInt32(Address + (uint)accepted, 0);
         ClearRings();

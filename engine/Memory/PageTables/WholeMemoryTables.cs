@@ -5,7 +5,7 @@ using Lguest.GuestAbi;
 namespace Lguest.Engine.Memory.PageTables;
 
 /// <summary>
-/// Page tables that map all of a guest's memory, at its physical address and, if that is wanted, at another one as well (abi.md §1.5). They
+/// Page tables that map all of a guest's memory, at its physical address and at the kernel's (abi.md §1.5). They
 /// are in the guest's memory, and the guest changes them as it likes: below an address, the top table last, a directory of PAE before it.
 /// </summary>
 public static class WholeMemoryTables
@@ -24,13 +24,13 @@ public static class WholeMemoryTables
     /// <param name="format">Two levels, or PAE.</param>
     /// <param name="end">Where they end: guest physical, page aligned.</param>
     /// <param name="pages">How many pages of memory there are, from address 0 on.</param>
-    /// <param name="kernel">The other address, a multiple of what a table maps (with PAE, of what a pointer stands for); null: none.</param>
+    /// <param name="kernel">The kernel's address of address 0, a multiple of what a table maps (with PAE, of what a pointer stands for).</param>
     /// <param name="reservedStart">Where linear addresses begin that are not the guest's.</param>
     /// <returns>Guest physical address of the top table; null when there is no room.</returns>
-    public static uint? Make(GuestMemory memory, PagingFormat format, uint end, uint pages, uint? kernel, uint reservedStart)
+    public static uint? Make(GuestMemory memory, PagingFormat format, uint end, uint pages, uint kernel, uint reservedStart)
     {
         bool isPae = format == PagingFormat.Pae;
-        uint most = (reservedStart - Math.Min(kernel ?? 0, reservedStart)) >> Page.Shift;
+        uint most = (reservedStart - Math.Min(kernel, reservedStart)) >> Page.Shift;
         pages = Math.Min(Math.Min(pages, most), isPae ? PaeMost : uint.MaxValue);
         uint tables = (uint)TablesFor(pages, isPae ? PaeTableShift : TwoLevel.TableShift);
         uint all = tables + (isPae ? 2u : 1);
@@ -48,7 +48,7 @@ public static class WholeMemoryTables
         return top;
     }
 
-    private static void MakeTwoLevel(Span<byte> bytes, Span<byte> directory, uint first, uint tables, uint pages, uint? kernel)
+    private static void MakeTwoLevel(Span<byte> bytes, Span<byte> directory, uint first, uint tables, uint pages, uint kernel)
     {
         Span<uint> entries = MemoryMarshal.Cast<byte, uint>(bytes);
         for (uint i = 0; i < pages; i++)
@@ -57,12 +57,12 @@ public static class WholeMemoryTables
             FirstTables.Enter(directory, i * FirstTables.TableSpan, first + (i * Page.Size));
 
         // After the others: where both want an entry, the kernel's is the one that is needed.
-        for (uint i = 0; kernel is { } start && i < tables; i++)
-            FirstTables.Enter(directory, start + (i * FirstTables.TableSpan), first + (i * Page.Size));
+        for (uint i = 0; i < tables; i++)
+            FirstTables.Enter(directory, kernel + (i * FirstTables.TableSpan), first + (i * Page.Size));
     }
 
     /// <summary>One directory for both addresses, and pointers without rights.</summary>
-    private static void MakePae(Span<byte> bytes, Span<byte> directory, Span<ulong> pointers, uint first, uint tables, uint pages, uint? kernel)
+    private static void MakePae(Span<byte> bytes, Span<byte> directory, Span<ulong> pointers, uint first, uint tables, uint pages, uint kernel)
     {
         const int pointerShift = 30;
         Span<ulong> entries = MemoryMarshal.Cast<byte, ulong>(bytes);
@@ -71,7 +71,7 @@ public static class WholeMemoryTables
         for (uint i = 0; i < tables; i++)
             MemoryMarshal.Cast<byte, ulong>(directory)[(int)i] = (first + (i * Page.Size)) | (uint)PageFlags.Linear;
         pointers[0] = (first + (tables * Page.Size)) | (uint)PageFlags.Present;
-        pointers[(int)(kernel.GetValueOrDefault() >> pointerShift)] = pointers[0];
+        pointers[(int)(kernel >> pointerShift)] = pointers[0];
     }
 
     private static ulong TablesFor(ulong pages, int tableShift) => (pages + (1UL << tableShift) - 1) >> tableShift;

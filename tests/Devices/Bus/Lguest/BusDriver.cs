@@ -78,6 +78,9 @@ internal sealed class BusDriver
         set => _memory.WriteUInt32(_offered + (uint)_featureBytes, value);
     }
 
+    /// <summary>How far the driver is, as the descriptor says.</summary>
+    public VirtioStatus Status => (VirtioStatus)_memory.ReadValue<byte>(_status);
+
     /// <summary>Finds all devices, as a guest does.</summary>
     public static List<BusDriver> Find(LguestBus bus, GuestMemory memory, uint page, bool isTyped)
     {

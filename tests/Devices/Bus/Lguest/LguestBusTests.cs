@@ -205,6 +205,7 @@ public sealed class LguestBusTests : IDisposable
 
         // Without having been accepted, a table is a broken rule.
         _entropy.SetStatus(VirtioStatus.None);
+        _entropy.SetStatus(VirtioStatus.Acknowledge | VirtioStatus.Driver);
         _entropy.SetStatus(VirtioStatus.Acknowledge | VirtioStatus.Driver | VirtioStatus.DriverReady);
         _entropy.Accepted = (uint)VirtioFeatures.Indirect;
         ring = _entropy.Ring(0);
@@ -212,6 +213,22 @@ public sealed class LguestBusTests : IDisposable
         _entropy.Kick(0);
         Assert.Equal(0, ring.UsedIndex);
         Assert.Contains("where none may be", Assert.Single(_told), StringComparison.Ordinal);
+    }
+
+    /// <summary>2.6.25 makes NOTIFY of a descriptor for a reset only, whatever the status, and its driver goes wrong if that stays.</summary>
+    [Fact]
+    public void ADriverThatNeverSaysWhatItDoesHasItsStatusSetBack()
+    {
+        Make(isTyped: false);
+        _entropy.SetStatus(VirtioStatus.None);
+        TestRing ring = _entropy.Ring(0);
+        _entropy.SetStatus(VirtioStatus.Acknowledge | VirtioStatus.Driver | VirtioStatus.DriverReady, tell: false);
+        ring.Offer(TestRing.Writes(Data, 8));
+        _entropy.Kick(0);
+        Assert.Equal(1, ring.UsedIndex);
+        _entropy.SetStatus(VirtioStatus.Acknowledge | VirtioStatus.Driver | VirtioStatus.DriverReady);
+        Assert.Equal(VirtioStatus.None, _entropy.Status);
+        Assert.Equal(0, ring.UsedIndex);
     }
 
     [Fact]
