@@ -341,6 +341,8 @@ public sealed unsafe partial class CheckCore : ExecutionCore, IHostWriteObserver
         uint stackBase = Gdt.TryGet(Context.StackSelector, out ulong descriptor) ? SegmentLoad.Base(descriptor) : 0;
         if (!_oracle.PushAsKernel(stackBase + Context.StackPointer, frame, out _, out _))
             return false;
+        if (Context.SystemCallMasks)
+            _oracle.WriteAsHost(Context.Data.Address + GuestDataLayout.IrqEnabled, 0);
         cpu->Arch.Registers[(int)GeneralRegister.Esp] = Context.StackPointer - ((uint)frame.Length * sizeof(uint));
         cpu->Arch.SystemFlags &= ~(EFlags.Trap | EFlags.NestedTask | EFlags.Resume);
         _oracle.SetSegment(SegmentName.Ss, Context.StackSelector);

@@ -21,8 +21,11 @@ public readonly record struct GuestContext
     /// <summary>lguest_data, in which the hypervisor writes whenever the guest does not run; null before LGUEST_INIT.</summary>
     public GuestData? Data { get; init; }
 
-    /// <summary>The trap gate's handler that ring 3 may call by INT 0x80, if that is nobody else's business; else null. Not without <see cref="Data"/>.</summary>
+    /// <summary>The gate's handler that ring 3 may call by INT 0x80, if that is nobody else's business; else null. Not without <see cref="Data"/>.</summary>
     public uint? SystemCallHandler { get; init; }
+
+    /// <summary>Whether that gate is an interrupt gate: it turns interrupts off, in <see cref="Data"/>.</summary>
+    public bool SystemCallMasks { get; init; }
 
     /// <summary>%ss of the kernel's stack for traps from ring 3.</summary>
     public uint StackSelector { get; init; }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Lguest.Engine.Cpu;
 
-/// <summary>A segment register's content that may be loaded without asking. 32 bytes.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 32)]
+/// <summary>A segment register's content that may be loaded without asking. 40 bytes.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 40)]
 public struct SegmentCandidate
 {
     /// <summary>Selector and hidden part.</summary>
@@ -12,6 +12,9 @@ public struct SegmentCandidate
 
     /// <summary>See <see cref="TranslatorScratch.FsBias"/>.</summary>
     public ulong Bias;
+
+    /// <summary>See <see cref="TranslatorScratch.FsBeginningBias"/>.</summary>
+    public ulong BeginningBias;
 
     /// <summary>The selector, negated.</summary>
     public uint Negated;

@@ -49,6 +49,8 @@ internal readonly struct State
     public static readonly State NegatedDs = At(ref s_shape.Translator.NegatedDs);
     public static readonly State FsBias = At(ref s_shape.Translator.FsBias);
     public static readonly State GsBias = At(ref s_shape.Translator.GsBias);
+    public static readonly State FsBeginningBias = At(ref s_shape.Translator.FsBeginningBias);
+    public static readonly State GsBeginningBias = At(ref s_shape.Translator.GsBeginningBias);
 
     public static readonly State SystemCallEntry = At(ref s_shape.Translator.SystemCallEntry);
     public static readonly State SystemCallTail = At(ref s_shape.Translator.SystemCallTail);
@@ -59,6 +61,7 @@ internal readonly struct State
     public static readonly State UserWindowBase = At(ref s_shape.Translator.UserWindowBase);
     public static readonly State UserBranchKey = At(ref s_shape.Translator.UserBranchKey);
     public static readonly State IrqEnabledAddress = At(ref s_shape.Translator.IrqEnabledAddress);
+    public static readonly State MaskAddress = At(ref s_shape.Translator.MaskAddress);
     public static readonly State KernelStack = At(ref s_shape.Translator.KernelStack);
     public static readonly State SystemCalls = At(ref s_shape.Translator.SystemCalls);
 
@@ -147,6 +150,9 @@ internal readonly struct State
 
         /// <summary>64 bits.</summary>
         public State Bias => start.Plus(Distance(ref s_shape, ref s_shape.Bias));
+
+        /// <summary>64 bits.</summary>
+        public State BeginningBias => start.Plus(Distance(ref s_shape, ref s_shape.BeginningBias));
 
         /// <summary>32 bits.</summary>
         public State Negated => start.Plus(Distance(ref s_shape, ref s_shape.Negated));

@@ -8,6 +8,12 @@ namespace Lguest.Engine.Cpu;
 [StructLayout(LayoutKind.Sequential)]
 public struct TranslatorScratch
 {
+    /// <summary>
+    /// Bytes of a segment that a kernel may have in %gs for its stack protector: each function reads a word at its end (abi.md §2.1), and
+    /// it is no longer than that.
+    /// </summary>
+    public const uint SegmentBeginning = 0x18;
+
     /// <summary>Why translated code was left.</summary>
     public uint ExitReason;
 
@@ -67,6 +73,12 @@ public struct TranslatorScratch
 
     /// <summary>Likewise for %gs.</summary>
     public ulong GsBias;
+
+    /// <summary>Like <see cref="FsBias"/> for reading one of the segment's first <see cref="SegmentBeginning"/> bytes: 0 for short segments, too, that have these.</summary>
+    public ulong FsBeginningBias;
+
+    /// <summary>Likewise for %gs.</summary>
+    public ulong GsBeginningBias;
 
     /// <summary>EFLAGS that are set beside the arithmetic ones, DF and IF.</summary>
     public uint ExtraFlags;
@@ -130,6 +142,12 @@ public struct TranslatorScratch
 
     /// <summary>Host address of lguest_data.irq_enabled.</summary>
     public ulong IrqEnabledAddress;
+
+    /// <summary>Host address of what becomes 0 at a system call: irq_enabled, if its gate turns interrupts off; else <see cref="Nothing"/>.</summary>
+    public ulong MaskAddress;
+
+    /// <summary>A word that nobody reads.</summary>
+    public uint Nothing;
 
     /// <summary>System calls made without leaving translated code.</summary>
     public ulong SystemCalls;

@@ -315,9 +315,9 @@ public sealed unsafe partial class Guest
         if (_data is null)
             return;
         Gate gate = _idt[Vectors.SystemCall];
-        bool direct = gate.Present && !gate.IsInterruptGate && gate.Dpl == 3 && _stackSelector != 0
+        bool direct = gate.Present && gate.Dpl == 3 && _stackSelector != 0
             && !Wants(GuestEvents.SystemCalls);
-        Context = _context with { SystemCallHandler = direct ? gate.Handler : null, StackSelector = _stackSelector, StackPointer = _stackPointer };
+        Context = _context with { SystemCallHandler = direct ? gate.Handler : null, SystemCallMasks = direct && gate.IsInterruptGate, StackSelector = _stackSelector, StackPointer = _stackPointer };
     }
 
     /// <summary>The kernel's stack must be there whenever a trap comes.</summary>

@@ -85,9 +85,9 @@ internal static class InstructionCatalog
         new(Mnemonic.Reservednop, F.Moves, tested: T.Contract),
         new(Mnemonic.Endbr32, F.Moves, tested: T.Contract),
         new(Mnemonic.Endbr64, F.Moves, tested: T.Contract),
-        new(Mnemonic.Lfence, F.Moves),
-        new(Mnemonic.Mfence, F.Moves),
-        new(Mnemonic.Sfence, F.Moves),
+        new(Mnemonic.Lfence, F.Moves, native: N.Plain),
+        new(Mnemonic.Mfence, F.Moves, native: N.Plain),
+        new(Mnemonic.Sfence, F.Moves, native: N.Plain),
         new(Mnemonic.Clflush, F.Moves),
 
         // Multiplication and division.

@@ -16,6 +16,9 @@ public sealed unsafe partial class InterpreterCore
     /// <summary>Throws away everything decoded: memory was changed behind its back.</summary>
     internal void ForgetDecoded() => ForgetBlocks();
 
+    /// <summary>Writes a word of memory that is the guest's, as an instruction would.</summary>
+    internal void WriteAsHost(uint physical, uint value) => StoreBytes(Memory.Base + physical, sizeof(uint), value);
+
     /// <summary>
     /// Runs from EIP on until control goes anywhere but to the next instruction, or EIP is where the block ends, or something
     /// happens that is not the processor's own business.

@@ -112,11 +112,35 @@ internal sealed unsafe partial class BlockTranslator
 
     private bool Pop(in Instruction i)
     {
+        if (i.Code == Code.Pop_rm32 && i.Op0Kind == OpKind.Memory)
+            return PopToMemory(in i);
         if (i.Code != Code.Pop_r32)
             return false;
         _emit.LoadGuest32(HostRegister.Of(i.Op0Register), HostRegister.Stack, 0);
         if (i.Op0Register != Register.ESP)
             _emit.MoveStack(4);
+        return true;
+    }
+
+    /// <summary>
+    /// POP to memory, as kernels do to turn interrupts on before they return: not where the address is that of the stack pointer after it,
+    /// or in a segment that needs the registers for itself.
+    /// </summary>
+    private bool PopToMemory(in Instruction i)
+    {
+        if (i.MemoryBase == Register.ESP || i.MemorySegment is not (Register.DS or Register.ES or Register.SS))
+            return false;
+        Instruction store = Instruction.Create(
+            Code.Mov_rm32_r32, new MemoryOperand(i.MemoryBase, i.MemoryIndex, i.MemoryIndexScale, (int)i.MemoryDisplacement32, i.MemoryDisplSize), Register.R10D);
+        store.SegmentPrefix = i.SegmentPrefix;
+        if (!Place(ref store, in i))
+            return false;
+
+        // The last step moves the stack pointer: what faults before has changed nothing that counts.
+        _emit.LoadGuest32(Register.R10D, HostRegister.Stack, 0);
+        if (!_emit.TryEncode(in store))
+            return false;
+        _emit.MoveStack(sizeof(uint));
         return true;
     }
 
@@ -265,7 +289,8 @@ internal sealed unsafe partial class BlockTranslator
         // Containment: form 2.
         _emit.Load32(Register.R9D, State.Segment(segment).Base);
         _emit.Add32(Register.R10D, Register.R10, Register.R9);
-        _emit.Load64(Register.R9, segment == SegmentName.Fs ? State.FsBias : State.GsBias);
+        bool beginning = ReadsBeginning(in host);
+        _emit.Load64(Register.R9, segment == SegmentName.Fs ? (beginning ? State.FsBeginningBias : State.FsBias) : beginning ? State.GsBeginningBias : State.GsBias);
         host.MemoryBase = Register.R10;
         host.MemoryIndex = Register.R9;
         host.MemoryIndexScale = 1;
@@ -274,6 +299,12 @@ internal sealed unsafe partial class BlockTranslator
         host.SegmentPrefix = Register.GS;
         return true;
     }
+
+    /// <summary>Whether all that an instruction does to its operand is to read it, where even a short segment has something.</summary>
+    private static bool ReadsBeginning(in Instruction host) =>
+        host.MemoryBase == Register.None && host.MemoryIndex == Register.None
+        && host.MemoryDisplacement32 + (ulong)host.MemorySize.GetSize() <= TranslatorScratch.SegmentBeginning
+        && (host.Op0Kind != OpKind.Memory || host.Mnemonic is Mnemonic.Cmp or Mnemonic.Test);
 
     /// <summary>Loads the one operand of PUSH, JMP or CALL into %r10d. Containment: form 1 or 2, by <see cref="Place"/>.</summary>
     private bool LoadR10(in Instruction i)

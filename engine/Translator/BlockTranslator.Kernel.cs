@@ -150,6 +150,7 @@ internal sealed unsafe partial class BlockTranslator
         CopyState(candidate.Segment.LowHalf, to.LowHalf);
         CopyState(candidate.Segment.HighHalf, to.HighHalf);
         CopyState(candidate.Bias, segment == Register.FS ? State.FsBias : State.GsBias);
+        CopyState(candidate.BeginningBias, segment == Register.FS ? State.FsBeginningBias : State.GsBeginningBias);
     }
 
     private void CopyState(State from, State to)

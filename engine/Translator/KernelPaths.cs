@@ -57,6 +57,7 @@ internal sealed unsafe class KernelPaths
         _stackSelector = context.StackSelector;
         _cpu->Translator.KernelStack = context.StackPointer;
         _cpu->Translator.IrqEnabledAddress = context.Data is { } data ? (ulong)(_memory.Base + data.Address + GuestDataLayout.IrqEnabled) : 0;
+        _cpu->Translator.MaskAddress = context.SystemCallMasks ? _cpu->Translator.IrqEnabledAddress : (ulong)&_cpu->Translator.Nothing;
         LoadKernelSegments();
     }
 
@@ -98,11 +99,11 @@ internal sealed unsafe class KernelPaths
         cpu->Translator.ExtraFlags = cpu->Arch.SystemFlags & UnusualFlags;
         cpu->Translator.NegatedEs = 0 - cpu->Arch.Es.Selector;
         cpu->Translator.NegatedDs = 0 - cpu->Arch.Ds.Selector;
-        cpu->Translator.FsBias = cpu->Arch.Fs.IsWide ? 0 : FaultingBias;
-        cpu->Translator.GsBias = cpu->Arch.Gs.IsWide ? 0 : FaultingBias;
+        (cpu->Translator.FsBias, cpu->Translator.FsBeginningBias) = Biases(cpu->Arch.Fs);
+        (cpu->Translator.GsBias, cpu->Translator.GsBeginningBias) = Biases(cpu->Arch.Gs);
         SegmentCandidate* candidates = &cpu->Translator.FsCandidate0;
-        RememberCandidate(candidates, cpu->Arch.Fs, cpu->Translator.FsBias, ref _nextFs);
-        RememberCandidate(candidates + 2, cpu->Arch.Gs, cpu->Translator.GsBias, ref _nextGs);
+        RememberCandidate(candidates, cpu->Arch.Fs, ref _nextFs);
+        RememberCandidate(candidates + 2, cpu->Arch.Gs, ref _nextGs);
 
         bool flat = cpu->Translator.KernelSs.Base == 0 && cpu->Translator.KernelSs.Limit == uint.MaxValue && (cpu->Translator.KernelSs.Attributes & SegmentLoad.BigBit) != 0
             && cpu->Translator.KernelCs.Base == 0 && cpu->Translator.KernelCs.Limit == uint.MaxValue && (cpu->Translator.KernelCs.Attributes & SegmentLoad.BigBit) != 0;
@@ -135,14 +136,18 @@ internal sealed unsafe class KernelPaths
         SegmentLoad.SetHidden(ref _cpu->Translator.KernelSs, _stackSelector, stack);
     }
 
-    private static void RememberCandidate(SegmentCandidate* candidates, in SegmentRegister segment, ulong bias, ref int next)
+    /// <summary>For all of a segment, and for reading its beginning.</summary>
+    private static (ulong All, ulong Beginning) Biases(in SegmentRegister segment) =>
+        segment.IsWide ? (0, 0) : (FaultingBias, segment.HasBeginning(TranslatorScratch.SegmentBeginning) ? 0 : FaultingBias);
+
+    private static void RememberCandidate(SegmentCandidate* candidates, in SegmentRegister segment, ref int next)
     {
         if (candidates[0].Segment.Selector == segment.Selector && candidates[0].Negated != 1)
             return;
         if (candidates[1].Segment.Selector == segment.Selector && candidates[1].Negated != 1)
             return;
         candidates[next].Segment = segment;
-        candidates[next].Bias = bias;
+        (candidates[next].Bias, candidates[next].BeginningBias) = Biases(segment);
         candidates[next].Negated = 0 - segment.Selector;
         next ^= 1;
     }

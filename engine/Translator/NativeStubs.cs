@@ -253,7 +253,7 @@ internal sealed unsafe class NativeStubs
     // and the kernel's handler runs. Until the first store nothing has changed, and after it nothing can fault. The hypervisor
     // never hears of it.
     /// <summary>
-    /// INT 0x80 from ring 3, without leaving: what the processor does through a trap gate. EIP is stored already, after the
+    /// INT 0x80 from ring 3, without leaving: what the processor does through a gate. EIP is stored already, after the
     /// instruction. Until the stack is written nothing has changed; from then on nothing faults. An interruption in between is
     /// not acted on: the tail that this goes to looks at the flag.
     /// </summary>
@@ -282,6 +282,10 @@ internal sealed unsafe class NativeStubs
         a.mov(__dword_ptr[r11 - FrameBytes + FrameCs], r9d);
         a.mov(r9d, State.Eip.Dword);
         a.mov(__dword_ptr[r11 - FrameBytes + FrameEip], r9d);
+
+        // An interrupt gate turns interrupts off, now that the frame has them as they were; a trap gate has another word here.
+        a.mov(r15, State.MaskAddress.Bytes);
+        a.mov(__dword_ptr[r15], 0);
 
         a.inc(State.SystemCalls.Qword);
         a.lea(r8d, __[r10 - FrameBytes]);

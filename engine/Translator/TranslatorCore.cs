@@ -255,7 +255,7 @@ public sealed unsafe partial class TranslatorCore : ExecutionCore
             _translator.KernelStart = now.KernelStart;
         }
 
-        if (now.SystemCallHandler != before.SystemCallHandler || now.StackSelector != before.StackSelector
+        if (now.SystemCallHandler != before.SystemCallHandler || now.SystemCallMasks != before.SystemCallMasks || now.StackSelector != before.StackSelector
             || now.StackPointer != before.StackPointer || now.Data != before.Data)
         {
             _paths.SetSystemCall(in now);

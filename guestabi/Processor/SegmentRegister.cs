@@ -19,6 +19,13 @@ public struct SegmentRegister
     /// <summary>Descriptor bits 40–55 (type and S in 0–4, DPL 5–6, P 7, AVL 12, D/B 14, G 15); 0 = unusable (null selector).</summary>
     public uint Attributes;
 
+    /// <summary>Whether it is data whose first bytes can be read.</summary>
+    /// <param name="bytes">How many, at least 1.</param>
+    public readonly bool HasBeginning(uint bytes) =>
+        Limit >= bytes - 1
+        && (Attributes & (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit | SegmentLoad.CodeBit | SegmentLoad.ConformingOrExpandDownBit))
+            == (SegmentLoad.PresentBit | SegmentLoad.NonSystemBit);
+
     /// <summary>Whether it is writable data up to the last address: with a base of 0, one that need not be looked at.</summary>
     public readonly bool IsWide =>
         Limit == uint.MaxValue
