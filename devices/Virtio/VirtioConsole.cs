@@ -14,13 +14,16 @@ namespace Lguest.Devices.Virtio;
 /// <param name="memory">The guest's memory.</param>
 /// <param name="format">What requests look like.</param>
 /// <param name="complaints">Who hears of drivers that break a rule.</param>
-public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, VirtioFormat format, Complaints? complaints = null)
+/// <param name="clock">For the time that a driver needs before it is ready for input; null: none.</param>
+public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, VirtioFormat format, Complaints? complaints = null, TimeProvider? clock = null)
     : VirtioDevice(memory, format, queues: 2, complaints), IInputDevice
 {
     /// <summary>Where in the configuration a character can be written before there is a queue.</summary>
     public const int EmergencyWrite = 8;
 
     private const int InputQueue = 0;
+
+    private readonly InputPatience _patience = new(clock);
 
     /// <inheritdoc/>
     public override DeviceModel Model => console;
@@ -60,7 +63,10 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
     public void WriteEarly(ReadOnlySpan<byte> text) => console.Write(text);
 
     /// <inheritdoc/>
-    protected override bool HasAnswer(int queue) => queue != InputQueue || HoldsInput;
+    protected override bool HasAnswer(int queue) => queue != InputQueue || (HoldsInput && _patience.IsOver);
+
+    /// <inheritdoc/>
+    protected override void QueuesChanged() => _patience.Begin();
 
     /// <inheritdoc/>
     protected override uint Answer(int queue, VirtqueueChain request)
@@ -68,6 +74,7 @@ public sealed class VirtioConsole(ConsoleModel console, GuestMemory memory, Virt
         if (queue == InputQueue)
             return (uint)console.Fill(request.In);
         console.Write(request.Out);
+        _patience.HasSpoken();
         return 0;
     }
 }

@@ -37,7 +37,7 @@ internal static class GuestBuses
     {
         // An early console looks for its device in the first slot, and nowhere else.
         PciBus bus = new(life.Layout.DeviceRegisters);
-        bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, VirtioFormat.Pci, life.Complaints));
+        bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, VirtioFormat.Pci, life.Complaints, TimeProvider.System));
         foreach (VirtioDevice device in VirtioDevices(life, memory, VirtioFormat.Pci))
             bus.Add(device);
         return bus;
@@ -50,7 +50,7 @@ internal static class GuestBuses
         LguestBus bus = new(memory, (uint)life.Layout.DescriptorPage, isTyped: kind == DeviceBusKind.TypedLguestBus);
         foreach (VirtioDevice device in VirtioDevices(life, memory, format))
             bus.Add(device);
-        bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, format, life.Complaints));
+        bus.Add(new VirtioConsole(new ConsoleModel(life.Console), memory, format, life.Complaints, TimeProvider.System));
         return bus;
     }
 

@@ -21,6 +21,17 @@ internal sealed class ScriptedLink : IPacketLink
 
     public MacAddress? Address => MacAddress.OfGuest(1);
 
+    /// <summary>Bytes of a header in front of each packet, which is part of what is scripted and of what was sent.</summary>
+    public int HeaderBytes { get; init; }
+
+    /// <summary>What the guest's card has said of itself last.</summary>
+    public (int Room, bool TakesUnfinished) Card { get; private set; }
+
+    /// <summary>The packet that was sent last.</summary>
+    public ReadOnlySpan<byte> LastSent => _sent.AsSpan(0, SentLengths[^1]);
+
+    public void Listen(int room, bool takesUnfinished) => Card = (room, takesUnfinished);
+
     public int Receive(GuestVector target) => Packets.TryDequeue(out byte[]? packet) ? target.CopyFrom(packet) : 0;
 
     public bool Discard() => Packets.TryDequeue(out _);

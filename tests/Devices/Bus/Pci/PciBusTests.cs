@@ -5,6 +5,7 @@ using Lguest.Devices.Models;
 using Lguest.Devices.Virtio;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Virtio;
+using Lguest.Inspect.Target;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Devices.Bus.Pci;
@@ -282,6 +283,40 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal((256u, 0u), (_entropy.Read(24, 2), _entropy.Read(28, 2)));
         _entropy.Write(24, 2, 100);
         Assert.Equal(256u, _entropy.Read(24, 2));
+    }
+
+    /// <summary>Each access is its device's; what may have had something done is followed by a look at everything else.</summary>
+    [Fact]
+    public void AccessesAreSeenAndWritesAreServed()
+    {
+        DeviceWatcher watcher = new(_bus.Devices.Select(static device => device.Model));
+        List<DeviceAccess> seen = [];
+        int served = 0;
+        watcher.AccessDone = (_, access) => seen.Add(access);
+        _bus.Observer = watcher;
+        _bus.Served += () => served++;
+        uint registers = _disk.Registers;
+        Assert.Equal([0L, 1, 0], watcher.Traffic.Select(static device => device.Accesses));
+        Assert.Equal(0, served);
+        _disk.Write(20, 1, 1);
+        Assert.Equal((1u, 1), (_disk.Read(20, 1), served));
+        _console.WriteByWindow(60 + VirtioConsole.EmergencyWrite, 4, '!');
+        Assert.Equal(("!", 2), (_output.Read(), served));
+        Assert.Contains(new DeviceAccess(DeviceAccessKind.Register, true, 20, 1, 1), seen);
+        Assert.Contains(new DeviceAccess(DeviceAccessKind.Configuration, false, 0x10, 4, registers), seen);
+        Assert.Equal(seen.Count, watcher.Traffic.Sum(static device => device.Accesses));
+        Assert.Equal(0, watcher.Traffic[2].Accesses);
+    }
+
+    /// <summary>Where each device is, and how it stands.</summary>
+    [Fact]
+    public void DevicesHaveTheirPlaces()
+    {
+        Assert.Equal([(1u, FirstAddress), (2u, FirstAddress + Page.Size), (3u, FirstAddress + (2 * Page.Size))], _bus.Devices.Select(static device => (device.Irq, device.Memory!.Value.Start)));
+        _entropy.Status = VirtioStatus.Acknowledge | VirtioStatus.Driver;
+        Assert.Equal("slot 3, registers at 0x04102000, features 0x0 of 0x110000000, status Acknowledge, Driver", _bus.StateOf(2));
+        Assert.False(_bus.TryServe(RunExit.Dma(0, 0), out string? death));
+        Assert.Null(death);
     }
 
     [Fact]
