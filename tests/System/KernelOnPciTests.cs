@@ -77,6 +77,29 @@ public sealed class KernelOnPciTests : IDisposable
         Assert.Equal(content, File.ReadAllBytes(second)[..content.Length]);
     }
 
+    /// <summary>What a script has written before the guest is up arrives, and the guest's own status comes out.</summary>
+    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
+    public void AScriptNeedNotWaitForTheGuest(string engine, string kernel)
+    {
+        ProcessResult result = LauncherProcess.Run(
+            "echo lguest: exit status 7; poweroff -f\n", ["--exit-status", "--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, "64m", kernel, "quiet"]);
+        Assert.Equal((7, string.Empty), (result.Status, result.Error));
+    }
+
+    /// <summary>A guest that never comes out for its devices is ended by --timeout, and by the end of whoever reads its output.</summary>
+    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
+    public void AGuestIsEndedFromOutside(string engine, string kernel)
+    {
+        string[] command = [Needs.LauncherPath, "--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, "64m", kernel];
+        ProcessResult late = LauncherProcess.Run(["--timeout=3", .. command[1..], "quiet"]);
+        Assert.Equal(124, late.Status);
+        Assert.Contains("it has run for the 3 s of --timeout", late.Error, StringComparison.Ordinal);
+        string words = NetworkNamespace.Tool("bash", ["-c", "\"$@\" </dev/null | head -n 1 >/dev/null; echo ${PIPESTATUS[0]}", "bash", .. command]);
+        Assert.Equal("141\n", words);
+    }
+
     /// <summary>Without --no-rng there is a source of random bytes; with it there is none.</summary>
     [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
