@@ -193,6 +193,17 @@ public sealed class NinePContainmentTests : IDisposable
         Assert.Equal("another", Client.Read(3));
     }
 
+    /// <summary>Where something is now is not known when the host has moved it; where it was is no answer.</summary>
+    [Fact]
+    public void TheWayUpIsToWhereItIs()
+    {
+        Directory.CreateDirectory(_place["inner/one"]);
+        Client.Walk(1, 2, "inner", "one");
+        Assert.Equal(0, (int)Client.Walk(2, 3, ".."));
+        Directory.Move(_place["inner/one"], _place["one"]);
+        Assert.Equal(HostErrno.ENOENT, Client.Walk(2, 4, ".."));
+    }
+
     /// <summary>Folders that the host moves about behind the guest's back make no circle that is never released.</summary>
     [Fact]
     public void FoldersMovedInCirclesAreReleased()
