@@ -16,7 +16,7 @@ namespace Lguest.Engine.Translator;
 /// whatever the guest says it changed is compared with the tables and put right. When the kernel reaches into user memory, the
 /// instruction that does is left to the interpreter.
 /// </summary>
-internal sealed unsafe class AddressSpaces : ICodeWatcher, IDisposable
+internal sealed unsafe partial class AddressSpaces : ICodeWatcher, IDisposable
 {
     private const int MostSpaces = 64;
 
@@ -197,19 +197,6 @@ internal sealed unsafe class AddressSpaces : ICodeWatcher, IDisposable
             _kernel.RevalidatePage(_pageDirectory, page);
         else if (_spaces.TryGetValue(pageDirectory ?? _pageDirectory, out AddressSpace? space))
             RevalidatePage(space, page);
-    }
-
-    /// <summary>An entry of a top table may have changed. It may stand for pages of programs and of the kernel both.</summary>
-    /// <param name="pageDirectory">In which directory.</param>
-    /// <param name="index">Which entry.</param>
-    public void InvalidateTable(uint pageDirectory, uint index)
-    {
-        (uint first, uint last) = _walker.PagesOf(index);
-        uint kernel = KernelStart >> Page.Shift;
-        if (last >= kernel)
-            _kernel.Revalidate(_pageDirectory, Math.Max(first, kernel), last);
-        if (first < kernel && _spaces.TryGetValue(pageDirectory, out AddressSpace? space))
-            Revalidate(space, first, Math.Min(last, kernel - 1));
     }
 
     /// <summary>The space of the page directory in force, as it is now: ring 3 is about to run there.</summary>

@@ -31,6 +31,10 @@ internal sealed unsafe class CodeCache : IDisposable
     /// <summary>Bytes of what <see cref="Drop"/> writes, up to where the next code may begin.</summary>
     private const int DropStubBytes = 32;
 
+    /// <summary>Places where a block was that are remembered: code that is patched all the time would leave ever more.</summary>
+    private const int MostPlaces = 8;
+
+
     /// <summary>A small kernel's boot has some more blocks: the table need not grow a dozen times on the way there.</summary>
     private const int UsualBlocks = 1 << 13;
 
@@ -39,6 +43,7 @@ internal sealed unsafe class CodeCache : IDisposable
     private readonly byte* _start;
     private readonly ulong* _granules;
     private readonly Dictionary<BlockKey, Block> _blocks = new(UsualBlocks);
+    private readonly Dictionary<BlockKey, List<nint>> _gone = [];
     private readonly Dictionary<uint, List<Block>> _frameBlocks = [];
     private readonly List<uint> _marked = [];
     private BlockTranslator? _translator;
@@ -207,6 +212,7 @@ internal sealed unsafe class CodeCache : IDisposable
         _watcher!.CodeGone();
         Interpreted.Clear();
         Branches.Clear();
+        _gone.Clear();
         NativeMemory.Clear(_granules, Frames * sizeof(ulong));
         Drops++;
         Flushes++;
@@ -240,6 +246,8 @@ internal sealed unsafe class CodeCache : IDisposable
         _translating = false;
         Take(end, BlockTranslator.MaxHostBytes);
         _blocks.Add(key, block);
+        if (reach == BlockReach.Any)
+            LeadHere(block);
 
         // Of a frame that others can write nothing was made: there is nothing to go when its bytes change.
         if (block.Bytes != 0)
@@ -314,6 +322,8 @@ internal sealed unsafe class CodeCache : IDisposable
         block.Dropped = true;
         _blocks.Remove(block.Key);
         Branches.Remove(block.Key.Eip, block.Host);
+        if (block.Reach == BlockReach.Any)
+            RememberGone(block);
         byte* stub = Next;
         Emit.Start(stub);
         Side.Add(Emit.Offset, block.Key.Eip, SideKind.GoingTo);
@@ -323,5 +333,29 @@ internal sealed unsafe class CodeCache : IDisposable
         Take(Emit.Here, DropStubBytes);
         Emit.Start(block.Host);
         Emit.Jump(stub);
+    }
+
+    /// <summary>Links lead where a dropped block was, and nobody knows from where: if it is translated anew, they shall lead there.</summary>
+    private void RememberGone(Block block)
+    {
+        if (!_gone.TryGetValue(block.Key, out List<nint>? places))
+            _gone.Add(block.Key, places = []);
+
+        // Those that are forgotten lead to a later one, and from there on.
+        if (places.Count == MostPlaces)
+            places.RemoveAt(0);
+        places.Add((nint)block.Host);
+    }
+
+    /// <summary>A block is translated anew that was dropped: whoever is linked to what it was comes here.</summary>
+    private void LeadHere(Block block)
+    {
+        if (!_gone.TryGetValue(block.Key, out List<nint>? places))
+            return;
+        foreach (nint place in places)
+        {
+            Emit.Start((byte*)place);
+            Emit.Jump(block.Host);
+        }
     }
 }

@@ -60,6 +60,16 @@ public sealed unsafe partial class TranslatorCore
     }
 
     /// <inheritdoc/>
+    public override void InvalidateMiddleEntry(uint directory, uint index)
+    {
+        _interpreter.FlushTlb();
+        if (Walker.HasMiddleEntry(index))
+            _spaces.InvalidateMiddle(directory, index);
+        else
+            _spaces.Flush();
+    }
+
+    /// <inheritdoc/>
     public override void PagesAreClean()
     {
         _interpreter.PagesAreClean();

@@ -12,7 +12,7 @@ namespace Lguest.Tests.EngineParts;
 /// Guests that begin without page tables and make their own, of two levels or with PAE, in every engine and in lockstep. What they speak
 /// otherwise is 2.6.23's: a generation is a record of parts, and this is one with another part.
 /// </summary>
-public sealed class OwnTablesTests
+public sealed partial class OwnTablesTests
 {
     /// <summary>Where the tests hang in pages of their own: for programs.</summary>
     private const uint Window = 0x0840_0000;

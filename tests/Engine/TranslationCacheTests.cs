@@ -32,6 +32,35 @@ public sealed class TranslationCacheTests
         Assert.Equal([1u, 1u, 1u, 2u], [guest.Next(), guest.Next(), guest.Next(), guest.Next()]);
     }
 
+    /// <summary>A branch that was linked to code that is then patched leads to what is made of it anew, without leaving each time.</summary>
+    [Fact]
+    public void LinksFollowCodeThatIsPatched()
+    {
+        using TinyGuest guest = new(EngineKind.Translator, g =>
+        {
+            g.Boot();
+            g.Asm.xor(esi, esi);
+            g.Asm.mov(ebp, 20);
+            g.Mark("patch");
+            g.Asm.mov(ecx, 1000);
+            g.Mark("again");
+            g.Asm.call(g.Here("called"));
+            g.Asm.dec(ecx);
+            g.Asm.jnz(g.Here("again"));
+            g.Asm.inc(__byte_ptr[g.Address("called") + 2]);
+            g.Asm.dec(ebp);
+            g.Asm.jnz(g.Here("patch"));
+            g.Report(esi);
+            for (int i = 0; i < 64; i++)
+                g.Asm.nop();
+            g.Mark("called");
+            g.Asm.add(esi, 1);
+            g.Asm.ret();
+        });
+        Assert.Equal(1000u * (20 * 21 / 2), guest.Next());
+        Assert.InRange(guest.Guest.Core.Counters.First(static counter => counter.Name == "left to enter a block").Value, 0, 500);
+    }
+
     [Fact]
     public void PagesThatShareAPlaceInTheCacheDoNotShareATranslation()
     {

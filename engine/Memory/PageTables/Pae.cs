@@ -13,7 +13,10 @@ namespace Lguest.Engine.Memory.PageTables;
 internal readonly unsafe struct Pae : IPageTableFormat
 {
     private const int IndexBits = 9;
-    private const uint Entries = 1 << IndexBits;
+
+    /// <summary>Entries of a directory, and of a table.</summary>
+    public const uint Entries = 1 << IndexBits;
+
     private const uint IndexMask = Entries - 1;
     private const uint Bytes = sizeof(ulong);
     private const uint Pointers = 4;
@@ -29,6 +32,11 @@ internal readonly unsafe struct Pae : IPageTableFormat
 
     /// <inheritdoc/>
     public static uint TopAddress(uint top) => top & ~((Pointers * Bytes) - 1);
+
+    /// <summary>Whether a pointer of the top table is present and names a directory.</summary>
+    public static bool Names(GuestMemory memory, uint top, uint index, uint directory) =>
+        TryLoad(memory, TopAddress(top) + (index * Bytes), out ulong pointer, out _)
+        && (pointer & (uint)PageFlags.Present) != 0 && (pointer & ~(ulong)Page.OffsetMask) == (directory & ~Page.OffsetMask);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

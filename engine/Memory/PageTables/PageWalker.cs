@@ -136,6 +136,16 @@ internal sealed unsafe class PageWalker
     /// <param name="index">Which entry.</param>
     public (uint First, uint Last) PagesOf(uint index) => (index << TopShift, (index << TopShift) + (1u << TopShift) - 1);
 
+    /// <summary>Whether tables have a level between the top and those that name pages, whose directories several top tables may share.</summary>
+    /// <param name="index">An entry of a directory there.</param>
+    public bool HasMiddleEntry(uint index) => Format == PagingFormat.Pae && index < Pae.Entries;
+
+    /// <summary>Whether an entry of a top table names a directory of the middle level.</summary>
+    /// <param name="top">Guest physical address of the top table.</param>
+    /// <param name="index">Which entry.</param>
+    /// <param name="directory">Guest physical address of the directory's page.</param>
+    public bool Names(uint top, uint index, uint directory) => Format == PagingFormat.Pae && Pae.Names(_memory, top, index, directory);
+
     /// <summary>Whether a top table has such an entry, and it is not all for addresses of the host's.</summary>
     /// <param name="index">Which entry.</param>
     public bool IsGuestsEntry(uint index) => index <= TopIndex(uint.MaxValue) && PagesOf(index).First < ReservedStart >> Page.Shift;
