@@ -62,6 +62,8 @@ public sealed class OverlayImageTests : IDisposable
                 Assert.Equal(0, (int)image.Sync());
             }
 
+            // Closed, it has nothing that QEMU does not know.
+            Assert.Equal(new byte[sizeof(ulong)], File.ReadAllBytes(_overlay)[Qcow2Format.AutoClearAt..(Qcow2Format.AutoClearAt + sizeof(ulong))]);
             Assert.Equal(0, QemuImg("check", _overlay).Status);
             Assert.Contains("\"backing-filename\": \"base.img\"", QemuImg("info", "--output=json", _overlay).Output, StringComparison.Ordinal);
             string flat = Path.Combine(_directory.Path, "flat");

@@ -21,8 +21,8 @@ internal sealed class UnreliableFile(Random random) : IHostFile
     private byte[] _cache = [];
     private byte[] _medium = [];
 
-    /// <summary>Writes that still work; the one after them is the last thing that the process does.</summary>
-    public int WritesToLive { get; set; } = int.MaxValue;
+    /// <summary>Writes and syncs that still work; the one after them is the last thing that the process does.</summary>
+    public int CallsToLive { get; set; } = int.MaxValue;
 
     /// <summary>What syncing answers.</summary>
     public HostErrno SyncError { get; set; }
@@ -61,7 +61,7 @@ internal sealed class UnreliableFile(Random random) : IHostFile
 
     public HostErrno WriteAt(ReadOnlySpan<byte> source, long offset)
     {
-        if (WritesToLive-- == 0)
+        if (CallsToLive-- == 0)
         {
             // The kernel looks for a signal between pages.
             int whole = source.Length / Page == 0 ? 0 : random.Next(source.Length / Page) * Page;
@@ -92,6 +92,10 @@ internal sealed class UnreliableFile(Random random) : IHostFile
     {
         if (SyncError != 0)
             return SyncError;
+
+        // Asked for, and not done: what was written before may be on the medium in part.
+        if (CallsToLive-- == 0)
+            throw new KilledException();
         Syncs++;
         _unsynced.Clear();
         _medium = [.. _cache];
@@ -113,9 +117,11 @@ internal sealed class UnreliableFile(Random random) : IHostFile
                 continue;
             }
 
+            // What is no whole sectors is cut between its words, as if each lay in a sector of its own: in a large table they do.
+            int unit = bytes.Length % Sector == 0 ? Sector : sizeof(ulong);
             for (int at = 0; at < bytes.Length;)
             {
-                int step = Math.Min(Sector - (int)((offset + at) % Sector), bytes.Length - at);
+                int step = Math.Min(unit - (int)((offset + at) % unit), bytes.Length - at);
                 if (random.NextDouble() < luck)
                     Apply(ref found, offset + at, bytes.AsSpan(at, step));
                 at += step;
