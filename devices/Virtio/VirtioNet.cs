@@ -83,7 +83,7 @@ public sealed class VirtioNet(NetworkModel net, MacAddress address, GuestMemory 
     }
 
     /// <inheritdoc/>
-    protected override void QueuesChanged() => 
+    protected override void QueuesChanged() =>
         net.Listen(Queues[ReceiveQueue].IsReady ? LongestPacket : 0, (Features & VirtioFeatures.NetGuestChecksum) != 0);
 
     /// <inheritdoc/>
