@@ -48,7 +48,7 @@ while IFS= read -r line; do
 	[ $# -gt 0 ] && [[ " $* " != *" $name "* ]] && continue
 	# It speaks one generation, and overwrites a full console buffer.
 	if [ -n "$genuine" ]; then
-		case " $name $args " in *' gen2007 '* | *' small '* | ' bus-'*) continue ;; esac
+		case " $name $args " in *' gen2007 '* | *' pci '* | *' small '* | ' bus-'*) continue ;; esac
 	fi
 
 	show "$((good + bad + 1))/$total $name $args"

@@ -9,6 +9,7 @@ using Lguest.Devices.Virtio;
 using Lguest.Engine.Memory;
 using Lguest.GuestAbi;
 using Lguest.GuestAbi.Virtio;
+using Lguest.Inspect.Target;
 using Lguest.Tests.Support;
 
 namespace Lguest.Tests.Fuzz.Targets;
@@ -41,6 +42,7 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
     private readonly Queue<(uint Address, uint Value)> _changes = [];
     private readonly PciBus _bus;
     private readonly VirtioDevice[] _devices;
+    private readonly DeviceWatcher _watch;
 
     public VirtioTarget()
     {
@@ -59,6 +61,8 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         ];
         foreach (VirtioDevice device in _devices)
             _bus.Add(device);
+        _watch = new DeviceWatcher(_bus.Devices.Select(static device => device.Model));
+        _bus.Observer = _watch;
         _bus.Connect(_guest);
     }
 
@@ -86,6 +90,9 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
 
     public int LongestCase => 800;
 
+    /// <summary>Accesses to ports and registers so far.</summary>
+    public long Accesses { get; private set; }
+
     public ulong Run(byte[] bytes)
     {
         Reset();
@@ -94,6 +101,7 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         ulong happened = 0;
         while (!reader.AtEnd)
             happened |= Step((byte)(reader.Byte() % 9), ref reader);
+        Accesses = _watch.Traffic.Sum(static device => device.Accesses);
         signature.Add(happened);
         signature.AddCount(_guest.Irqs);
         signature.AddCount(_link.SentLengths.Count);
