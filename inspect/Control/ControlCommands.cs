@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Lguest.Devices.Bus;
 using Lguest.GuestAbi.Debugging;
 using Lguest.Inspect.Monitor;
 using Lguest.Inspect.Statistics;
@@ -127,6 +128,10 @@ public sealed class ControlCommands(
             json.WriteNumber("up", Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3));
             json.WriteNumber("process", Environment.ProcessId);
             json.WriteString("sandbox", sandbox());
+            json.WriteStartArray("devices");
+            foreach (PlacedDevice device in running.Bus.Devices)
+                json.WriteStringValue(device.Model.Description);
+            json.WriteEndArray();
             json.WriteEndObject();
         }
 
@@ -143,6 +148,6 @@ public sealed class ControlCommands(
             state += ", but nobody reads its console";
         if (target.HasDebugger)
             state += ", gdb is attached";
-        return $"{state}; kernel {running.Places.Kernel}, engine {running.EngineWords}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\nsandbox: {sandbox()}\n";
+        return $"{state}; kernel {running.Places.Kernel}, engine {running.EngineWords}, up {Stopwatch.GetElapsedTime(start).TotalSeconds:f1} s\nsandbox: {sandbox()}\ndevices: {string.Join("; ", running.Bus.Devices.Select(static device => device.Model.Description))}\n";
     }
 }

@@ -19,6 +19,7 @@ public sealed class ControlTests
     {
         using WaitingLauncher launcher = Start();
         Assert.Contains("asleep", Done(launcher, "status"), StringComparison.Ordinal);
+        Assert.Contains("\ndevices: console\n", Done(launcher, "status"), StringComparison.Ordinal);
         Assert.Contains("paused", Done(launcher, "pause"), StringComparison.Ordinal);
         Assert.StartsWith("paused; kernel ", Done(launcher, "status"), StringComparison.Ordinal);
 
