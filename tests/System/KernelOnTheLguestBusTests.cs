@@ -92,6 +92,22 @@ public sealed class KernelOnTheLguestBusTests : IDisposable
         Assert.Contains("f1c9645dbc14efddc7d8a322685f26eb", sum, StringComparison.Ordinal);
     }
 
+    /// <summary>10 MB each way through a tap: 2.6.24 without its offloads, later ones with them.</summary>
+    [KernelOnTheLguestBusTheory(KernelsOnPci.InitrdVariable, NetNeed.Taps)]
+    [MemberData(nameof(KernelsOnTheLguestBus.WithEngines), MemberType = typeof(KernelsOnTheLguestBus))]
+    public void ATapCarriesBothWays(string engine, string kernel)
+    {
+        using NetworkNamespace network = new();
+        RunningGuest guest = Started(RunningGuest.Linux(network.Enter, kernel, ["--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, "--tunnet=192.168.19.1/24"]));
+        guest.Command("ifconfig eth0 192.168.19.2 up");
+        Assert.Contains("3 packets received", guest.Command("ping -c 3 192.168.19.1"), StringComparison.Ordinal);
+        using TransferServer server = network.Run(static () => new TransferServer("192.168.19.1", 10 << 20));
+        Assert.Contains(server.Digest, guest.Command($"nc 192.168.19.1 {server.Port} </dev/null | md5sum"), StringComparison.Ordinal);
+        server.AssertWell();
+        guest.Command($"dd if=/dev/zero bs=65536 count=160 2>/dev/null | nc 192.168.19.1 {server.Port}");
+        Assert.Equal("f1c9645dbc14efddc7d8a322685f26eb", server.Received());
+    }
+
     /// <summary>More devices than such a kernel has irqs for are refused, with the numbers.</summary>
     [KernelOnTheLguestBusTheory(KernelsOnPci.InitrdVariable)]
     [MemberData(nameof(KernelsOnTheLguestBus.WithCheck), MemberType = typeof(KernelsOnTheLguestBus))]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+using Lguest.Tests.Network;
 using Lguest.Tests.Support;
 using Xunit;
 
@@ -32,6 +33,7 @@ public sealed class KernelOnTheLguestBusTheoryAttribute : TheoryAttribute
 {
     /// <summary>Skips, with the reason, when something is missing.</summary>
     /// <param name="variable">Names what the kernel boots into.</param>
-    public KernelOnTheLguestBusTheoryAttribute(string variable) =>
-        Skip = Needs.WhyNot([Need.Launcher, Need.Guests]) ?? KernelsOnTheLguestBus.WhyNone ?? Needs.Variable(variable);
+    /// <param name="needs">Of the network.</param>
+    public KernelOnTheLguestBusTheoryAttribute(string variable, params NetNeed[] needs) =>
+        Skip = Needs.WhyNot([Need.Launcher, Need.Guests]) ?? KernelsOnTheLguestBus.WhyNone ?? Needs.Variable(variable) ?? needs.Select(NetNeeds.WhyNot).FirstOrDefault(static reason => reason != null);
 }
