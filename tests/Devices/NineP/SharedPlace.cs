@@ -73,16 +73,22 @@ internal sealed class SharedPlace : IDisposable
         _directory.Dispose();
     }
 
-    /// <summary>Removes all that is in a folder, whatever its modes are.</summary>
+    /// <summary>Removes all that is in a folder, whatever its modes are, and whatever its names: a guest's need not be UTF-8.</summary>
     private static void Empty(string folder)
     {
         const UnixFileMode owners = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         File.SetUnixFileMode(folder, owners);
         foreach (FileSystemInfo entry in new DirectoryInfo(folder).EnumerateFileSystemInfos())
         {
+            if (entry.Name.Contains('\uFFFD', StringComparison.Ordinal))
+                continue;
             if (entry is DirectoryInfo { LinkTarget: null })
                 Empty(entry.FullName);
             entry.Delete();
         }
+
+        // What .NET has no name for.
+        if (Directory.EnumerateFileSystemEntries(folder).Any())
+            Assert.Equal(0, Command.Run("find", [folder, "-mindepth", "1", "-delete"], "/").Status);
     }
 }
