@@ -2,6 +2,7 @@
 using Iced.Intel;
 using Lguest.Engine.Cpu;
 using Lguest.GuestAbi;
+using Lguest.GuestAbi.Debugging;
 using Lguest.GuestAbi.Generations;
 using Lguest.GuestAbi.Paging;
 
@@ -81,9 +82,7 @@ public sealed unsafe partial class Guest
     private Instruction InstructionAt(uint linear)
     {
         byte[] bytes = new byte[LongestInstruction];
-        int length = 0;
-        while (length < bytes.Length && Look(linear + (uint)length).Physical is { } physical && _memory.Contains(physical, 1))
-            bytes[length++] = _memory.ReadValue<byte>(physical);
-        return Decoder.Create(32, bytes[..length]).Decode();
+        int length = this.ReadLinear(linear, bytes);
+        return Decoder.Create(32, new ByteArrayCodeReader(bytes, 0, length)).Decode();
     }
 }

@@ -165,17 +165,10 @@ public sealed unsafe partial class Guest
         const uint flagsInFrame = 8;
         const uint taken = EFlags.Arithmetic | EFlags.Direction | EFlags.AlignmentCheck | EFlags.Identification;
         uint place = _cpu->Arch.Ss.Base + _cpu->Arch.Registers[(int)GeneralRegister.Esp] + flagsInFrame;
-        uint flags = 0;
-        for (uint i = 0; i < sizeof(uint); i++)
+        if (this.ReadLinearWord(place) is not { } flags) // Read once
         {
-            // Byte by byte, since a stack that is not aligned may cross a page anywhere.
-            if (Look(place + i).Physical is not { } physical || !_memory.Contains(physical, 1))
-            {
-                Kill($"bad read address {Hex(place - _pageOffset)} len {sizeof(uint)}");
-                return;
-            }
-
-            flags |= (uint)_memory.ReadValue<byte>(physical) << (int)(8 * i); // Read once
+            Kill($"bad read address {Hex(place - _pageOffset)} len {sizeof(uint)}");
+            return;
         }
 
         _cpu->Arch.Flags = EFlags.Fixed | EFlags.Interrupt | (flags & taken);

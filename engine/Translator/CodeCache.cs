@@ -34,7 +34,6 @@ internal sealed unsafe class CodeCache : IDisposable
     /// <summary>Places where a block was that are remembered: code that is patched all the time would leave ever more.</summary>
     private const int MostPlaces = 8;
 
-
     /// <summary>A small kernel's boot has some more blocks: the table need not grow a dozen times on the way there.</summary>
     private const int UsualBlocks = 1 << 13;
 

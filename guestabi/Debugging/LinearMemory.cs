@@ -3,7 +3,9 @@ using System.Buffers.Binary;
 
 namespace Lguest.GuestAbi.Debugging;
 
-/// <summary>A guest's memory by linear address, for a debugger: anything that is mapped, whatever the ring and the rights.</summary>
+/// <summary>
+/// A guest's memory by linear address, for a debugger and for its hypervisor: anything that is mapped, whatever the ring and the rights.
+/// </summary>
 public static class LinearMemory
 {
     /// <summary>Reads.</summary>
