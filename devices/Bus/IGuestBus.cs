@@ -18,7 +18,7 @@ public interface IGuestBus
 {
     /// <summary>
     /// The guest has been served from inside an access of its own, without coming out: the time to look after input and output, as after
-    /// an exit.
+    /// an exit. Not on buses for which the guest comes out each time.
     /// </summary>
     event Action? Served;
 

@@ -11,19 +11,15 @@ namespace Lguest.Devices.Bus.Dma;
 /// the device that it belongs to (abi.md §6.2). Devices are found by the guest in the order in which they were added, so the
 /// first block device is lgba; device i interrupts with irq i + 1.
 /// </summary>
-public sealed class DmaBus : IGuestBus
+public sealed class DmaBus : GuestBus
 {
     private readonly GuestMemory _memory;
     private readonly uint _descriptorPage;
     private readonly uint? _copyPage;
     private readonly Complaints _complaints;
     private readonly List<IDmaDevice> _devices = [];
-    private readonly List<PlacedDevice> _places = [];
-    private readonly List<IInputDevice> _inputs = [];
     private readonly GuestVector _sent = new();
     private uint _nextPage;
-    private IDmaGuest? _guest;
-    private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
     /// <param name="memory">The guest's memory; the descriptor page and the pages after it must be part of it.</param>
@@ -41,34 +37,6 @@ public sealed class DmaBus : IGuestBus
         if (copyPage is uint copy)
             memory.Write(copy, Page.Size).Clear();
     }
-
-    /// <summary>Never: for every request the guest comes out.</summary>
-    public event Action? Served
-    {
-        add { }
-        remove { }
-    }
-
-    /// <inheritdoc/>
-    public IDeviceObserver? Observer
-    {
-        get => _observer;
-        set
-        {
-            _observer = value;
-            foreach (IDmaDevice device in _devices)
-                device.Model.Observer = value;
-        }
-    }
-
-    /// <inheritdoc/>
-    public IReadOnlyList<PlacedDevice> Devices => _places;
-
-    /// <inheritdoc/>
-    public IReadOnlyList<IInputDevice> Inputs => _inputs;
-
-    /// <summary>None: such a guest has nothing but memory.</summary>
-    public IDeviceSpace? Space => null;
 
     /// <summary>Puts a device on the bus: writes its descriptor and gives it its zeroed pages.</summary>
     /// <exception cref="InvalidOperationException">The bus is full.</exception>
@@ -100,24 +68,22 @@ public sealed class DmaBus : IGuestBus
         if (_copyPage is uint copy)
             _memory.WriteValue(copy + offset, descriptor);
         _devices.Add(device);
-        _places.Add(new PlacedDevice(device.Model, (uint)index + 1, first == 0 ? null : new MemoryRange(first, _nextPage - first)));
-        if (device is IInputDevice input)
-            _inputs.Add(input);
+        Place(device, new PlacedDevice(device.Model, (uint)index + 1, first == 0 ? null : new MemoryRange(first, _nextPage - first)));
     }
 
     /// <inheritdoc/>
-    public void Connect(IDmaGuest guest)
+    public override void Connect(IDmaGuest guest)
     {
-        _guest = guest;
+        base.Connect(guest);
         foreach (IDmaDevice device in _devices)
             device.Connect(guest);
     }
 
     /// <inheritdoc/>
-    public bool TryServe(in RunExit exit, out string? death)
+    public override bool TryServe(in RunExit exit, out string? death)
     {
         death = null;
-        if (exit.Kind != RunExitKind.Dma || _guest is not { } guest)
+        if (exit.Kind != RunExitKind.Dma || Guest is not { } guest)
             return false;
         try
         {
@@ -133,13 +99,13 @@ public sealed class DmaBus : IGuestBus
     }
 
     /// <inheritdoc/>
-    public string StateOf(int index)
+    public override string StateOf(int index)
     {
         // What the descriptor says the guest can change; where the page is we know ourselves.
         DeviceDescriptor descriptor = _memory.ReadValue<DeviceDescriptor>(_descriptorPage + (uint)(index * DeviceDescriptor.Size));
         string page = descriptor.NumPages == 0 ? "no page" : $"page 0x{descriptor.Pfn << Page.Shift:x8}";
         StringBuilder text = new($"{page}, features 0x{(ushort)descriptor.Features:x4}, status {descriptor.Status}");
-        if (_devices[index].Type == DeviceType.Block && _places[index].Memory is { } place)
+        if (_devices[index].Type == DeviceType.Block && Devices[index].Memory is { } place)
         {
             BlockPage request = _memory.ReadValue<BlockPage>(place.Start);
             text.Append($"\n      last request: {request.Type} of {request.Bytes} bytes at sector {request.Sector} of {request.NumSectors}: {request.Result}");

@@ -14,7 +14,7 @@ namespace Lguest.Devices.Bus.Lguest;
 /// The bus of 2.6.24 to 3.19 (abi.md §7): a page of descriptors above RAM, and after it the rings, three pages for each. What a guest
 /// writes into its descriptors and rings concerns its own devices; where they are is known here, and not read there.
 /// </summary>
-public sealed class LguestBus : IGuestBus
+public sealed class LguestBus : GuestBus
 {
     /// <summary>Queues at most: each has an irq of its own, and irqs above 15 are not for every kernel.</summary>
     public const int MostQueues = 15;
@@ -30,13 +30,9 @@ public sealed class LguestBus : IGuestBus
     private readonly uint _descriptorPage;
     private readonly bool _isTyped;
     private readonly List<BusDevice> _devices = [];
-    private readonly List<PlacedDevice> _places = [];
     private readonly List<(BusDevice Device, int Queue)> _queues = [];
-    private readonly List<IInputDevice> _inputs = [];
     private uint _nextDescriptor;
     private VirtioConsole? _console;
-    private IDmaGuest? _guest;
-    private IDeviceObserver? _observer;
 
     /// <summary>An empty bus.</summary>
     /// <param name="memory">The guest's memory; the descriptor page and <see cref="PagesFor"/> pages after it must be part of it.</param>
@@ -48,34 +44,6 @@ public sealed class LguestBus : IGuestBus
         _descriptorPage = _nextDescriptor = descriptorPage;
         _isTyped = isTyped;
         memory.Write(descriptorPage, Page.Size).Clear();
-    }
-
-    /// <summary>Never: for every request the guest comes out.</summary>
-    public event Action? Served
-    {
-        add { }
-        remove { }
-    }
-
-    /// <inheritdoc/>
-    public IReadOnlyList<PlacedDevice> Devices => _places;
-
-    /// <inheritdoc/>
-    public IReadOnlyList<IInputDevice> Inputs => _inputs;
-
-    /// <summary>None: such a guest has nothing but memory.</summary>
-    public IDeviceSpace? Space => null;
-
-    /// <inheritdoc/>
-    public IDeviceObserver? Observer
-    {
-        get => _observer;
-        set
-        {
-            _observer = value;
-            foreach (PlacedDevice device in _places)
-                device.Model.Observer = value;
-        }
     }
 
     /// <summary>Pages of device memory that so many queues need, after the descriptors.</summary>
@@ -104,22 +72,17 @@ public sealed class LguestBus : IGuestBus
         BusDevice added = new(device, _memory, _nextDescriptor, image, rings, firstIrq, Interrupt);
         _nextDescriptor += (uint)image.Bytes.Length;
         _devices.Add(added);
-        _places.Add(new PlacedDevice(device.Model, firstIrq, new MemoryRange(rings[0].Descriptors, (ulong)queues * s_ringBytes)));
+        Place(device, new PlacedDevice(device.Model, firstIrq, new MemoryRange(rings[0].Descriptors, (ulong)queues * s_ringBytes)));
         for (int i = 0; i < queues; i++)
             _queues.Add((added, i));
-        if (device is IInputDevice input)
-            _inputs.Add(input);
         _console ??= device as VirtioConsole;
     }
-
-    /// <inheritdoc/>
-    public void Connect(IDmaGuest guest) => _guest = guest;
 
     // [D:300+20] One call for everything
     // All that the guest says is an address. The first byte of a ring means that ring. The first byte of a descriptor means its status.
     // Anything else that is memory is a text: the kernel's first words, before it has looked for a console.
     /// <inheritdoc/>
-    public bool TryServe(in RunExit exit, out string? death)
+    public override bool TryServe(in RunExit exit, out string? death)
     {
         death = null;
         if (exit.Kind != RunExitKind.Notify)
@@ -137,10 +100,7 @@ public sealed class LguestBus : IGuestBus
     }
 
     /// <inheritdoc/>
-    public string StateOf(int index) => _devices[index].State;
-
-    /// <summary>A guest that is over, or has not begun, hears nothing.</summary>
-    private void Interrupt(uint irq) => _ = _guest?.RaiseIrq(irq);
+    public override string StateOf(int index) => _devices[index].State;
 
     private (BusDevice Device, int Queue)? FindQueue(uint address)
     {

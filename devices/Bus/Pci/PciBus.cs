@@ -12,7 +12,7 @@ namespace Lguest.Devices.Bus.Pci;
 /// used by way of a page of addresses above RAM that is no memory. This is the model of it; who notices that a guest accesses a port or
 /// such an address is the engine's affair.
 /// </summary>
-public sealed class PciBus : IGuestBus, IDeviceSpace
+public sealed class PciBus : GuestBus, IDeviceSpace
 {
     /// <summary>Slots.</summary>
     public const int Slots = 32;
@@ -23,11 +23,7 @@ public sealed class PciBus : IGuestBus, IDeviceSpace
     private const uint Nothing = uint.MaxValue;
 
     private readonly List<VirtioFunction> _functions = [];
-    private readonly List<IInputDevice> _inputs = [];
     private readonly uint _firstAddress;
-    private readonly List<PlacedDevice> _places = [];
-    private IDmaGuest? _guest;
-    private IDeviceObserver? _observer;
     private uint _address;
 
     /// <summary>An empty bus.</summary>
@@ -35,28 +31,7 @@ public sealed class PciBus : IGuestBus, IDeviceSpace
     public PciBus(uint firstAddress) => _firstAddress = firstAddress;
 
     /// <inheritdoc/>
-    public event Action? Served;
-
-    /// <inheritdoc/>
-    public IReadOnlyList<PlacedDevice> Devices => _places;
-
-    /// <inheritdoc/>
-    public IReadOnlyList<IInputDevice> Inputs => _inputs;
-
-    /// <inheritdoc/>
-    public IDeviceSpace Space => this;
-
-    /// <inheritdoc/>
-    public IDeviceObserver? Observer
-    {
-        get => _observer;
-        set
-        {
-            _observer = value;
-            foreach (PlacedDevice device in _places)
-                device.Model.Observer = value;
-        }
-    }
+    public override IDeviceSpace Space => this;
 
     /// <summary>Puts a device into the next slot.</summary>
     /// <exception cref="InvalidOperationException">All slots are taken, or the first one is not a console: an early console looks nowhere else.</exception>
@@ -69,23 +44,18 @@ public sealed class PciBus : IGuestBus, IDeviceSpace
             throw new InvalidOperationException("the first device must be the console");
         uint address = _firstAddress + ((uint)(slot - 1) * Page.Size);
         _functions.Add(new VirtioFunction(device, slot, address, Interrupt));
-        _places.Add(new PlacedDevice(device.Model, (uint)slot, new MemoryRange(address, Page.Size)));
-        if (device is IInputDevice input)
-            _inputs.Add(input);
+        Place(device, new PlacedDevice(device.Model, (uint)slot, new MemoryRange(address, Page.Size)));
     }
 
-    /// <inheritdoc/>
-    public void Connect(IDmaGuest guest) => _guest = guest;
-
     /// <summary>Never: such a guest accesses its devices, and does not come out for them.</summary>
-    public bool TryServe(in RunExit exit, out string? death)
+    public override bool TryServe(in RunExit exit, out string? death)
     {
         death = null;
         return false;
     }
 
     /// <inheritdoc/>
-    public string StateOf(int index) => _functions[index].State;
+    public override string StateOf(int index) => _functions[index].State;
 
     /// <inheritdoc/>
     public bool TryIn(ushort port, int width, out uint value)
@@ -151,15 +121,12 @@ public sealed class PciBus : IGuestBus, IDeviceSpace
         Tell(function, new(DeviceAccessKind.Register, true, address % Page.Size, width, Masked(value, width)));
     }
 
-    /// <summary>A guest that is over, or has not begun, hears nothing.</summary>
-    private void Interrupt(uint irq) => _ = _guest?.RaiseIrq(irq);
-
     /// <summary>An access is over. A write to a register, or through the window to one, may have had something done.</summary>
     private void Tell(VirtioFunction function, in DeviceAccess access)
     {
-        _observer?.Accessed(function.Device.Model, access);
+        Observer?.Accessed(function.Device.Model, access);
         if (access.IsWrite && (access.Kind == DeviceAccessKind.Register || access.Offset >= PciConfiguration.WindowData))
-            Served?.Invoke();
+            HasServed();
     }
 
     private VirtioFunction? Find(uint address)
