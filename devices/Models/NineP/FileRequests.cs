@@ -17,9 +17,7 @@ internal static class FileRequests
         if (session.Fids.Find(number) is not { } fid)
             return HostErrno.EBADF;
         HostErrno error = OpenFid(session, fid, flags);
-        if (error == 0)
-            error = session.QidOf(fid.Node, out Qid qid) is var no && no == 0 ? Opened(qid, ref answer) : no;
-        return error;
+        return error == 0 ? AnswerOpened(session, fid.Node, ref answer) : error;
     }
 
     /// <summary>Makes a file and opens it: the folder's fid is the file's from then on.</summary>
@@ -51,7 +49,7 @@ internal static class FileRequests
         Fid file = new(node!) { Opening = opening };
         error = opening != null ? 0 : OpenFid(session, file, flags);
         if (error == 0)
-            error = session.QidOf(node!, out Qid qid) is var no && no == 0 ? Opened(qid, ref answer) : no;
+            error = AnswerOpened(session, node!, ref answer);
         if (error != 0)
         {
             if (file.Opening != null)
@@ -161,8 +159,11 @@ internal static class FileRequests
         fid.SyncsData = (flags & NinePOpen.DataSync) != 0;
     }
 
-    private static HostErrno Opened(in Qid qid, ref MessageWriter answer)
+    private static HostErrno AnswerOpened(NinePSession session, FileNode node, ref MessageWriter answer)
     {
+        HostErrno error = session.QidOf(node, out Qid qid);
+        if (error != 0)
+            return error;
         answer.Qid(qid);
 
         // No wish how much is read or written at once: as much as a message holds.

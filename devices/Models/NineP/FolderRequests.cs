@@ -17,9 +17,10 @@ internal static class FolderRequests
         if (!request.IsWhole)
             return HostErrno.EINVAL;
         HostErrno error = session.Place(number, text, out FileNode folder, out FileName name);
-        if (error == 0)
-            error = session.Tree.MakeFolder(folder, name, mode, out FileNode? made) is var no && no == 0 ? Answer(session, made!, ref answer) : no;
-        return error;
+        if (error != 0)
+            return error;
+        error = session.Tree.MakeFolder(folder, name, mode, out FileNode? made);
+        return error == 0 ? Answer(session, made!, ref answer) : error;
     }
 
     /// <summary>Makes a pipe, or an ordinary file.</summary>
@@ -32,9 +33,10 @@ internal static class FolderRequests
         if (!request.IsWhole)
             return HostErrno.EINVAL;
         HostErrno error = session.Place(number, text, out FileNode folder, out FileName name);
-        if (error == 0)
-            error = session.Tree.MakeNode(folder, name, mode, out FileNode? made) is var no && no == 0 ? Answer(session, made!, ref answer) : no;
-        return error;
+        if (error != 0)
+            return error;
+        error = session.Tree.MakeNode(folder, name, mode, out FileNode? made);
+        return error == 0 ? Answer(session, made!, ref answer) : error;
     }
 
     /// <summary>Makes a symbolic link.</summary>
@@ -47,9 +49,10 @@ internal static class FolderRequests
         if (!request.IsWhole)
             return HostErrno.EINVAL;
         HostErrno error = session.Place(number, text, out FileNode folder, out FileName name);
-        if (error == 0)
-            error = session.Tree.MakeLink(folder, name, target, out FileNode? made) is var no && no == 0 ? Answer(session, made!, ref answer) : no;
-        return error;
+        if (error != 0)
+            return error;
+        error = session.Tree.MakeLink(folder, name, target, out FileNode? made);
+        return error == 0 ? Answer(session, made!, ref answer) : error;
     }
 
     /// <summary>Makes a second name of a file.</summary>
