@@ -6,67 +6,28 @@ using Lguest.Tests.Support;
 namespace Lguest.Tests.WholeSystem;
 
 /// <summary>Real kernels of 4.0 to 4.13 with their devices on PCI: each boots, is typed to, keeps a disk, and has a network.</summary>
-public sealed class KernelOnPciTests : IDisposable
+public sealed class KernelOnPciTests : LaterKernelRun
 {
-    private readonly TemporaryDirectory _directory = new();
-    private readonly List<RunningGuest> _guests = [];
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (RunningGuest guest in _guests)
-            guest.Dispose();
-        _directory.Dispose();
-    }
-
     /// <summary>A shell on hvc0, on a terminal: what is typed arrives, a program's work is right, and power-off gives the terminal back.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
-    public void AnInitrdGivesAShell(string engine, string kernel)
-    {
-        using PseudoTerminal terminal = new();
-        terminal.Start("--engine=" + engine, "64m", kernel, "--initrd=" + KernelsOnPci.Initrd, "quiet");
-        terminal.WaitFor("# ");
-        foreach ((string command, string answer) in ((string, string)[])[("echo $((6*7))$((2+1))", "423"), ("cat /dev/zero | head -c 100000 | md5sum", "0019d23bef56a136a1891211d7007f6f"), ("dd if=/dev/hwrng bs=100 count=1 2>/dev/null | wc -c", "100")])
-        {
-            terminal.Type(command + "\r");
-            terminal.WaitFor(answer);
-            terminal.WaitFor("# ");
-        }
-
-        terminal.Type("poweroff -f\r");
-        Assert.Equal((0, terminal.Before, string.Empty), (terminal.WaitForExit(), terminal.Settings, terminal.Error));
-    }
+    public void AnInitrdGivesAShell(string engine, string kernel) =>
+        Shell(engine, kernel, ("dd if=/dev/hwrng bs=100 count=1 2>/dev/null | wc -c", "100"));
 
     /// <summary>The root disk is vda. The guest restarts, finds what it wrote, and the file system is clean.</summary>
-    [KernelOnPciTheory(KernelsOnPci.RootVariable)]
+    [KernelOnPciTheory(LaterKernels.RootVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
-    public void ARootDiskKeepsWhatWasWritten(string engine, string kernel)
-    {
-        string disk = Path.Combine(_directory.Path, "root.img");
-        File.Copy(KernelsOnPci.Root, disk);
-        File.SetUnixFileMode(disk, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        RunningGuest guest = Started(RunningGuest.Linux([], kernel, ["--engine=" + engine, "--block=" + disk], "root=/dev/vda", "rw"));
-        guest.Command("echo written by a guest >/lguest-test; sync");
-        guest.Type("mount -o remount,ro / && reboot -f");
-        guest.WaitFor("# ");
-        guest.Type("cat /lguest-test");
-        guest.WaitFor("written by a guest");
-        guest.Type("mount -o remount,ro / && poweroff -f");
-        Assert.True(guest.Process.WaitForExit(LauncherProcess.Patience));
-        Assert.Equal(0, guest.Process.ExitCode);
-        FileSystem.Check(disk);
-    }
+    public void ARootDiskKeepsWhatWasWritten(string engine, string kernel) => RootDiskKeepsWhatWasWritten(engine, kernel);
 
     /// <summary>A disk that is read-only stays as it is, and a second one is vdb.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void DisksAreInTheOrderOfTheCommandLine(string engine, string kernel)
     {
         byte[] content = new byte[1 << 20];
         new Random(4).NextBytes(content);
-        string first = _directory.File("a", content);
-        string second = _directory.File("b", new byte[2 << 20]);
+        string first = Files.File("a", content);
+        string second = Files.File("b", new byte[2 << 20]);
         RunningGuest guest = Linux(engine, kernel, [], $"--block={first},ro", $"--block={second}");
         Assert.Contains("2048\n4096\n", guest.Command("cat /sys/block/vda/size /sys/block/vdb/size").ReplaceLineEndings("\n"), StringComparison.Ordinal);
         guest.Command("dd if=/dev/zero of=/dev/vda bs=512 count=1 2>/dev/null; sync");
@@ -78,21 +39,21 @@ public sealed class KernelOnPciTests : IDisposable
     }
 
     /// <summary>What a script has written before the guest is up arrives, and the guest's own status comes out.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void AScriptNeedNotWaitForTheGuest(string engine, string kernel)
     {
         ProcessResult result = LauncherProcess.Run(
-            "echo lguest: exit status 7; poweroff -f\n", ["--exit-status", "--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, "64m", kernel, "quiet"]);
+            "echo lguest: exit status 7; poweroff -f\n", ["--exit-status", "--engine=" + engine, "--initrd=" + LaterKernels.Initrd, "64m", kernel, "quiet"]);
         Assert.Equal((7, string.Empty), (result.Status, result.Error));
     }
 
     /// <summary>A guest that never comes out for its devices is ended by --timeout, and by the end of whoever reads its output.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void AGuestIsEndedFromOutside(string engine, string kernel)
     {
-        string[] command = [Needs.LauncherPath, "--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, "64m", kernel];
+        string[] command = [Needs.LauncherPath, "--engine=" + engine, "--initrd=" + LaterKernels.Initrd, "64m", kernel];
         ProcessResult late = LauncherProcess.Run(["--timeout=3", .. command[1..], "quiet"]);
         Assert.Equal(124, late.Status);
         Assert.Contains("it has run for the 3 s of --timeout", late.Error, StringComparison.Ordinal);
@@ -101,7 +62,7 @@ public sealed class KernelOnPciTests : IDisposable
     }
 
     /// <summary>Without --no-rng there is a source of random bytes; with it there is none.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void RandomBytesCanBeLeftOut(string engine, string kernel)
     {
@@ -110,7 +71,7 @@ public sealed class KernelOnPciTests : IDisposable
     }
 
     /// <summary>An address by DHCP, and a transfer from a server on this machine's loopback.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable, NetNeed.Passt)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable, NetNeed.Passt)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void UsernetReachesThisMachinesLoopback(string engine, string kernel)
     {
@@ -123,54 +84,32 @@ public sealed class KernelOnPciTests : IDisposable
     }
 
     /// <summary>Two of them on a shared network, and a guest of 2.6.23 with them: each reaches each, and 10 MB arrive.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void GuestsOfBothKindsShareANetwork(string engine, string kernel)
     {
-        string lan = "--sharenet=" + Path.Combine(_directory.Path, "lan");
-        RunningGuest one = Linux(engine, kernel, [], lan);
-        RunningGuest two = Linux(engine, kernel, [], lan);
-        RunningGuest old = Started(RunningGuest.Demo([], ["--engine=" + engine, lan], "10.1.1.3"));
-        one.Command("ifconfig eth0 10.1.1.1 up");
-        two.Command("ifconfig eth0 10.1.1.2 up");
-        Assert.Contains("3 packets received", two.Command("ping -c 3 10.1.1.1"), StringComparison.Ordinal);
+        (RunningGuest one, RunningGuest two) = TwoOnANetwork(engine, kernel);
+        RunningGuest old = Started(RunningGuest.Demo([], ["--engine=" + engine, SharedNetwork], "10.1.1.3"));
         Assert.Contains("3 packets received", two.Command("ping -c 3 10.1.1.3"), StringComparison.Ordinal);
         Assert.Contains("3 sent, 3 received", old.Command("ping 10.1.1.1 3"), StringComparison.Ordinal);
-        one.Type("dd if=/dev/zero bs=65536 count=160 2>/dev/null | nc -l -p 5000");
-        string sum = two.Command("sleep 1; nc 10.1.1.1 5000 </dev/null | md5sum");
-        Assert.Contains("f1c9645dbc14efddc7d8a322685f26eb", sum, StringComparison.Ordinal);
+        Transfer(one, two);
     }
 
     /// <summary>10 MB each way through a tap, whose offloads the guest's driver uses.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable, NetNeed.Taps)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable, NetNeed.Taps)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void ATapCarriesBothWays(string engine, string kernel)
     {
         using NetworkNamespace network = new();
-        string capture = Path.Combine(_directory.Path, "packets");
-        RunningGuest guest = Linux(engine, kernel, network.Enter, "--tunnet=192.168.19.1/24", "--pcap=" + capture);
-        guest.Command("ifconfig eth0 192.168.19.2 up");
-        Assert.Contains("3 packets received", guest.Command("ping -c 3 192.168.19.1"), StringComparison.Ordinal);
+        string capture = Path.Combine(Files.Path, "packets");
+        RunningGuest guest = OnATap(network, engine, kernel, "--pcap=" + capture);
         Assert.True(network.Run(static () => HostPing.Once("192.168.19.2", 1472)));
-        using TransferServer server = network.Run(static () => new TransferServer("192.168.19.1", 10 << 20));
-        Assert.Contains(server.Digest, guest.Command($"nc 192.168.19.1 {server.Port} </dev/null | md5sum"), StringComparison.Ordinal);
-        server.AssertWell();
-        guest.Command($"dd if=/dev/zero bs=65536 count=160 2>/dev/null | nc 192.168.19.1 {server.Port}");
-        Assert.Equal("f1c9645dbc14efddc7d8a322685f26eb", server.Received());
+        TransferBothWays(network, guest);
 
         // The driver has taken what was offered: whole TCP goes out, far fewer packets than 10 MiB have.
         const int fullPackets = (10 << 20) / 1448;
         int sent = int.Parse(guest.Command("cat /sys/class/net/eth0/statistics/tx_packets").Split('\n').First(static line => char.IsAsciiDigit(line[0])), CultureInfo.InvariantCulture);
         Assert.InRange(sent, 1, fullPackets);
         Assert.InRange(new FileInfo(capture).Length, 20 << 20, 30 << 20);
-    }
-
-    private RunningGuest Linux(string engine, string kernel, string[] before, params string[] options) =>
-        Started(RunningGuest.Linux(before, kernel, ["--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, .. options]));
-
-    private RunningGuest Started(RunningGuest guest)
-    {
-        _guests.Add(guest);
-        return guest;
     }
 }

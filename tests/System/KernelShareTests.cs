@@ -21,7 +21,7 @@ public sealed class KernelShareTests : IDisposable
         _directory.Dispose();
     }
 
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void BothSidesSeeWhatTheOtherDoes(string engine, string kernel)
     {
@@ -59,7 +59,7 @@ public sealed class KernelShareTests : IDisposable
     }
 
     /// <summary>What the guest was told is on the medium is there, whole, when its launcher is killed while it writes on.</summary>
-    [KernelOnPciTheory(KernelsOnPci.InitrdVariable)]
+    [KernelOnPciTheory(LaterKernels.InitrdVariable)]
     [MemberData(nameof(KernelsOnPci.WithEngines), MemberType = typeof(KernelsOnPci))]
     public void NothingAcknowledgedIsLostByKill(string engine, string kernel)
     {
@@ -81,5 +81,5 @@ public sealed class KernelShareTests : IDisposable
     }
 
     private void Start(string engine, string kernel, params string[] options) => _guest = RunningGuest.Linux(
-        [], kernel, ["--engine=" + engine, "--initrd=" + KernelsOnPci.Initrd, $"--share={_directory.Path}/share", .. options], "console=hvc0");
+        [], kernel, ["--engine=" + engine, "--initrd=" + LaterKernels.Initrd, $"--share={_directory.Path}/share", .. options], "console=hvc0");
 }
