@@ -19,51 +19,38 @@ namespace Lguest.Tests.Fuzz.Targets;
 /// they are served. Nothing beyond the guest's memory is touched (there are holes around it that nobody may touch), and the disk keeps
 /// its length.
 /// </summary>
-internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
+internal sealed class VirtioTarget : IFuzzTarget
 {
-    private const uint Ram = 0x1_0000;
+    private const uint Ram = ScriptedMachine.Ram;
     private const uint HighBank = 0x2_0000;
     private const uint Registers = 0x10_0000;
     private const int Devices = 4;
-    private const int Sectors = 40;
-    private const int OddBytes = 100;
 
     private static readonly uint[] s_edges =
     [
         0, Ram, Ram - 1, Ram - 16, HighBank, HighBank - 1, HighBank + 0x4000, HighBank + 0x3FFC, Registers, 0x4000_0000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_FFF0, 0xFFFF_F000,
     ];
 
-    private readonly MappedGuestMemory _memory = MappedGuestMemory.Create([new(0, Ram), new(HighBank, 0x4000)]);
-    private readonly ScriptedLink _link = new();
-    private readonly ScriptedGuest _guest;
-    private readonly string _disk;
-    private readonly BlockImage _image;
-    private readonly ConsolePort _port;
-    private readonly Queue<(uint Address, uint Value)> _changes = [];
+    private readonly ScriptedMachine _machine = new(new MemoryRange(HighBank, 0x4000));
     private readonly PciBus _bus;
     private readonly VirtioDevice[] _devices;
     private readonly DeviceWatcher _watch;
 
     public VirtioTarget()
     {
-        _guest = new ScriptedGuest(_memory);
-        _disk = new TemporaryDirectory().File("disk.img", new byte[(Sectors * BlockImage.SectorSize) + OddBytes]);
-        _image = BlockImage.Open(_disk, readOnly: false);
-        FileStream nowhere = new("/dev/null", FileMode.Open, FileAccess.Write);
-        _port = new ConsolePort(new HostPipe().ReadEnd, (int)nowhere.SafeFileHandle.DangerousGetHandle(), TimeProvider.System);
         _bus = new PciBus(Registers);
         _devices =
         [
-            new VirtioConsole(new ConsoleModel(_port), _memory, VirtioFormat.Pci),
-            new VirtioBlock(new DiskModel(_image), _memory, VirtioFormat.Pci),
-            new VirtioEntropy(new EntropyModel(), _memory, VirtioFormat.Pci),
-            new VirtioNet(new NetworkModel(_link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _memory, VirtioFormat.Pci),
+            new VirtioConsole(new ConsoleModel(_machine.Port), _machine.Memory, VirtioFormat.Pci),
+            new VirtioBlock(new DiskModel(_machine.Image), _machine.Memory, VirtioFormat.Pci),
+            new VirtioEntropy(new EntropyModel(), _machine.Memory, VirtioFormat.Pci),
+            new VirtioNet(new NetworkModel(_machine.Link) { FinishesChecksums = true }, MacAddress.OfGuest(1), _machine.Memory, VirtioFormat.Pci),
         ];
         foreach (VirtioDevice device in _devices)
             _bus.Add(device);
         _watch = new DeviceWatcher(_bus.Devices.Select(static device => device.Model));
         _bus.Observer = _watch;
-        _bus.Connect(_guest);
+        _bus.Connect(_machine.Guest);
     }
 
     public IEnumerable<byte[]> Seeds
@@ -78,13 +65,8 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
             }
 
             yield return [0, 1, 7, 0, 0x10, 1, 5, 1, 0, 0, 0x10, 16, 0, 0, 0x20, 0, 2, 1, 0, 0x30, 1, 0, 1, 3, 1, 0];
-            Random random = new(20150215);
-            for (int i = 0; i < 30; i++)
-            {
-                byte[] noise = new byte[200];
-                random.NextBytes(noise);
+            foreach (byte[] noise in ScriptedMachine.Noise(20150215, 30))
                 yield return noise;
-            }
         }
     }
 
@@ -103,39 +85,24 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
             happened |= Step((byte)(reader.Byte() % 9), ref reader);
         Accesses = _watch.Traffic.Sum(static device => device.Accesses);
         signature.Add(happened);
-        signature.AddCount(_guest.Irqs);
-        signature.AddCount(_link.SentLengths.Count);
+        signature.AddCount(_machine.Guest.Irqs);
+        signature.AddCount(_machine.Link.SentLengths.Count);
         foreach (VirtioDevice device in _devices)
             signature.Add(device.Fault == null ? 0u : 1);
-        _memory.RemoveObserver(this);
-        if (new FileInfo(_disk).Length != (Sectors * BlockImage.SectorSize) + OddBytes)
-            throw new FuzzFindException("the disk has another length");
+        _machine.End();
         return signature.Value;
-    }
-
-    /// <summary>Just before the host writes: memory may become something else now.</summary>
-    public void HostWrites(uint address, uint length)
-    {
-        if (_changes.TryDequeue(out (uint Address, uint Value) change))
-            Poke(change.Address, change.Value);
     }
 
     private void Reset()
     {
-        _memory.RemoveObserver(this);
-        _memory.Write(0, Ram).Clear();
-        _changes.Clear();
-        _link.Packets.Clear();
-        _link.SentLengths.Clear();
-        _port.Take(_port.Held.Length);
-        _guest.Clear();
+        _machine.Clear();
         for (int device = 0; device < Devices; device++)
         {
             Configure(device, 0x10, Registers + ((uint)device * Page.Size));
             WriteRegister(device, 20, 1, 0);
         }
 
-        _memory.AddObserver(this);
+        _machine.Begin();
     }
 
     /// <returns>What happened, as a set of bits.</returns>
@@ -147,10 +114,11 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
                 Start(reader.Byte() % Devices);
                 break;
             case 1:
-                Poke(Address(ref reader), reader.Word());
+                _machine.Poke(Address(ref reader), reader.Word());
                 break;
             case 2:
-                Offer(ref reader);
+                RingLayout layout = Queue(reader.Byte() % Devices, reader.Byte() % 2u);
+                _machine.Offer(ref reader, layout, Address);
                 break;
             case 3:
                 int device = reader.Byte() % Devices;
@@ -162,13 +130,13 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
                 _bus.Write(Registers + (reader.Half() % (Devices * Page.Size)), Width(ref reader), reader.Word());
                 break;
             case 6:
-                return Deliver(reader.Bytes(reader.Byte()).ToArray());
+                return _machine.Deliver(reader.Bytes(reader.Byte()).ToArray(), _bus);
             case 7:
                 _bus.TryOut((ushort)(0xCF8 + (reader.Byte() % 10)), Width(ref reader), reader.Byte() % 2 == 0 ? reader.Word() : 0x8000_0000 | reader.Half());
                 _ = _bus.TryIn((ushort)(0xCF8 + (reader.Byte() % 10)), Width(ref reader), out uint value);
                 return Signature.Bit(what, Math.Min(value, 1));
             case 8:
-                _changes.Enqueue((Address(ref reader), reader.Word()));
+                _machine.ChangeLater(Address(ref reader), reader.Word());
                 break;
         }
 
@@ -202,49 +170,10 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
         WriteRegister(device, 20, 1, 15);
     }
 
-    /// <summary>A chain in a ring: pieces anywhere, of any length.</summary>
-    private void Offer(ref CaseReader reader)
-    {
-        RingLayout layout = Queue(reader.Byte() % Devices, reader.Byte() % 2u);
-        int pieces = 1 + (reader.Byte() % 6);
-        for (uint i = 0; i < pieces; i++)
-        {
-            uint entry = layout.Descriptors + (i * RingDescriptor.Size);
-            Poke(entry, Address(ref reader));
-            Poke(entry + 8, reader.Half());
-            byte flags = reader.Byte();
-            Poke(entry + 12, (flags & 6u) | (i + 1 < pieces ? 1u : 0) | ((i + 1) << 16));
-            if (flags > 0xF0)
-                Poke(entry + 4, flags);
-        }
-
-        uint index = layout.Available + sizeof(ushort);
-        ushort offered = _memory.ReadValue<ushort>(index);
-        Poke(layout.Available, ((uint)offered + 1) << 16);
-    }
-
     private static RingLayout Queue(int device, uint queue)
     {
         uint place = 0xC000 + ((((uint)device * 2) + queue) * 0x400);
         return new(8, place, place + 0x100, place + 0x200);
-    }
-
-    private ulong Deliver(byte[] input)
-    {
-        ulong happened = 0;
-        _port.Inject(input);
-        if (input.Length > 0)
-            _link.Packets.Enqueue(input);
-        foreach (IInputDevice device in _bus.Inputs)
-        {
-            // The console's own descriptor is silent: reading it would wait.
-            if (device is VirtioNet)
-                device.ReadInput();
-            if (device.Deliver())
-                happened |= Signature.Bit(6, device is VirtioNet ? 1 : 2);
-        }
-
-        return happened;
     }
 
     private void Configure(int device, uint offset, uint value)
@@ -267,14 +196,6 @@ internal sealed class VirtioTarget : IFuzzTarget, IHostWriteObserver
             return chosen;
 
         // An edge, and up to 64 bytes before or after it.
-        int offset = (chosen >> 4) & 0x7F;
-        return s_edges[(chosen & 0xF) % s_edges.Length] + (uint)(offset < 64 ? offset : offset - 128);
-    }
-
-    /// <summary>As the guest itself or another process does: nobody is told.</summary>
-    private unsafe void Poke(uint address, uint value)
-    {
-        if (_memory.Contains(address, sizeof(uint)))
-            BinaryPrimitives.WriteUInt32LittleEndian(new Span<byte>(_memory.Base + address, sizeof(uint)), value);
+        return ScriptedMachine.Near(s_edges, chosen & 0xF, chosen >> 4);
     }
 }
