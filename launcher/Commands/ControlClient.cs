@@ -20,9 +20,6 @@ public static class ControlClient
     private const int StandardInput = 0;
     private const int StandardOutput = 1;
 
-    private static readonly (PosixSignal Signal, int Number)[] s_endings =
-        [(PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15)];
-
     /// <summary>Has a command carried out, and prints what comes of it.</summary>
     /// <param name="arguments">Path and command; <c>unix:</c> may stand in front of the path.</param>
     /// <returns>The exit status: 0 when it was done.</returns>
@@ -99,11 +96,11 @@ public static class ControlClient
     private static void Attach(Socket socket)
     {
         using Terminal? terminal = Terminal.On(StandardInput);
-        PosixSignalRegistration[] signals = [.. s_endings.Select(ending => PosixSignalRegistration.Create(ending.Signal, _ =>
+        PosixSignalRegistration[] signals = [.. EndingSignal.All.Select(ending => PosixSignalRegistration.Create(ending.Signal, _ =>
         {
             // The terminal is the user's again before the process ends.
             terminal?.Restore();
-            Environment.Exit(ExitStatus.SignalBase + ending.Number);
+            Environment.Exit(ending.Status);
         }))];
         terminal?.MakeRaw();
         HostOutput.Write(2, "[^] detaches]\r\n");

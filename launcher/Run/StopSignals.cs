@@ -17,7 +17,7 @@ public sealed class StopSignals : IDisposable
     private readonly Lock _lock = new();
     private readonly Action<int> _emergency;
     private readonly Action _continued;
-    private readonly PosixSignalRegistration _interrupt;
+    private PosixSignalRegistration? _interrupt;
     private Action? _wake;
     private int _status;
     private bool _interruptsIgnored;
@@ -30,10 +30,8 @@ public sealed class StopSignals : IDisposable
     {
         _emergency = emergency;
         _continued = continued;
-        Listen(PosixSignal.SIGHUP, 1);
-        _interrupt = Listen(PosixSignal.SIGINT, 2);
-        Listen(PosixSignal.SIGQUIT, 3);
-        Listen(PosixSignal.SIGTERM, 15);
+        foreach (EndingSignal ending in EndingSignal.All)
+            Listen(ending);
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, context =>
         {
             // Else the runtime, which remembers the terminal from its own start, sets it after us.
@@ -46,13 +44,7 @@ public sealed class StopSignals : IDisposable
     public int Status => Volatile.Read(ref _status);
 
     /// <summary>The name of the signal that asked for a status; null for another reason, or when nobody can read it: after a hang-up.</summary>
-    public static string? NameOf(int status) => (status - ExitStatus.SignalBase) switch
-    {
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        15 => "SIGTERM",
-        _ => null,
-    };
+    public static string? NameOf(int status) => EndingSignal.All.FirstOrDefault(ending => ending.Status == status)?.Name;
 
     /// <summary>Who is to be woken, or nobody.</summary>
     public void OnStop(Action? wake)
@@ -91,16 +83,18 @@ public sealed class StopSignals : IDisposable
         }
     }
 
-    private PosixSignalRegistration Listen(PosixSignal signal, int number)
+    private void Listen(EndingSignal ending)
     {
-        PosixSignalRegistration registration = PosixSignalRegistration.Create(signal, context =>
+        bool isInterrupt = ending.Signal == PosixSignal.SIGINT;
+        PosixSignalRegistration registration = PosixSignalRegistration.Create(ending.Signal, context =>
         {
             context.Cancel = true;
-            if (signal != PosixSignal.SIGINT || !Volatile.Read(ref _interruptsIgnored))
-                Asked(ExitStatus.SignalBase + number);
+            if (!isInterrupt || !Volatile.Read(ref _interruptsIgnored))
+                Asked(ending.Status);
         });
         _registrations.Add(registration);
-        return registration;
+        if (isInterrupt)
+            _interrupt = registration;
     }
 
     private void Asked(int status)
