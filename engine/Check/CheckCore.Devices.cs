@@ -24,7 +24,7 @@ public sealed unsafe partial class CheckCore
         }
     }
 
-    /// <summary>The block's instructions up to the one that reaches a device, by the interpreter alone, and for good.</summary>
+    /// <summary>The block's instructions up to the one that reaches a device, by the interpreter alone; what they do stays done.</summary>
     /// <param name="stretch">How it went when it was stopped there.</param>
     /// <param name="exit">What it came to.</param>
     /// <returns>Whether it is the hypervisor's turn.</returns>

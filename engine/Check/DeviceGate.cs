@@ -17,19 +17,19 @@ internal sealed class DeviceGate(IDeviceSpace devices) : IDeviceSpace
     public bool IsOpen { get; set; }
 
     /// <inheritdoc/>
-    public bool TryIn(ushort port, int width, out uint value) => Behind.TryIn(port, width, out value);
+    public bool TryIn(ushort port, int width, out uint value) => Reached.TryIn(port, width, out value);
 
     /// <inheritdoc/>
-    public bool TryOut(ushort port, int width, uint value) => Behind.TryOut(port, width, value);
+    public bool TryOut(ushort port, int width, uint value) => Reached.TryOut(port, width, value);
 
     /// <inheritdoc/>
     public bool HasAddress(uint address) => devices.HasAddress(address);
 
     /// <inheritdoc/>
-    public uint Read(uint address, int width) => Behind.Read(address, width);
+    public uint Read(uint address, int width) => Reached.Read(address, width);
 
     /// <inheritdoc/>
-    public void Write(uint address, int width, uint value) => Behind.Write(address, width, value);
+    public void Write(uint address, int width, uint value) => Reached.Write(address, width, value);
 
-    private IDeviceSpace Behind => IsOpen ? devices : throw _reached;
+    private IDeviceSpace Reached => IsOpen ? devices : throw _reached;
 }

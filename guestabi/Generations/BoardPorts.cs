@@ -2,7 +2,7 @@
 namespace Lguest.GuestAbi.Generations;
 
 /// <summary>
-/// Ports of a PC that kernels wait at (abi.md §4.8). Nothing is behind them; but where all ones read as "not yet", another answer ends
+/// Ports of a PC that kernels wait at (abi.md §4.8). No device answers there; but where all ones read as "not yet", another answer ends
 /// the wait.
 /// </summary>
 public static class BoardPorts

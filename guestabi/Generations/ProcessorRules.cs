@@ -4,7 +4,7 @@ namespace Lguest.GuestAbi.Generations;
 /// <summary>What a generation's guests find their processor and its board to be, beyond the instructions that all have (abi.md §4.8, §4.9).</summary>
 public sealed record ProcessorRules
 {
-    /// <summary>The seed patch, and Linux 2.6.23: what is privileged is a fault, and behind the ports is nothing.</summary>
+    /// <summary>The seed patch, and Linux 2.6.23: what is privileged is a fault, and no port answers.</summary>
     public static ProcessorRules Linux2623 { get; } = new()
     {
         Kernel = ProcessorIdentity.Family6,

@@ -22,7 +22,7 @@ public static class HelpText
     /// <summary>What the program is for, and its plain words, a paragraph each.</summary>
     public static IReadOnlyList<string> Introduction { get; } =
     [
-        "Runs a paravirtual i386 Linux guest (2.6.23, CONFIG_LGUEST_GUEST) without KVM, root or kernel modules.",
+        "Runs a paravirtual i386 Linux guest (2.6.23 to 4.13, CONFIG_LGUEST_GUEST) without KVM, root or kernel modules.",
         "MEMORY is a size (64m, 0x4000000, 1g; a bare number below 65536 means MiB, any other bytes), or banks with their addresses: 64m@0,64m@0x8000000. KERNEL is a vmlinux or a bzImage.",
     ];
 

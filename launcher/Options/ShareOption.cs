@@ -31,7 +31,7 @@ public sealed record ShareOption(string Path, string Tag, bool ReadOnly, Descrip
     /// <inheritdoc/>
     public override string Option => "--share";
 
-    /// <summary>Understands the value of --share. A comma may be part of the folder's name, unless a tag or ro is behind it.</summary>
+    /// <summary>Understands the value of --share. A comma may be part of the folder's name, unless a tag or ro follows it.</summary>
     /// <param name="value">The value.</param>
     /// <param name="options">What was given before it.</param>
     /// <exception cref="LaunchException">It makes no sense.</exception>

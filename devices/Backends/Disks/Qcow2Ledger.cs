@@ -78,7 +78,7 @@ internal sealed class Qcow2Ledger : IClusterLedger
     /// <inheritdoc/>
     public HostErrno Commit()
     {
-        // What a failed sync lost is lost for good: the host forgets it, and says so once.
+        // What a failed sync lost does not come back: the host forgets it, and says so once.
         if (_lost != 0)
             return _lost;
         if (_tables.Pending.Count == 0)

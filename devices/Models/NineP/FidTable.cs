@@ -24,7 +24,7 @@ internal sealed class Fid(FileNode node)
 /// <param name="tree">What they stand for.</param>
 internal sealed class FidTable(NodeTree tree)
 {
-    /// <summary>Numbers at most. What the files behind them cost the host is limited by itself.</summary>
+    /// <summary>Numbers at most. What open files cost the host is limited separately.</summary>
     public const int Most = 1 << 17;
 
     private readonly Dictionary<uint, Fid> _fids = [];
