@@ -3,6 +3,7 @@ using Lguest.Devices;
 using Lguest.Devices.Backends.Share;
 using Lguest.Devices.Models.NineP;
 using Lguest.Tests.Support;
+using Mono.Unix;
 
 namespace Lguest.Tests.Devices.NineP;
 
@@ -88,7 +89,12 @@ internal sealed class SharedPlace : IDisposable
         }
 
         // What .NET has no name for.
-        if (Directory.EnumerateFileSystemEntries(folder).Any())
-            Assert.Equal(0, Command.Run("find", [folder, "-mindepth", "1", "-delete"], "/").Status);
+        foreach (UnixFileSystemInfo rest in new UnixDirectoryInfo(folder).GetFileSystemEntries())
+        {
+            if (rest is UnixDirectoryInfo inner)
+                inner.Delete(recursive: true);
+            else
+                rest.Delete();
+        }
     }
 }
